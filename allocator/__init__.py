@@ -1,0 +1,93 @@
+"""
+The allocator: decides who gets which unit, atomically, on Valkey or Redis.
+
+Other rooms import from here only. `lua/` holds the verbs, `README.md` the keys, the outcomes and the decisions.
+"""
+
+from . import errors
+from .client import Unsafe, UnsafeServer, make_client, refuse_unsafe
+from .config import Channel, ChannelLocation, Config, Location, Rule, SkuConfig
+from .core import Allocator, Retries
+from .keys import KEYS, SellerKeys
+from .model import (
+    LINES_MAX,
+    MOVES_MAX,
+    UNITS_MAX,
+    AdjustLine,
+    CancelLine,
+    Changed,
+    Code,
+    Demand,
+    Disposition,
+    Expired,
+    Explained,
+    Extended,
+    Held,
+    Hold,
+    HoldRequest,
+    Id,
+    Level,
+    Line,
+    Moved,
+    Order,
+    OrderRequest,
+    Placed,
+    Released,
+    ReturnLine,
+    Served,
+    ShipLine,
+    ShipTo,
+    Sku,
+    StockLine,
+    Units,
+)
+from .pipe import Pipe
+
+__all__ = [
+    "KEYS",
+    "LINES_MAX",
+    "MOVES_MAX",
+    "UNITS_MAX",
+    "AdjustLine",
+    "Allocator",
+    "CancelLine",
+    "Changed",
+    "Channel",
+    "ChannelLocation",
+    "Code",
+    "Config",
+    "Demand",
+    "Disposition",
+    "Expired",
+    "Explained",
+    "Extended",
+    "Held",
+    "Hold",
+    "HoldRequest",
+    "Id",
+    "Level",
+    "Line",
+    "Location",
+    "Moved",
+    "Order",
+    "OrderRequest",
+    "Pipe",
+    "Placed",
+    "Released",
+    "Retries",
+    "ReturnLine",
+    "Rule",
+    "SellerKeys",
+    "Served",
+    "ShipLine",
+    "ShipTo",
+    "Sku",
+    "SkuConfig",
+    "StockLine",
+    "Units",
+    "Unsafe",
+    "UnsafeServer",
+    "errors",
+    "make_client",
+    "refuse_unsafe",
+]

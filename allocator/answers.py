@@ -1,0 +1,188 @@
+"""
+Reads what the scripts answer: packed arrays, in the shapes their headers state, into the types of `model`.
+"""
+
+from typing import Any
+
+import msgspec
+
+from .model import (
+    Changed,
+    Explained,
+    Expired,
+    Extended,
+    Held,
+    HeldLine,
+    Hold,
+    Level,
+    Moved,
+    Order,
+    OrderLine,
+    Part,
+    Placed,
+    Quota,
+    Released,
+    RuleChoice,
+    RuleSaid,
+    Served,
+    ServedLine,
+    Shelf,
+    Take,
+    Traced,
+    Version,
+)
+
+unpack = msgspec.msgpack.Decoder().decode
+
+
+def _parts(row: list[Any]) -> list[Part]:
+    return [Part(row[i], row[i + 1], row[i + 2]) for i in range(3, len(row), 3)]
+
+
+def takes(sku: str, rows: list[Any]) -> list[Take]:
+    """Takes as shared/takes.lua packs them."""
+    return [Take(sku, row[0], row[1], bool(row[2]), _parts(row)) for row in rows]
+
+
+def versions(rows: list[Any]) -> list[Version]:
+    """[[sku, version], ...]."""
+    return [Version(sku, version) for sku, version in rows]
+
+
+def traced(rows: list[Any]) -> list[Traced]:
+    """[[location, verdict, units], ...]."""
+    return [Traced(location, verdict, units) for location, verdict, units in rows]
+
+
+def order_lines(rows: list[Any]) -> list[OrderLine]:
+    """Lines as shared/orders.lua packs them."""
+    return [OrderLine(*row[:9], takes(row[1], row[9])) for row in rows]
+
+
+def held(hold_id: str, packed: bytes, *, replayed: bool) -> Held:
+    """The answer of hold."""
+    deadline_ms, lines, skus, plan, trace, replaced, changed = unpack(packed)
+    taken = [take for sku, rows in skus for take in takes(sku, rows)]
+    held_lines = [HeldLine(*line) for line in lines]
+    return Held(
+        hold_id, deadline_ms, held_lines, taken, plan, traced(trace), replaced, versions(changed), replayed=replayed
+    )
+
+
+def placed(channel: str, external_id: str, kind: str, packed: bytes, *, replayed: bool) -> Placed:
+    """The answer of order."""
+    state, placed_ms, lines, hold, plan, trace, changed = unpack(packed)
+    return Placed(
+        channel,
+        external_id,
+        kind,
+        state,
+        placed_ms,
+        order_lines(lines),
+        hold,
+        plan,
+        traced(trace),
+        versions(changed),
+        replayed=replayed,
+    )
+
+
+def changed(channel: str, external_id: str, packed: bytes, *, replayed: bool) -> Changed:
+    """The answer of pick, ship, cancel and return_units with an order."""
+    state, lines, raised = unpack(packed)
+    return Changed(channel, external_id, state, order_lines(lines), versions(raised), replayed=replayed)
+
+
+def moved(packed: bytes, *, replayed: bool) -> Moved:
+    """The answer of a stock movement."""
+    return Moved(versions(unpack(packed)[0]), replayed=replayed)
+
+
+def extended(hold_id: str, packed: bytes, *, replayed: bool) -> Extended:
+    """The answer of extend."""
+    return Extended(hold_id, unpack(packed)[0], replayed=replayed)
+
+
+def released(hold_id: str, packed: bytes, *, replayed: bool) -> Released:
+    """The answer of release."""
+    return Released(hold_id, versions(unpack(packed)[0]), replayed=replayed)
+
+
+def levels(channels: list[str], packed: bytes) -> list[Level]:
+    """The answer of availability, sku by sku, channel by channel."""
+    return [
+        Level(row[0], channel, row[2 + 2 * i], row[3 + 2 * i], row[1])
+        for row in unpack(packed)
+        for i, channel in enumerate(channels)
+    ]
+
+
+def expired(word: str, packed: bytes) -> Expired:
+    """The answer of expire."""
+    row = unpack(packed)
+    if word == "paused":
+        return Expired([], paused=True, jump_ms=row[0], more=False)
+    return Expired(row[0], paused=False, jump_ms=0, more=bool(row[1]))
+
+
+def served(packed: bytes) -> Served:
+    """The answer of serve."""
+    lines, more = unpack(packed)
+    return Served([ServedLine(*line) for line in lines], more=bool(more))
+
+
+def hold_record(hold_id: str, packed: bytes) -> Hold:
+    """A hold as shared/holds.lua packs it."""
+    channel, owner, state, deadline_ms, skus = unpack(packed)
+    return Hold(hold_id, channel, owner, state, deadline_ms, [take for sku, rows in skus for take in takes(sku, rows)])
+
+
+def order_record(packed: bytes) -> Order:
+    """An order as shared/orders.lua packs it."""
+    channel, external_id, kind, op, _fingerprint, placed_ms, _rank, _candidates, lines, state = unpack(packed)
+    return Order(channel, external_id, kind, state, placed_ms, order_lines(lines))
+
+
+_SCOPES = {
+    "sku+": "sku and {}",
+    "category+": "category and {}",
+    "sku": "sku",
+    "category": "category",
+    "": "{}",
+    "global": "global",
+}
+
+
+def _rule_choice(kind: str, place: str, said: list[Any]) -> RuleChoice:
+    word = "location" if kind == "safety_stock" else "channel"
+    rules = [
+        RuleSaid(_SCOPES[scope].format(word), *(value if isinstance(value, list) else (value, 0)))
+        for scope, value in said
+    ]
+    return RuleChoice(kind, place, rules)
+
+
+def explained(sku: str, channel: str, packed: bytes) -> Explained:
+    """The answer of explain."""
+    version, overflow, shelves, debts, steps, rules, spread = unpack(packed)
+    open_units, owed, pool, buffer, atp_now, cutoff, max_published, published = steps
+    return Explained(
+        sku=sku,
+        channel=channel,
+        version=version,
+        overflow=overflow,
+        shelves=[Shelf(*row[:13], [Quota(*quota) for quota in row[13]]) for row in shelves],
+        open=open_units,
+        backordered=debts[0],
+        conflict=debts[1],
+        deficits=debts[2],
+        owed=owed,
+        pool=pool,
+        buffer=buffer,
+        atp_now=atp_now,
+        cutoff=cutoff,
+        max_published=max_published,
+        published=published,
+        spread=dict(zip(spread[::2], spread[1::2], strict=True)),
+        rules=[_rule_choice(*choice) for choice in rules],
+    )

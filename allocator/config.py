@@ -1,0 +1,106 @@
+"""
+What operators decide: locations, channels, skus and rules. Quotas are stock, not config.
+
+The document is mastered outside; `rules.compile_config` turns it into the fields the scripts read, and
+`configure.lua` puts them in force under a version.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from .model import Code, Demand, Sku
+
+Overflow = Literal["none", "shared", "borrow"]
+LocationKind = Literal["warehouse", "store", "third_party", "supplier"]
+ChannelKind = Literal["shop", "marketplace", "pos"]
+RuleKind = Literal["safety_stock", "buffer", "cutoff", "max_published"]
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+Rank = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A document struct: every unknown field is an error, so that a typing mistake is not a silent default."""
+
+
+class Location(_Strict):
+    """
+    A place where units lie.
+
+    `priority` 1 is the most preferred. `costs` are per delivery zone, in integer minor units of one currency.
+    """
+
+    code: Code
+    kind: LocationKind = "warehouse"
+    name: str = ""
+    active: bool = True
+    priority: Rank = 100
+    country: str = ""
+    region: str = ""
+    latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
+    costs: dict[str, Count] = {}
+
+
+class ChannelLocation(_Strict):
+    """A location a channel may sell from. The list's order is the rank; `own_shelf` ignores the safety stock there."""
+
+    code: Code
+    own_shelf: bool = False
+
+
+class Channel(_Strict):
+    """
+    A place that sells.
+
+    rank: 1 is covered first. overflow: what lies beyond its quota. split_limit: most locations one order may be
+    served from. routing: names of rankings, the first that does not tie decides. same_region_only: only locations in the
+    ship-to's region (a hard constraint; a firm order relaxes it).
+    """
+
+    code: Code
+    kind: ChannelKind = "shop"
+    name: str = ""
+    rank: Rank = 100
+    demand: Demand = "promise"
+    overflow: Overflow = "shared"
+    split_limit: Annotated[int, msgspec.Meta(ge=1, le=15)] = 3
+    locations: list[ChannelLocation] = []
+    routing: tuple[str, ...] = ("channel_rank",)
+    same_region_only: bool = False
+
+
+class SkuConfig(_Strict):
+    """A sku the seller has."""
+
+    sku: Sku
+    category: str = ""
+
+
+class Rule(_Strict):
+    """
+    One rule: a kind, a scope and a value.
+
+    Scope: any of sku or category (not both), with location (safety_stock only) or channel (the other kinds); none
+    of them is the global scope. safety_stock, cutoff, max_published have `units`; buffer has `units` and `percent_bp`
+    (hundredths of a percent), of which the larger counts.
+    """
+
+    kind: RuleKind
+    sku: str = ""
+    category: str = ""
+    location: str = ""
+    channel: str = ""
+    units: Count = 0
+    percent_bp: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 0
+
+
+class Config(_Strict):
+    """Everything operators decide for one seller. `zones` maps "country" or "country/region" to a delivery zone."""
+
+    locations: list[Location] = []
+    channels: list[Channel] = []
+    skus: list[SkuConfig] = []
+    rules: list[Rule] = []
+    zones: dict[str, str] = {}

@@ -1,0 +1,401 @@
+"""
+The allocator: one method per verb, one script per method.
+
+Each method builds the script's arguments, runs it and turns its outcome into an answer or an error. Rankings come
+from the config the process has; when the script says that another config is in force, the process reads it and
+asks again. When nobody knows whether a call ran, it is repeated with the same op, which can have one effect only.
+"""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from itertools import chain
+from typing import Any, NamedTuple
+
+import msgspec
+import stamina
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from . import answers, errors
+from .config import Config
+from .keys import SellerKeys
+from .model import (
+    AdjustLine,
+    CancelLine,
+    Changed,
+    Expired,
+    Explained,
+    Extended,
+    Held,
+    Hold,
+    HoldRequest,
+    Level,
+    Moved,
+    Order,
+    OrderRequest,
+    Placed,
+    Released,
+    ReturnLine,
+    Served,
+    ShipLine,
+    ShipTo,
+    StockLine,
+)
+from .pipe import Pipe
+from .ranking import Ranker
+from .refusals import ERRORS, refusal
+from .rules import changed_fields, compile_config, read_document
+from .scripts import scripts
+
+UNKNOWN = (RedisConnectionError, RedisTimeoutError, OSError)
+"""The call may have run. Only a repetition with the same op tells."""
+
+BUSY_WORDS = ("BUSY", "LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "NOREPLICAS", "READONLY")
+"""Server errors that pass: the script surely did not run."""
+
+RELOADS_MAX = 8
+"""How often one call follows a config that keeps changing under it."""
+
+FIELDS_MAX = 1_000
+"""Most config fields, or new skus, that one call of `configure` carries."""
+
+Argument = str | int | bytes
+
+
+class Reply(NamedTuple):
+    """A script's outcome word, its packed facts, and whether they were remembered from an earlier call."""
+
+    word: str
+    packed: bytes
+    replayed: bool
+
+
+class Retries(NamedTuple):
+    """How a call of unknown outcome is repeated: tries in all, and the seconds after which it is given up."""
+
+    attempts: int = 5
+    seconds: float = 5.0
+
+
+def fingerprint(request: object) -> bytes:
+    """16 characters that tell one request from another: the same request has the same, in any process."""
+    digest = blake2b(msgspec.json.encode(request, order="deterministic"), digest_size=8)
+    return digest.hexdigest().encode()
+
+
+def _flat(rows: Sequence[Sequence[Argument]]) -> list[Argument]:
+    return [len(rows), *chain.from_iterable(rows)]
+
+
+class Allocator:
+    """
+    One seller's stock, holds and orders.
+
+    `now_ms` replaces the server's clock (tests only). Every mutating verb takes an `op`, the call's own name: the
+    same op with the same request has one effect and one answer, with another request it is an OpConflict.
+
+    Raises, everywhere: Unanswered (nobody knows: repeat with the same op), NotReady, Invalid; and the Refusals a
+    verb's script header lists.
+    """
+
+    def __init__(self, pipe: Pipe, seller: str, epoch: str, *, retries: Retries = Retries()) -> None:
+        self.seller = seller
+        self.epoch = epoch
+        self.config = Config()
+        self.now_ms: int | None = None
+        self._pipe = pipe
+        self._keys = SellerKeys(seller)
+        self._retries = retries
+        self._scripts = {name: (script, self._keys.named(*script.keys)) for name, script in scripts().items()}
+        self._version = ""
+        self._ranker = Ranker(self.config)
+
+    # --- config ------------------------------------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Mark the seller's empty keys as this epoch's. Raises NotReady when there are data of another."""
+        await self._run("begin", [self.epoch])
+
+    async def reload(self) -> None:
+        """Read the config in force: its version, and the document that rankings need."""
+        version, document = answers.unpack((await self._find("config", "document")).packed)
+        self._version = version
+        self.config = read_document(document.encode()) if document else Config()
+        self._ranker = Ranker(self.config)
+
+    async def configure(self, config: Config, actor: str = "") -> int:
+        """Put this config in force and make its skus known. Returns the new version. Raises Invalid, StaleConfig."""
+        await self.reload()
+        fields, removed = changed_fields(await self._config_fields(), compile_config(config))
+        values: list[tuple[str, bytes]] = [*fields.items(), *((field, b"") for field in removed)]
+        skus = [sku.sku for sku in config.skus]
+        version = int(self._version or 0)
+        for start in range(0, max(len(values), len(skus), 1), FIELDS_MAX):
+            version += 1
+            part = slice(start, start + FIELDS_MAX)
+            arguments = [version, *_flat(values[part]), *_flat([(sku,) for sku in skus[part]])]
+            print_ = fingerprint([version, sorted(fields), skus[part]])
+            await self._attempt("configure", [*self._head(f"configure:{version}", print_, actor), *arguments])
+            self._version = str(version)
+        await self.reload()
+        return version
+
+    # --- stock movements ---------------------------------------------------------------------------------------
+
+    async def receive(self, lines: Sequence[StockLine], *, op: str, why: str = "", actor: str = "") -> Moved:
+        """Put units on shelves, all lines or none."""
+        rows = [(line.sku, line.location, line.units) for line in lines]
+        return await self._movement("receive", op, [why, *_flat(rows)], actor)
+
+    async def adjust(self, lines: Sequence[AdjustLine], *, op: str, why: str, actor: str = "") -> Moved:
+        """Correct on_hand, with a reason; what falls below what is promised is a deficit from then on."""
+        rows = [(line.sku, line.location, line.units) for line in lines]
+        return await self._movement("adjust", op, [why, *_flat(rows)], actor)
+
+    async def unavailable(
+        self, lines: Sequence[StockLine], *, op: str, reason: str, direction: str, actor: str = ""
+    ) -> Moved:
+        """Take units out of sale (`direction` "in" to unavailable) for a reason, or put them back ("out")."""
+        rows = [(line.sku, line.location, line.units) for line in lines]
+        return await self._movement("unavailable", op, [reason, direction, *_flat(rows)], actor)
+
+    async def set_quota(
+        self, sku: str, location: str, channel: str, quota: int, *, op: str, floor: int = 0, why: str = "", actor: str = ""
+    ) -> Moved:
+        """Ring-fence units for one channel at one location; `floor` of them nobody else may borrow."""
+        return await self._movement("set_quota", op, [why, sku, location, channel, quota, floor], actor)
+
+    async def move_quota(
+        self, sku: str, location: str, from_channel: str, to_channel: str, units: int, *, op: str, why: str = "", actor: str = ""
+    ) -> Moved:
+        """Hand ring-fenced units that are not consumed yet to another channel."""
+        return await self._movement("move_quota", op, [why, sku, location, from_channel, to_channel, units], actor)
+
+    async def return_units(
+        self, lines: Sequence[ReturnLine], *, op: str, order: tuple[str, str] | None = None, why: str = "", actor: str = ""
+    ) -> Changed | Moved:
+        """Book goods that came back, for the order (channel, external id) or without one."""
+        rows = [(line.line if order else line.sku, line.location, line.units, line.disposition) for line in lines]
+        order_id = ":".join(order) if order else ""
+        reply = await self._mutate("return_units", f"return:{op}", [order_id, why, *_flat(rows)], actor)
+        if order and reply.word == "changed":
+            return answers.changed(*order, reply.packed, replayed=reply.replayed)
+        return answers.moved(reply.packed, replayed=reply.replayed)
+
+    async def _movement(self, verb: str, op: str, arguments: list[Any], actor: str) -> Moved:
+        reply = await self._mutate(verb, f"{verb}:{op}", arguments, actor)
+        return answers.moved(reply.packed, replayed=reply.replayed)
+
+    # --- what may be promised ----------------------------------------------------------------------------------
+
+    async def availability(
+        self, skus: Sequence[str], channels: Sequence[str], *, owner: str = "", ship_to: ShipTo | None = None
+    ) -> list[Level]:
+        """
+        What these channels may promise of these skus now, sku by sku; at most 100 of each.
+
+        `owner`'s own open holds count as his. With a `ship_to` only locations that may serve it count; then one
+        channel only. Raises UnknownChannel.
+        """
+        only = self._allowed(channels, ship_to)
+        arguments = [owner, *_flat([(code,) for code in only]), *_flat([(channel,) for channel in channels])]
+        reply = await self._ask("availability", [*arguments, *_flat([(sku,) for sku in skus])])
+        return answers.levels(list(channels), reply.packed)
+
+    async def explain(self, sku: str, channel: str, *, owner: str = "", ship_to: ShipTo | None = None) -> Explained:
+        """Every step of one channel's number for one sku, and which rules won and lost."""
+        only = self._allowed([channel], ship_to)
+        reply = await self._ask("explain", [owner, *_flat([(code,) for code in only]), channel, sku])
+        return answers.explained(sku, channel, reply.packed)
+
+    def _allowed(self, channels: Sequence[str], ship_to: ShipTo | None) -> list[str]:
+        if ship_to is None:
+            return []
+        if len(channels) != 1:
+            raise errors.Invalid("availability for a ship-to is asked for one channel at a time")
+        return [candidate.location for candidate in self._ranker.rank(channels[0], ship_to, relax=False)]
+
+    # --- holds -------------------------------------------------------------------------------------------------
+
+    async def hold(self, request: HoldRequest, actor: str = "") -> Held:
+        """Claim units for a time; the hold's id is the op. Raises Short, Unroutable, UnknownSku, UnknownChannel."""
+        op, lines = f"hold:{request.hold_id}", [(line.line, line.sku, line.units) for line in request.lines]
+        told = [request.hold_id, request.channel, request.owner, request.ttl_ms, int(request.partial)]
+        print_ = fingerprint(request)
+
+        def arguments() -> list[Argument]:
+            ranked = self._ranker.rank(request.channel, request.ship_to, request.prefer, relax=False)
+            return [*self._head(op, print_, actor), *told, *_flat(ranked_rows(ranked)), *_flat(lines)]
+
+        reply = await self._follow_config("hold", arguments)
+        return answers.held(request.hold_id, reply.packed, replayed=reply.replayed)
+
+    async def extend(self, hold_id: str, ttl_ms: int, *, op: str, actor: str = "") -> Extended:
+        """Let an open hold live until `ttl_ms` from now, if that is later. Raises UnknownHold, HoldEnded."""
+        reply = await self._mutate("extend", f"extend:{op}", [hold_id, ttl_ms], actor)
+        return answers.extended(hold_id, reply.packed, replayed=reply.replayed)
+
+    async def release(self, hold_id: str, *, op: str = "", actor: str = "") -> Released:
+        """Let a hold go. Without an `op` the hold's id is it: releasing twice is one release."""
+        reply = await self._mutate("release", f"release:{op or hold_id}", [hold_id], actor)
+        return answers.released(hold_id, reply.packed, replayed=reply.replayed)
+
+    async def find_hold(self, hold_id: str) -> Hold:
+        """The hold as it stands. Raises UnknownHold."""
+        return answers.hold_record(hold_id, (await self._find("hold", hold_id)).packed)
+
+    async def expire(self, *, elapsed_ms: int | None, accept_clock: bool = False, limit: int = 100) -> Expired:
+        """End holds whose time is over. `elapsed_ms` since this caller's last run by a monotonic clock, None at first."""
+        elapsed = "" if elapsed_ms is None else elapsed_ms
+        reply = await self._attempt("expire", [self.epoch, "", self._now(), elapsed, int(accept_clock), limit])
+        return answers.expired(reply.word, reply.packed)
+
+    # --- orders ------------------------------------------------------------------------------------------------
+
+    async def order(self, request: OrderRequest, actor: str = "", *, preview: bool = False) -> Placed:
+        """
+        Take units for an order and decide where they ship from; (channel, external id, attempt) is the op.
+
+        With `preview` the answer is the same and nothing is written. Raises Short, Unroutable, UnknownSku,
+        UnknownChannel, UnknownLocation, OpConflict.
+        """
+        op = f"order:{request.channel}:{request.external_id}:{request.attempt}"
+        lines = [(line.line, line.sku, line.units) for line in request.lines]
+        print_ = fingerprint(msgspec.structs.replace(request, attempt=1))
+        kind = ""
+
+        def arguments() -> list[Argument]:
+            nonlocal kind
+            kind = request.kind or self._demand_of(request.channel)
+            mode = "preview" if preview else "take"
+            told = [mode, request.channel, request.external_id, kind, request.hold, int(request.partial)]
+            return [*self._head(op, print_, actor), *told, *_flat(self._candidates(request, kind)), *_flat(lines)]
+
+        reply = await self._follow_config("order", arguments)
+        return answers.placed(request.channel, request.external_id, kind, reply.packed, replayed=reply.replayed)
+
+    def _demand_of(self, channel: str) -> str:
+        return next((known.demand for known in self.config.channels if known.code == channel), "promise")
+
+    def _candidates(self, request: OrderRequest, kind: str) -> list[tuple[str, int]]:
+        if kind == "gone":
+            return [(self._left_from(request), 0)]
+        ranked = self._ranker.rank(request.channel, request.ship_to, request.prefer, relax=kind == "firm")
+        return ranked_rows(ranked)
+
+    def _left_from(self, request: OrderRequest) -> str:
+        """The location goods that are gone have left: the one named, or the only one the channel has."""
+        if request.at:
+            return request.at
+        known = next((channel for channel in self.config.channels if channel.code == request.channel), None)
+        if known is None:
+            raise errors.UnknownChannel(facts={"channel": request.channel})
+        if len(known.locations) != 1:
+            raise errors.Invalid("a sale of goods that are gone must name the location they left", {"where": "/at"})
+        return known.locations[0].code
+
+    async def find_order(self, channel: str, external_id: str) -> Order:
+        """The order as it stands. Raises UnknownOrder."""
+        return answers.order_record((await self._find("order", f"{channel}:{external_id}")).packed)
+
+    async def pick(self, channel: str, external_id: str, *, op: str, location: str = "", actor: str = "") -> Changed:
+        """The pick has started, at one location or everywhere. Raises NotCommitted."""
+        return await self._change("pick", (channel, external_id), op, [location], actor)
+
+    async def ship(self, channel: str, external_id: str, lines: Sequence[ShipLine] = (), *, op: str, actor: str = "") -> Changed:
+        """Units have left; no lines means all that is committed. Raises NotCommitted, UnknownLine."""
+        rows = [(line.line, line.location, line.units) for line in lines]
+        return await self._change("ship", (channel, external_id), op, _flat(rows), actor)
+
+    async def cancel(
+        self, channel: str, external_id: str, lines: Sequence[CancelLine] = (), *, op: str, why: str = "", actor: str = ""
+    ) -> Changed:
+        """Units are no longer wanted; no lines means the whole order. Raises PickStarted, NotCommitted, UnknownLine."""
+        rows = [(line.line, "" if line.units is None else line.units) for line in lines]
+        return await self._change("cancel", (channel, external_id), op, [why, *_flat(rows)], actor)
+
+    async def _change(self, verb: str, order: tuple[str, str], op: str, arguments: list[Any], actor: str) -> Changed:
+        order_id = ":".join(order)
+        reply = await self._mutate(verb, f"{verb}:{order_id}:{op}", [order_id, *arguments], actor)
+        return answers.changed(*order, reply.packed, replayed=reply.replayed)
+
+    async def serve(self, *, sweep: bool = False, skus: int = 50, lines: int = 50) -> Served:
+        """Give units that have arrived to the backorders that wait for them."""
+        reply = await self._attempt("serve", [self.epoch, "", self._now(), int(sweep), skus, lines])
+        return answers.served(reply.packed)
+
+    # --- running a script --------------------------------------------------------------------------------------
+
+    def _now(self) -> Argument:
+        return "" if self.now_ms is None else self.now_ms
+
+    def _head(self, op: str, print_: bytes, actor: str) -> list[Argument]:
+        return [self.epoch, self._version, self._now(), op, print_, actor]
+
+    async def _mutate(self, verb: str, op: str, arguments: list[Argument], actor: str) -> Reply:
+        print_ = fingerprint(arguments)
+        return await self._follow_config(verb, lambda: [*self._head(op, print_, actor), *arguments])
+
+    async def _ask(self, verb: str, arguments: list[Argument]) -> Reply:
+        return await self._follow_config(verb, lambda: [self.epoch, self._version, self._now(), *arguments])
+
+    async def _follow_config(self, verb: str, arguments: Any) -> Reply:
+        """Run with arguments made from the config we know; when another is in force, read it and run again."""
+        for _ in range(RELOADS_MAX):
+            try:
+                return await self._attempt(verb, arguments())
+            except errors.StaleConfig:
+                await self.reload()
+        raise errors.Unanswered("the config kept changing; nothing was done; repeat the request")
+
+    async def _attempt(self, verb: str, arguments: list[Argument]) -> Reply:
+        """Run once; when nobody knows whether it ran, again with the same op, until the retries are used up."""
+        try:
+            return await self._run(verb, arguments)
+        except UNKNOWN:
+            return await self._again(verb, arguments)
+
+    async def _again(self, verb: str, arguments: list[Argument]) -> Reply:
+        try:
+            async for attempt in stamina.retry_context(
+                on=UNKNOWN, attempts=self._retries.attempts, timeout=self._retries.seconds, wait_initial=0.02, wait_max=0.5
+            ):
+                with attempt:
+                    return await self._run(verb, arguments)
+        except UNKNOWN as error:
+            raise errors.Unanswered from error
+        raise errors.Unanswered
+
+    async def _run(self, verb: str, arguments: list[Argument]) -> Reply:
+        script, keys = self._scripts[verb]
+        try:
+            word, packed, replayed, echo = await self._pipe.run(script, keys, arguments)
+        except ResponseError as error:
+            if str(error).startswith(BUSY_WORDS):
+                raise RedisConnectionError(str(error)) from error
+            raise
+        reply = Reply(word.decode(), packed, bool(replayed))
+        if echo and echo.decode() != arguments[3]:
+            # Another call's answer: the connection is confused, so its answers must not be believed.
+            raise RedisConnectionError(f"asked {arguments[3]}, heard {echo!r}")
+        if reply.word in ERRORS:
+            raise refusal(reply.word, packed, replayed=reply.replayed)
+        return reply
+
+    async def _find(self, kind: str, name: str) -> Reply:
+        return await self._attempt("find", [self.epoch, "", "", kind, name])
+
+    async def _config_fields(self) -> dict[str, bytes]:
+        """The compiled config as it is stored; what changes between reading and writing, `configure` refuses."""
+        [name] = self._keys.named("config")
+        try:
+            found = await self._pipe.client.hgetall(name)
+        except UNKNOWN as error:
+            raise errors.Unanswered from error
+        return {field.decode(): value for field, value in found.items()}
+
+
+def ranked_rows(candidates: Sequence[Any]) -> list[tuple[str, int]]:
+    """Candidates as the scripts read them."""
+    return [(candidate.location, candidate.tie) for candidate in candidates]

@@ -1,0 +1,154 @@
+"""
+What can go wrong, and what it says.
+
+    AllocatorError
+    ├── Unanswered        nobody knows whether it happened: repeat with the same id
+    ├── NotReady          the store is not the one we know: nothing was decided
+    ├── StaleConfig       ranked with another config than is in force; the allocator reloads and repeats by itself
+    ├── Invalid           the request makes no sense; not remembered
+    └── Refusal           a decided, remembered "no"
+        ├── OpConflict    this id was used for another request
+        ├── Short         more than may be promised
+        ├── Unroutable    enough units, but not from places that may be combined
+        ├── UnknownSku  UnknownLocation  UnknownChannel  UnknownHold  UnknownOrder  UnknownLine
+        ├── HoldEnded     released, expired or ordered already
+        ├── NotEnough     fewer units there than the movement takes away
+        ├── OverLimit     more units than a place can count
+        ├── NotCommitted  more than is committed there
+        ├── PickStarted   the pick has begun
+        └── NotShipped    more than was shipped and not returned yet
+
+Each refusal is the outcome word of a script; the class docstring is its title. `facts` say what was asked and
+what there is, in the shapes that the scripts' headers state.
+"""
+
+from typing import Any, ClassVar
+
+
+class AllocatorError(Exception):
+    """The allocator did not do it."""
+
+    def __init__(self, detail: str = "", facts: dict[str, Any] | None = None, *, replayed: bool = False) -> None:
+        super().__init__(detail or self.title())
+        self.facts = facts or {}
+        self.replayed = replayed
+
+    @classmethod
+    def title(cls) -> str:
+        """The first line of the docstring, for people."""
+        return (cls.__doc__ or cls.__name__).strip().splitlines()[0]
+
+
+class Unanswered(AllocatorError):
+    """The store did not answer, so the outcome is unknown; repeat with the same id."""
+
+
+class NotReady(AllocatorError):
+    """The store is not ready: its data are missing or belong to another data set."""
+
+
+class StaleConfig(AllocatorError):
+    """The config changed while the request was ranked."""
+
+
+class Invalid(AllocatorError):
+    """The request makes no sense."""
+
+
+class Refusal(AllocatorError):
+    """A decided and remembered refusal."""
+
+    outcome: ClassVar[str] = ""
+
+
+class OpConflict(Refusal):
+    """This id was used for another request."""
+
+    outcome = "op_conflict"
+
+
+class Short(Refusal):
+    """Fewer units may be promised than are asked for."""
+
+    outcome = "short"
+
+
+class Unroutable(Refusal):
+    """There are enough units, but not at locations that may serve this together."""
+
+    outcome = "unroutable"
+
+
+class UnknownSku(Refusal):
+    """No such sku."""
+
+    outcome = "unknown_sku"
+
+
+class UnknownLocation(Refusal):
+    """No such location."""
+
+    outcome = "unknown_location"
+
+
+class UnknownChannel(Refusal):
+    """No such channel."""
+
+    outcome = "unknown_channel"
+
+
+class UnknownHold(Refusal):
+    """No such hold."""
+
+    outcome = "unknown_hold"
+
+
+class UnknownOrder(Refusal):
+    """No such order."""
+
+    outcome = "unknown_order"
+
+
+class UnknownLine(Refusal):
+    """The order has no such line."""
+
+    outcome = "unknown_line"
+
+
+class HoldEnded(Refusal):
+    """The hold has ended already."""
+
+    outcome = "hold_ended"
+
+
+class NotEnough(Refusal):
+    """Fewer units are there than the movement takes away."""
+
+    outcome = "not_enough"
+
+
+class OverLimit(Refusal):
+    """More units than one place can count."""
+
+    outcome = "over_limit"
+
+
+class NotCommitted(Refusal):
+    """More units than the order has committed there."""
+
+    outcome = "not_committed"
+
+
+class PickStarted(Refusal):
+    """The pick of these units has started."""
+
+    outcome = "pick_started"
+
+
+class NotShipped(Refusal):
+    """More units than were shipped and not returned yet."""
+
+    outcome = "not_shipped"
+
+
+REFUSALS: dict[str, type[Refusal]] = {refusal.outcome: refusal for refusal in Refusal.__subclasses__()}

@@ -1,0 +1,63 @@
+#!lua
+-- adjust: correct on_hand up or down, with a reason; all lines or none.
+--
+-- A correction below what is promised leaves a deficit, which everybody's ATP owes from this step on.
+--
+-- KEYS
+--   1 seller    hash
+--   2 config    hash
+--   3 stock     hash
+--   4 ops       hash
+--   5 ledger    stream
+--   6 servable  set
+-- ARGV
+--   epoch, config, now_ms, op, fingerprint, actor
+--   why            the reason, required
+--   lines          how many, 1 to 500, then for each: sku, location, units (-10^9 to 10^9, not 0)
+-- RETURNS, first match wins
+--   invalid [what]                  nonsense; not remembered
+--   not_ready [epoch found]         another data set; not remembered
+--   stale_config [version]          not remembered
+--   op_conflict [op]                this op was another request
+--   unknown_sku [sku, ...]
+--   unknown_location [code, ...]
+--   not_enough [sku, location, on_hand]   nobody can take away what is not there
+--   over_limit [sku, location, on_hand]
+--   moved [[[sku, version], ...]]
+-- KEEPS
+--   on_hand changes by exactly the units named and does not fall below 0.
+
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6] }
+
+--@include args
+--@include gate
+--@include state
+--@include rules
+--@include write
+--@include places
+
+local head = read_op(read_head())
+local why = text('why', 256)
+local lines = read_lines(-UNITS_MAX)
+for _, line in ipairs(lines) do
+  if line.units == 0 then
+    complain('units', 'must not be 0')
+  end
+end
+
+local refused = gate(head) or refuse_unknown(head, lines)
+if refused then
+  return refused
+end
+
+for _, line in ipairs(lines) do
+  local on_hand = place_of(line).on_hand
+  if line.units < 0 and on_hand + line.units < 0 then
+    return refuse(head, 'not_enough', { line.sku, line.location, on_hand })
+  elseif on_hand + line.units > PLACE_MAX then
+    return refuse(head, 'over_limit', { line.sku, line.location, on_hand })
+  end
+  move(stock[line.sku], line.location, 'on_hand', line.units)
+end
+
+return write_movement(head, 'adjust', why, true)

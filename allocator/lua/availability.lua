@@ -1,0 +1,75 @@
+#!lua flags=no-writes
+-- availability: what channels may promise of skus now.
+--
+-- KEYS
+--   1 seller  hash
+--   2 config  hash
+--   3 stock   hash
+--   4 holds   hash
+--   5 owners  hash
+-- ARGV
+--   epoch, config, now_ms (unused, may be empty)
+--   owner        empty, or whose open holds are added back, per channel
+--   locations    how many, 0 (all the channel may sell from) to 100, then the only locations to count
+--   channels     how many, 1 to 100, then their codes
+--   skus         how many, 1 to 100, then the skus
+-- RETURNS, first match wins
+--   invalid [what]
+--   not_ready [epoch found]         another data set
+--   stale_config [version]
+--   unknown_channel [channel]
+--   available [[sku, version, atp_now, published, atp_now, published, ...], ...]
+--     one pair per channel in the order asked; version -1 and zeros for a sku that does not exist
+-- KEEPS
+--   Nothing is written.
+
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], holds = KEYS[4], owners = KEYS[5] }
+
+--@include args
+--@include gate
+--@include state
+--@include rules
+--@include atp
+--@include takes
+--@include holds
+--@include asking
+
+local head = read_head()
+local owner = optional('owner', ID_MAX)
+local only = read_only_locations()
+local channels, skus = {}, {}
+for i = 1, whole('channels', 1, 100) do
+  channels[i] = text('channel', CODE_MAX)
+end
+for i = 1, whole('skus', 1, 100) do
+  skus[i] = text('sku', SKU_MAX)
+end
+
+local refused = gate(head)
+if refused then
+  return refused
+end
+
+load(skus)
+local rows = {}
+for i, sku in ipairs(skus) do
+  rows[i] = { sku, stock[sku] and stock[sku].version or -1 }
+end
+for _, channel in ipairs(channels) do
+  local view = channel_view(channel)
+  if not view then
+    return { 'unknown_channel', cmsgpack.pack({ channel }), 0, '' }
+  end
+  local restore = add_back(channel, owner)
+  for i, sku in ipairs(skus) do
+    local atp = stock[sku] and promise_of(view, stock[sku], only)
+    local row = rows[i]
+    row[#row + 1] = atp and atp.after_buffer or 0
+    row[#row + 1] = atp and atp.published or 0
+  end
+  if restore then
+    stock = {}
+    load(skus)
+  end
+end
+return { 'available', cmsgpack.pack(rows), 0, '' }

@@ -1,0 +1,117 @@
+#!lua flags=allow-oom
+-- cancel: an order, some lines or some units of a line are no longer wanted.
+--
+-- Units that wait for a shelf go first, then committed ones, the last taken first, each back to where it came from.
+-- Units whose pick has started stay.
+--
+-- KEYS
+--   1 seller    hash
+--   2 stock     hash
+--   3 ops       hash
+--   4 ledger    stream
+--   5 servable  set
+--   6 orders    hash
+--   7 waiting   zset
+-- ARGV
+--   epoch, config, now_ms, op, fingerprint, actor
+--   order_id       channel:external id
+--   why            text for the ledger, may be empty
+--   lines          how many, 0 (the whole order) to 1500, then for each: line, units (1 to 10^9; empty: all of it)
+-- RETURNS, first match wins
+--   invalid [what]                  nonsense; not remembered
+--   not_ready [epoch found]         another data set; not remembered
+--   stale_config [version]          not remembered
+--   op_conflict [op]                this op was another request
+--   unknown_order [order_id]
+--   unknown_line [line]
+--   pick_started [line, units being picked]   more would have to be cancelled than is not being picked
+--   not_committed [line, '', units that can be cancelled]
+--   changed [state, lines, versions]
+-- KEEPS
+--   Every cancelled unit is free again, or no longer owed.
+
+local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
+  waiting = KEYS[7] }
+
+--@include args
+--@include gate
+--@include state
+--@include takes
+--@include orders
+--@include write
+--@include changes
+
+local head = read_op(read_head())
+local order_id = text('order_id', ID_MAX + CODE_MAX)
+local why = optional('why', 256)
+local wanted = {}
+for i = 1, whole('lines', 0, 1500) do
+  wanted[i] = { line = text('line', ID_MAX), units = whole_or_none('units', 1, UNITS_MAX) }
+end
+
+local refused, order = gate(head), nil
+if not refused then
+  order, refused = open_order(head, order_id)
+end
+refused = refused or refuse_unknown_line(head, order, wanted)
+if refused then
+  return refused
+end
+
+local function picking_units(line)
+  local units = 0
+  for _, take in ipairs(line.takes) do
+    units = units + take.picking * take.units
+  end
+  return units
+end
+
+local function cancel_committed(line, units)
+  for i = #line.takes, 1, -1 do
+    local take = line.takes[i]
+    if take.picking == 0 then
+      local given = give_back(stock[line.sku], take, 'committed', units)
+      line.committed = line.committed - given
+      units = units - given
+    end
+  end
+end
+
+local function cancel_units(line, units)
+  local state = stock[line.sku]
+  line.cancelled = line.cancelled + units
+  for _, debt in ipairs({ 'backordered', 'conflict' }) do
+    local waiting = math.min(line[debt], units)
+    line[debt] = line[debt] - waiting
+    owe(state, debt, -waiting)
+    units = units - waiting
+  end
+  cancel_committed(line, units)
+end
+
+if #wanted == 0 then
+  for i, line in ipairs(order.lines) do
+    wanted[i] = { line = line.line }
+  end
+end
+local any = false
+for _, want in ipairs(wanted) do
+  local line = find_line(order, want.line)
+  local picking = picking_units(line)
+  local may = line.committed + line.backordered + line.conflict - picking
+  local units = want.units or may + picking
+  if units > may then
+    if picking > 0 then
+      return refuse(head, 'pick_started', { want.line, picking })
+    end
+    return refuse(head, 'not_committed', { want.line, '', may })
+  end
+  if units > 0 then
+    cancel_units(line, units)
+    any = true
+  end
+end
+if not any then
+  return refuse(head, 'not_committed', { '', '', 0 })
+end
+return write_change(head, 'cancel', why, order)

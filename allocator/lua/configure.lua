@@ -1,0 +1,86 @@
+#!lua
+-- configure: put compiled config in force under a new version, and make skus known; all or nothing.
+--
+-- Many skus come in several calls, each a version of its own.
+--
+-- KEYS
+--   1 seller    hash
+--   2 config    hash
+--   3 stock     hash
+--   4 ops       hash
+--   5 ledger    stream
+-- ARGV
+--   epoch, config (the version this change was made against; empty before the first), now_ms, op, fingerprint, actor
+--   version       the new version, a whole number greater than the one in force
+--   fields        how many, 0 to 1000, then for each: field, packed value (empty: remove the field)
+--   skus          how many, 0 to 1000, then skus that must exist from now on
+-- RETURNS, first match wins
+--   invalid [what]                  nonsense; not remembered
+--   not_ready [epoch found]         another data set; not remembered
+--   stale_config [version]          somebody else changed the config since; not remembered
+--   op_conflict [op]                this op was another request
+--   configured [version, skus made]
+-- KEEPS
+--   Every other verb sees the whole old config or the whole new one.
+
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5] }
+
+--@include args
+--@include gate
+--@include state
+--@include write
+
+local head = read_op(read_head())
+local version = whole('version', 1, 1e12)
+local set, removed, made = {}, {}, {}
+for _ = 1, whole('fields', 0, 1000) do
+  local field, value = text('field', SKU_MAX + 16), next_argument()
+  if value == '' then
+    removed[#removed + 1] = field
+  else
+    set[#set + 1] = field
+    set[#set + 1] = value
+  end
+end
+local skus = {}
+for i = 1, whole('skus', 0, 1000) do
+  skus[i] = text('sku', SKU_MAX)
+end
+
+local refused = gate(head)
+if refused then
+  return refused
+end
+local active = redis.call('HGET', keys.seller, 'config')
+if (active or '') ~= head.config then
+  return { 'stale_config', cmsgpack.pack({ active or '' }), 0, head.op }
+end
+if version <= tonumber(active or 0) then
+  return { 'invalid', cmsgpack.pack({ 'version must be greater than the one in force' }), 0, head.op }
+end
+
+for _, sku in ipairs(load(skus)) do
+  if not stock[sku] then
+    stock[sku] = { sku = sku, version = 0, backordered = 0, conflict = 0, codes = {}, places = {}, moves = {} }
+    made[#made + 1] = sku
+  end
+end
+local packed_skus = {}
+for _, sku in ipairs(made) do
+  packed_skus[#packed_skus + 1] = sku
+  packed_skus[#packed_skus + 1] = pack_state(stock[sku])
+end
+local answer = cmsgpack.pack({ version, #made })
+local record = cmsgpack.pack({ version, set, removed, made })
+
+if #set > 0 then
+  redis.call('HSET', keys.config, unpack(set))
+end
+if #removed > 0 then
+  redis.call('HDEL', keys.config, unpack(removed))
+end
+if #packed_skus > 0 then
+  redis.call('HSET', keys.stock, unpack(packed_skus))
+end
+redis.call('HSET', keys.seller, 'config', string.format('%.0f', version))
+return write(head, 'configure', '', seal(false), { { 'config', record } }, 'configured', answer)

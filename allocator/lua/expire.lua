@@ -1,0 +1,91 @@
+#!lua flags=allow-oom
+-- expire: end the holds whose time is over. Run every second; a hold counts until this has run.
+--
+-- The clock is judged here: when it went more than 60 s further than the caller's own (monotonic) time since its
+-- last run, nothing expires until the clock is back within 60 s of where it should be, or somebody accepts it.
+--
+-- KEYS
+--   1 seller     hash
+--   2 stock      hash
+--   3 ledger     stream
+--   4 servable   set
+--   5 holds      hash
+--   6 owners     hash
+--   7 deadlines  zset
+-- ARGV
+--   epoch, config (always empty), now_ms
+--   elapsed_ms     since this caller's last run by its monotonic clock; empty on its first run, which expires nothing
+--   accept         1: take the clock as it is, end a pause
+--   limit          most holds to end, 1 to 100
+-- RETURNS, first match wins
+--   invalid [what]
+--   not_ready [epoch found]         another data set
+--   stale_config [version]          never: this verb names no config
+--   paused [jump_ms]
+--   expired [[hold_id, ...], more]  more: 1 when the limit was reached
+-- KEEPS
+--   Every unit goes back to where it was taken from; a hold ends exactly once, and never before its deadline.
+
+local keys = { seller = KEYS[1], stock = KEYS[2], ledger = KEYS[3], servable = KEYS[4], holds = KEYS[5], owners = KEYS[6],
+  deadlines = KEYS[7] }
+
+--@include args
+--@include gate
+--@include state
+--@include takes
+--@include holds
+--@include write
+
+local head = read_head()
+local elapsed = whole_or_none('elapsed_ms', 0, 1e12)
+local accept = whole('accept', 0, 1) == 1
+local limit = whole('limit', 1, 100)
+
+local refused = gate(head)
+if refused then
+  return refused
+end
+
+-- Where the clock should be: where it was judged last, plus the time that really passed.
+local judged = redis.call('HGET', keys.seller, 'judged')
+local paused = redis.call('HGET', keys.seller, 'paused')
+local expected = math.max(head.clock, tonumber(judged or 0)) + (elapsed or 0)
+if paused then
+  expected = tonumber(judged) + (elapsed or 0)
+end
+local first = not judged or (not elapsed and not paused)
+local jump = head.time - expected
+
+if accept or first or jump <= JUMP_MS then
+  head.now = math.max(head.clock, head.time)
+  redis.call('HSET', keys.seller, 'clock', string.format('%.0f', head.now), 'judged', string.format('%.0f', head.now))
+  head.clock = head.now
+  if paused then
+    redis.call('HDEL', keys.seller, 'paused')
+  end
+else
+  redis.call('HSET', keys.seller, 'judged', string.format('%.0f', expected), 'paused', string.format('%.0f', jump))
+  return { 'paused', cmsgpack.pack({ jump }), 0, '' }
+end
+if first and not accept then
+  return { 'expired', cmsgpack.pack({ {}, 0 }), 0, '' }
+end
+
+local due = redis.call('ZRANGEBYSCORE', keys.deadlines, '-inf', string.format('%.0f', head.now), 'LIMIT', 0, limit)
+local ended, packed, records = {}, {}, {}
+for i, hold_id in ipairs(due) do
+  local hold = read_hold(hold_id)
+  load(skus_of_hold(hold))
+  end_hold(hold, 'expired')
+  ended[i], packed[i] = hold, pack_hold(hold)
+end
+local answer = cmsgpack.pack({ due, #due == limit and 1 or 0 })
+if #due == 0 then
+  return { 'expired', answer, 0, '' }
+end
+
+local sealed = seal(false)
+for i, hold in ipairs(ended) do
+  records[i] = write_ended(hold, packed[i])
+end
+return write(head, 'expire', '', sealed, records, 'expired', answer)

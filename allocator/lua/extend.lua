@@ -1,0 +1,60 @@
+#!lua
+-- extend: let an open hold live until ttl_ms from now, when that is later than its deadline.
+--
+-- KEYS
+--   1 seller     hash
+--   2 stock      hash
+--   3 ops        hash
+--   4 ledger     stream
+--   5 servable   set
+--   6 holds      hash
+--   7 owners     hash
+--   8 deadlines  zset
+-- ARGV
+--   epoch, config, now_ms, op, fingerprint, actor
+--   hold_id
+--   ttl_ms         1 to 10^10
+-- RETURNS, first match wins
+--   invalid [what]                  nonsense; not remembered
+--   not_ready [epoch found]         another data set; not remembered
+--   stale_config [version]          not remembered
+--   op_conflict [op]                this op was another request
+--   unknown_hold [hold_id]
+--   hold_ended [hold_id, state]
+--   extended [deadline_ms]
+-- KEEPS
+--   An open hold has exactly one deadline, which never moves to an earlier time.
+
+local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], holds = KEYS[6],
+  owners = KEYS[7], deadlines = KEYS[8] }
+
+--@include args
+--@include gate
+--@include state
+--@include takes
+--@include holds
+--@include write
+
+local head = read_op(read_head())
+local hold_id = text('hold_id', ID_MAX)
+local ttl_ms = whole('ttl_ms', 1, 1e10)
+
+local refused = gate(head)
+if refused then
+  return refused
+end
+local hold = read_hold(hold_id)
+if not hold then
+  return refuse(head, 'unknown_hold', { hold_id })
+elseif hold.state ~= 'open' then
+  return refuse(head, 'hold_ended', { hold_id, hold.state })
+end
+
+hold.deadline_ms = math.max(hold.deadline_ms, head.now + ttl_ms)
+local packed = pack_hold(hold)
+local answer = cmsgpack.pack({ hold.deadline_ms })
+local sealed = seal(false)
+
+redis.call('HSET', keys.holds, hold_id, packed)
+redis.call('ZADD', keys.deadlines, string.format('%.0f', hold.deadline_ms), hold_id)
+return write(head, 'extend', '', sealed, { { 'hold:' .. hold_id, packed } }, 'extended', answer)

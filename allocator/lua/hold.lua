@@ -1,0 +1,124 @@
+#!lua
+-- hold: claim units for a limited time; all lines or none, or what there is when partial.
+--
+-- An owner has one open hold per channel: his units count for the new one, which replaces the old one when it is
+-- made; when it is refused, the old one stays.
+--
+-- KEYS
+--   1 seller     hash
+--   2 config     hash
+--   3 stock      hash
+--   4 ops        hash
+--   5 ledger     stream
+--   6 servable   set
+--   7 holds      hash
+--   8 owners     hash
+--   9 deadlines  zset
+-- ARGV
+--   epoch, config, now_ms, op, fingerprint, actor
+--   hold_id, channel
+--   owner          may be empty
+--   ttl_ms         1 to 10^10
+--   partial        0 or 1
+--   candidates     how many, 0 to 15, then for each, best first: location, tie
+--   lines          how many, 1 to 1500, then for each: line, sku, units (1 to 10^9)
+-- RETURNS, first match wins
+--   invalid [what]                  nonsense; not remembered
+--   not_ready [epoch found]         another data set; not remembered
+--   stale_config [version]          not remembered
+--   op_conflict [op]                this id was another request
+--   unknown_channel [channel]
+--   unknown_sku [sku, ...]
+--   short [[line, sku, units, atp_now], ...]
+--   unroutable [split_limit, [[line, sku, units, atp_now], ...], trace]
+--   held [deadline_ms, [[line, sku, units, held], ...], [[sku, takes], ...], plan, trace, replaced id, versions]
+-- KEEPS
+--   Nobody holds beyond ATP; the held units of a sku at a location are the sum of its open holds' takes there.
+
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
+  holds = KEYS[7], owners = KEYS[8], deadlines = KEYS[9] }
+
+--@include args
+--@include gate
+--@include state
+--@include rules
+--@include atp
+--@include takes
+--@include route
+--@include demand
+--@include holds
+--@include write
+
+local head = read_op(read_head())
+local hold = { id = text('hold_id', ID_MAX), channel = text('channel', CODE_MAX), owner = optional('owner', ID_MAX),
+  state = 'open', skus = {} }
+local ttl_ms = whole('ttl_ms', 1, 1e10)
+local partial = whole('partial', 0, 1) == 1
+local candidates = read_candidates()
+local lines = read_demand_lines()
+
+local refused = gate(head)
+if refused then
+  return refused
+end
+local view = channel_view(hold.channel)
+if not view then
+  return refuse(head, 'unknown_channel', { hold.channel })
+end
+local unknown = load(skus_of(lines))
+if #unknown > 0 then
+  return refuse(head, 'unknown_sku', unknown)
+end
+
+local old = hold.owner ~= '' and redis.call('HGET', keys.owners, owner_field(hold))
+old = old and read_hold(old) or nil
+if old then
+  load(skus_of_hold(old))
+  end_hold(old, 'replaced')
+end
+
+local needs = needs_of(lines, view)
+remember_open(needs)
+local word, facts, plan = promise(lines, needs, candidates, view, 'held', partial)
+if word then
+  return refuse(head, word, facts)
+end
+
+local line_rows_held, takes_by_sku = {}, {}
+for i, line in ipairs(lines) do
+  line_rows_held[i] = { line.line, line.sku, line.asked, line.asked - line.left }
+  local entry = takes_by_sku[line.sku]
+  if not entry then
+    entry = { sku = line.sku, takes = {} }
+    takes_by_sku[line.sku] = entry
+    hold.skus[#hold.skus + 1] = entry
+  end
+  for _, take in ipairs(line.takes) do
+    local merged = take_at(entry.takes, take.location)
+    for _, part in ipairs(take.parts) do
+      add_part(merged, part[1], part[2], part[3])
+    end
+  end
+end
+hold.deadline_ms = head.now + ttl_ms
+
+local trace = trace_of(candidates, lines, needs, view)
+local sealed = seal(false)
+local sku_rows = {}
+for i, entry in ipairs(hold.skus) do
+  sku_rows[i] = { entry.sku, pack_takes(entry.takes) }
+end
+local packed = pack_hold(hold)
+local answer = cmsgpack.pack({ hold.deadline_ms, line_rows_held, sku_rows, plan, trace, old and old.id or '', sealed.versions })
+local records = { { 'hold:' .. hold.id, packed } }
+local old_packed = old and pack_hold(old)
+
+if old then
+  table.insert(records, 1, write_ended(old, old_packed))
+end
+redis.call('HSET', keys.holds, hold.id, packed)
+redis.call('ZADD', keys.deadlines, string.format('%.0f', hold.deadline_ms), hold.id)
+if hold.owner ~= '' then
+  redis.call('HSET', keys.owners, owner_field(hold), hold.id)
+end
+return write(head, 'hold', '', sealed, records, 'held', answer)

@@ -1,0 +1,71 @@
+#!lua
+-- move_quota: hand units that one channel has ring-fenced and not consumed to another channel at the same location.
+--
+-- KEYS
+--   1 seller    hash
+--   2 config    hash
+--   3 stock     hash
+--   4 ops       hash
+--   5 ledger    stream
+--   6 servable  set
+-- ARGV
+--   epoch, config, now_ms, op, fingerprint, actor
+--   why            text for the ledger, may be empty
+--   sku, location
+--   from, to       two different channels
+--   units          1 to 10^9
+-- RETURNS, first match wins
+--   invalid [what]                  nonsense; not remembered
+--   not_ready [epoch found]         another data set; not remembered
+--   stale_config [version]          not remembered
+--   op_conflict [op]                this op was another request
+--   unknown_channel [channel]
+--   unknown_sku [sku]
+--   unknown_location [code]
+--   not_enough [sku, location, quota - consumed of from]
+--   over_limit [sku, location, quota of to]
+--   moved [[[sku, version], ...]]
+-- KEEPS
+--   The sum of the quotas of a sku at a location.
+
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6] }
+
+--@include args
+--@include gate
+--@include state
+--@include rules
+--@include write
+--@include places
+
+local head = read_op(read_head())
+local why = optional('why', 256)
+local line = { sku = text('sku', SKU_MAX), location = text('location', CODE_MAX) }
+local from, to = text('from', CODE_MAX), text('to', CODE_MAX)
+local units = whole('units', 1, UNITS_MAX)
+if from == to then
+  complain('to', 'must be another channel than from')
+end
+
+local refused = gate(head)
+for _, channel in ipairs({ from, to }) do
+  if not refused and not channel_view(channel) then
+    refused = refuse(head, 'unknown_channel', { channel })
+  end
+end
+refused = refused or refuse_unknown(head, { line })
+if refused then
+  return refused
+end
+
+local place = place_of(line)
+local giver, taker = quota_at(place, from), quota_at(place, to)
+local spare = math.max(0, giver.quota - giver.consumed)
+if units > spare then
+  return refuse(head, 'not_enough', { line.sku, line.location, spare })
+elseif taker.quota + units > UNITS_MAX then
+  return refuse(head, 'over_limit', { line.sku, line.location, taker.quota })
+end
+move(stock[line.sku], line.location, 'quota', -units, from)
+move(stock[line.sku], line.location, 'quota', units, to)
+
+return write_movement(head, 'move_quota', why, false)

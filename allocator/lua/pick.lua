@@ -1,0 +1,61 @@
+#!lua
+-- pick: the pick of an order's takes at a location has started; from now on they cannot simply be cancelled.
+--
+-- KEYS
+--   1 seller    hash
+--   2 stock     hash
+--   3 ops       hash
+--   4 ledger    stream
+--   5 servable  set
+--   6 orders    hash
+--   7 waiting   zset
+-- ARGV
+--   epoch, config, now_ms, op, fingerprint, actor
+--   order_id       channel:external id
+--   location       empty: every location of the order
+-- RETURNS, first match wins
+--   invalid [what]                  nonsense; not remembered
+--   not_ready [epoch found]         another data set; not remembered
+--   stale_config [version]          not remembered
+--   op_conflict [op]                this op was another request
+--   unknown_order [order_id]
+--   not_committed ['', location, 0]   nothing of the order waits there
+--   changed [state, lines, versions]
+-- KEEPS
+--   No units move.
+
+local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
+  waiting = KEYS[7] }
+
+--@include args
+--@include gate
+--@include state
+--@include takes
+--@include orders
+--@include write
+--@include changes
+
+local head = read_op(read_head())
+local order_id = text('order_id', ID_MAX + CODE_MAX)
+local location = optional('location', CODE_MAX)
+
+local refused, order = gate(head), nil
+if not refused then
+  order, refused = open_order(head, order_id)
+end
+if refused then
+  return refused
+end
+
+local any = false
+for _, line in ipairs(order.lines) do
+  for _, take in ipairs(line.takes) do
+    if location == '' or take.location == location then
+      take.picking, any = 1, true
+    end
+  end
+end
+if not any then
+  return refuse(head, 'not_committed', { '', location, 0 })
+end
+return write_change(head, 'pick', location, order)

@@ -1,0 +1,53 @@
+#!lua
+-- receive: units arrive on shelves, all lines or none.
+--
+-- KEYS
+--   1 seller    hash
+--   2 config    hash
+--   3 stock     hash
+--   4 ops       hash
+--   5 ledger    stream
+--   6 servable  set
+-- ARGV
+--   epoch, config, now_ms, op, fingerprint, actor
+--   why            text for the ledger, may be empty
+--   lines          how many, 1 to 500, then for each: sku, location, units (1 to 10^9)
+-- RETURNS, first match wins
+--   invalid [what]                  nonsense; not remembered
+--   not_ready [epoch found]         another data set; not remembered
+--   stale_config [version]          not remembered
+--   op_conflict [op]                this op was another request
+--   unknown_sku [sku, ...]
+--   unknown_location [code, ...]
+--   over_limit [sku, location, on_hand]
+--   moved [[[sku, version], ...]]
+-- KEEPS
+--   on_hand grows by exactly the units named.
+
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6] }
+
+--@include args
+--@include gate
+--@include state
+--@include rules
+--@include write
+--@include places
+
+local head = read_op(read_head())
+local why = optional('why', 256)
+local lines = read_lines(1)
+
+local refused = gate(head) or refuse_unknown(head, lines)
+if refused then
+  return refused
+end
+
+for _, line in ipairs(lines) do
+  local on_hand = place_of(line).on_hand
+  if on_hand + line.units > PLACE_MAX then
+    return refuse(head, 'over_limit', { line.sku, line.location, on_hand })
+  end
+  move(stock[line.sku], line.location, 'on_hand', line.units)
+end
+
+return write_movement(head, 'receive', why, false)

@@ -1,0 +1,58 @@
+#!lua flags=allow-oom
+-- release: let an open hold go; its units are everybody's again.
+--
+-- KEYS
+--   1 seller     hash
+--   2 stock      hash
+--   3 ops        hash
+--   4 ledger     stream
+--   5 servable   set
+--   6 holds      hash
+--   7 owners     hash
+--   8 deadlines  zset
+-- ARGV
+--   epoch, config, now_ms, op, fingerprint, actor
+--   hold_id
+-- RETURNS, first match wins
+--   invalid [what]                  nonsense; not remembered
+--   not_ready [epoch found]         another data set; not remembered
+--   stale_config [version]          not remembered
+--   op_conflict [op]                this op was another request
+--   unknown_hold [hold_id]
+--   hold_ended [hold_id, state]
+--   released [[[sku, version], ...]]
+-- KEEPS
+--   Every unit goes back to where it was taken from; the hold ends exactly once.
+
+local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], holds = KEYS[6],
+  owners = KEYS[7], deadlines = KEYS[8] }
+
+--@include args
+--@include gate
+--@include state
+--@include takes
+--@include holds
+--@include write
+
+local head = read_op(read_head())
+local hold_id = text('hold_id', ID_MAX)
+
+local refused = gate(head)
+if refused then
+  return refused
+end
+local hold = read_hold(hold_id)
+if not hold then
+  return refuse(head, 'unknown_hold', { hold_id })
+elseif hold.state ~= 'open' then
+  return refuse(head, 'hold_ended', { hold_id, hold.state })
+end
+
+load(skus_of_hold(hold))
+end_hold(hold, 'released')
+local packed = pack_hold(hold)
+local sealed = seal(false)
+local answer = cmsgpack.pack({ sealed.versions })
+
+local record = write_ended(hold, packed)
+return write(head, 'release', '', sealed, { record }, 'released', answer)

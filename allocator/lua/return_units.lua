@@ -1,0 +1,98 @@
+#!lua flags=allow-oom
+-- return_units: goods came back, for an order or without one; the disposition says where each unit goes.
+--
+--   restock     on the shelf, for sale again
+--   quarantine  on the shelf, unavailable with the reason `quarantine`
+--   scrap       counted on the order, on no shelf
+--
+-- KEYS
+--   1 seller    hash
+--   2 config    hash
+--   3 stock     hash
+--   4 ops       hash
+--   5 ledger    stream
+--   6 servable  set
+--   7 orders    hash
+--   8 waiting   zset
+-- ARGV
+--   epoch, config, now_ms, op, fingerprint, actor
+--   order_id       channel:external id; empty: no order is known
+--   why            text for the ledger, may be empty
+--   lines          how many, 1 to 500, then for each: line (of the order) or sku (without one), location, units, disposition
+-- RETURNS, first match wins
+--   invalid [what]                  nonsense; not remembered
+--   not_ready [epoch found]         another data set; not remembered
+--   stale_config [version]          not remembered
+--   op_conflict [op]                this op was another request
+--   unknown_order [order_id]
+--   unknown_line [line]
+--   unknown_sku [sku, ...]
+--   unknown_location [code, ...]
+--   not_shipped [line, units shipped and not returned]
+--   over_limit [sku, location, on_hand]
+--   changed [state, lines, versions]   with an order
+--   moved [versions]                   without one
+-- KEEPS
+--   returned <= shipped on every line.
+
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
+  orders = KEYS[7], waiting = KEYS[8] }
+
+--@include args
+--@include gate
+--@include state
+--@include rules
+--@include takes
+--@include orders
+--@include write
+--@include changes
+--@include places
+
+local head = read_op(read_head())
+local order_id = optional('order_id', ID_MAX + CODE_MAX)
+local why = optional('why', 256)
+local lines = {}
+for i = 1, whole('lines', 1, 500) do
+  lines[i] = { line = text('line or sku', ID_MAX), location = text('location', CODE_MAX), units = whole('units', 1, UNITS_MAX),
+    disposition = choice('disposition', { restock = true, quarantine = true, scrap = true }) }
+end
+
+local refused, order = gate(head), nil
+if not refused and order_id ~= '' then
+  order, refused = open_order(head, order_id)
+  refused = refused or refuse_unknown_line(head, order, lines)
+end
+if refused then
+  return refused
+end
+for _, line in ipairs(lines) do
+  line.sku = order and find_line(order, line.line).sku or line.line
+end
+refused = refuse_unknown(head, lines)
+if refused then
+  return refused
+end
+
+for _, line in ipairs(lines) do
+  local on_hand = place_of(line).on_hand
+  local sold = order and find_line(order, line.line)
+  if sold then
+    if line.units > sold.shipped - sold.returned then
+      return refuse(head, 'not_shipped', { line.line, sold.shipped - sold.returned })
+    end
+    sold.returned = sold.returned + line.units
+  end
+  if line.disposition ~= 'scrap' then
+    if on_hand + line.units > PLACE_MAX then
+      return refuse(head, 'over_limit', { line.sku, line.location, on_hand })
+    end
+    move(stock[line.sku], line.location, 'on_hand', line.units)
+  end
+  if line.disposition == 'quarantine' then
+    move(stock[line.sku], line.location, 'unavailable', line.units, 'quarantine')
+  end
+end
+if order then
+  return write_change(head, 'return', why, order)
+end
+return write_movement(head, 'return', why, false)

@@ -1,0 +1,148 @@
+#!lua
+-- serve: give units that have arrived to the backorders that wait for them: best ranked channel first, then oldest.
+--
+-- What is owed is in nobody's ATP; serving a debt is the one thing that ignores it. A line is served from its
+-- channel's locations in the order its ranking had, with the passes of a firm order. Run every second.
+--
+-- KEYS
+--   1 seller    hash
+--   2 config    hash
+--   3 stock     hash
+--   4 ledger    stream
+--   5 servable  set
+--   6 orders    hash
+--   7 waiting   zset
+-- ARGV
+--   epoch, config (always empty: the config in force counts), now_ms
+--   sweep          1: first put up to 100 more waiting skus on the list, for units that rules or locations set free
+--   skus           most skus to look at, 1 to 100
+--   lines          most order lines to look at per sku, 1 to 100
+-- RETURNS, first match wins
+--   invalid [what]
+--   not_ready [epoch found]         another data set
+--   stale_config [version]          never: this verb names no config
+--   served [[[order_id, line, sku, units], ...], more]   more: 1 when it should be run again at once
+-- KEEPS
+--   A backordered unit becomes a committed one, or stays; nothing else changes.
+
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
+  waiting = KEYS[7] }
+
+--@include args
+--@include gate
+--@include state
+--@include rules
+--@include atp
+--@include takes
+--@include route
+--@include demand
+--@include orders
+--@include write
+
+local head = read_head()
+local sweep = whole('sweep', 0, 1) == 1
+local sku_limit = whole('skus', 1, 100)
+local line_limit = whole('lines', 1, 100)
+
+local refused = gate(head)
+if refused then
+  return refused
+end
+
+-- Walks the queue of waiting lines sku by sku, a hundred a run, from where the last sweep stopped.
+local function swept_skus()
+  local from, skus = redis.call('HGET', keys.seller, 'swept') or '', {}
+  while #skus < 100 do
+    local min = from == '' and '-' or '(' .. from .. '\1'
+    local member = redis.call('ZRANGEBYLEX', keys.waiting, min, '+', 'LIMIT', 0, 1)[1]
+    from = member and member:match('^([^%z]*)') or ''
+    if from == '' then
+      break
+    end
+    skus[#skus + 1] = from
+  end
+  return skus, from
+end
+
+local orders, records, served = {}, {}, {}
+
+local function order_of(id)
+  orders[id] = orders[id] or read_order(id)
+  return orders[id]
+end
+
+local function candidates_of_order(order)
+  local candidates = {}
+  for i = 1, #order.candidates, 2 do
+    candidates[#candidates + 1] = { order.candidates[i], order.candidates[i + 1] }
+  end
+  return candidates
+end
+
+local function serve_line(order, line)
+  local view = channel_view(order.channel)
+  if not view then
+    return 0
+  end
+  line.left, line.waited = line.backordered, true
+  firm({ line }, needs_of({ line }, view), candidates_of_order(order), view, 'committed', true)
+  local units = line.backordered - line.left
+  line.backordered, line.committed = line.left, line.committed + units
+  owe(stock[line.sku], 'backordered', -units)
+  return units
+end
+
+-- Serves one sku's queue. Returns true when lines beyond the limit are still waiting and units may be left.
+local function serve_sku(sku)
+  local queue = redis.call('ZRANGEBYLEX', keys.waiting, '[' .. sku .. '\0', '(' .. sku .. '\1', 'LIMIT', 0, line_limit)
+  for _, member in ipairs(queue) do
+    local order_id, name = member:match('^[^%z]*%z%d*%z([^%z]*)%z(.*)$')
+    local order = order_of(order_id)
+    local units = serve_line(order, find_line(order, name))
+    if units > 0 then
+      order.served = true
+      served[#served + 1] = { order_id, name, sku, units }
+    end
+  end
+  return #queue == line_limit
+end
+
+local more, done = false, {}
+if sweep then
+  local swept, stopped = swept_skus()
+  redis.call('HSET', keys.seller, 'swept', stopped)
+  if #swept > 0 then
+    redis.call('SADD', keys.servable, unpack(swept))
+  end
+end
+local skus = redis.call('SRANDMEMBER', keys.servable, sku_limit)
+table.sort(skus)
+load(skus)
+for _, sku in ipairs(skus) do
+  local before = #served
+  if not (serve_sku(sku) and #served > before) then
+    done[#done + 1] = sku
+  else
+    more = true
+  end
+end
+more = more or #skus == sku_limit
+local answer = cmsgpack.pack({ served, more and 1 or 0 })
+local sealed = seal(false)
+local packed = {}
+for id, order in pairs(orders) do
+  packed[id] = order.served and pack_order(order, line_rows(order)) or nil
+end
+
+for id, order in pairs(orders) do
+  if packed[id] then
+    records[#records + 1] = write_order(order, packed[id])
+  end
+end
+if #done > 0 then
+  redis.call('SREM', keys.servable, unpack(done))
+end
+if #served == 0 then
+  return { 'served', answer, 0, '' }
+end
+return write(head, 'serve', '', sealed, records, 'served', answer)

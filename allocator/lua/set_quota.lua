@@ -1,0 +1,57 @@
+#!lua
+-- set_quota: ring-fence units of a sku for one channel at one location. Sets, does not add.
+--
+-- KEYS
+--   1 seller    hash
+--   2 config    hash
+--   3 stock     hash
+--   4 ops       hash
+--   5 ledger    stream
+--   6 servable  set
+-- ARGV
+--   epoch, config, now_ms, op, fingerprint, actor
+--   why            text for the ledger, may be empty
+--   sku, location, channel
+--   quota          units, 0 to 10^9; what has been consumed stays counted
+--   floor          units of it that no other channel may borrow, 0 to 10^9
+-- RETURNS, first match wins
+--   invalid [what]                  nonsense; not remembered
+--   not_ready [epoch found]         another data set; not remembered
+--   stale_config [version]          not remembered
+--   op_conflict [op]                this op was another request
+--   unknown_channel [channel]
+--   unknown_sku [sku]
+--   unknown_location [code]
+--   moved [[[sku, version], ...]]   empty when nothing changed
+-- KEEPS
+--   No bucket of units changes: a quota says who may sell, not what there is.
+
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6] }
+
+--@include args
+--@include gate
+--@include state
+--@include rules
+--@include write
+--@include places
+
+local head = read_op(read_head())
+local why = optional('why', 256)
+local line = { sku = text('sku', SKU_MAX), location = text('location', CODE_MAX) }
+local channel = text('channel', CODE_MAX)
+local units, floor = whole('quota', 0, UNITS_MAX), whole('floor', 0, UNITS_MAX)
+
+local refused = gate(head)
+if not refused and not channel_view(channel) then
+  refused = refuse(head, 'unknown_channel', { channel })
+end
+refused = refused or refuse_unknown(head, { line })
+if refused then
+  return refused
+end
+
+local quota = quota_at(place_of(line), channel)
+move(stock[line.sku], line.location, 'floor', floor - quota.floor, channel)
+move(stock[line.sku], line.location, 'quota', units - quota.quota, channel)
+
+return write_movement(head, 'set_quota', why, false)

@@ -1,0 +1,71 @@
+-- args: read ARGV one by one, each with its name and its limits.
+--
+-- A wrong argument is remembered in `wrong` and read as something harmless, so that a script reads on and refuses
+-- once, before any write. tonumber() alone is not enough: it takes ' 5 ', '0x10', '1e3' and 'nan'.
+
+local cursor = 0
+local wrong
+
+local function complain(name, what)
+  wrong = wrong or (name .. ' ' .. what)
+end
+
+local function next_argument()
+  cursor = cursor + 1
+  return ARGV[cursor] or ''
+end
+
+-- Text of at most `max` bytes, possibly empty, without control characters (they part the fields of index members).
+local function optional(name, max)
+  local value = next_argument()
+  if #value > max or value:find('%c') then
+    complain(name, 'must be text of at most ' .. max .. ' bytes without control characters')
+    return ''
+  end
+  return value
+end
+
+local function text(name, max)
+  local value = optional(name, max)
+  if value == '' then
+    complain(name, 'is missing')
+  end
+  return value
+end
+
+local function whole(name, min, max)
+  local value = next_argument()
+  local number = #value <= 16 and value:match('^%-?%d+$') and tonumber(value)
+  if not number or number < min or number > max then
+    complain(name, string.format('must be a whole number from %.0f to %.0f', min, max))
+    return min
+  end
+  return number
+end
+
+-- A whole number, or nothing at all.
+local function whole_or_none(name, min, max)
+  if ARGV[cursor + 1] == '' then
+    cursor = cursor + 1
+    return nil
+  end
+  return whole(name, min, max)
+end
+
+local function choice(name, choices)
+  local value = next_argument()
+  if not choices[value] then
+    complain(name, 'has a value that is not known')
+  end
+  return value
+end
+
+-- Call when all is read: what is wrong with the arguments, or nil.
+local function wrong_arguments()
+  if cursor ~= #ARGV then
+    complain('the arguments', 'are not as many as announced')
+  end
+  return wrong
+end
+
+local CODE_MAX, SKU_MAX, ID_MAX, UNITS_MAX = 64, 256, 512, 1000000000

@@ -1,0 +1,120 @@
+-- atp: what a channel may promise of a sku, in the five steps of the model. The only implementation there is.
+--
+-- A shelf is what one channel sees at one location, parted so that every free unit is in exactly one part:
+--   own       its own quota's effective units
+--   shared    what no quota covers
+--   lenders   { channel, units, floor }: other quotas' effective units, least important channel first
+--   reserve   safety stock that is really there
+-- and from these:
+--   open      own, plus shared unless overflow is `none`, plus what lenders have above their floor for `borrow`
+--   fence     what `open` leaves of own, shared and lenders
+-- Needs: state, rules.
+
+local function by_rank(a, b)
+  local rank_a, rank_b = rank_of(a.channel), rank_of(b.channel)
+  if rank_a ~= rank_b then
+    return rank_a < rank_b
+  end
+  return a.channel < b.channel
+end
+
+-- Step 2: quotas are covered in channel rank order from what is free; the rest is shared.
+local function cover_quotas(shelf, place, channel)
+  local left = shelf.free
+  table.sort(place.quotas, by_rank)
+  for _, quota in ipairs(place.quotas) do
+    local effective = math.max(0, math.min(quota.quota - quota.consumed, left))
+    left = left - effective
+    if quota.channel == channel then
+      shelf.own = effective
+    elseif effective > 0 then
+      table.insert(shelf.lenders, 1, { channel = quota.channel, units = effective, floor = quota.floor })
+    end
+  end
+  shelf.shared = left
+end
+
+local function lendable(lender)
+  return math.max(0, lender.units - lender.floor)
+end
+
+local function count_open(shelf, overflow)
+  local open, all = shelf.own, shelf.own + shelf.shared
+  if overflow ~= 'none' then
+    open = open + shelf.shared
+  end
+  for _, lender in ipairs(shelf.lenders) do
+    all = all + lender.units
+    if overflow == 'borrow' then
+      open = open + lendable(lender)
+    end
+  end
+  shelf.open, shelf.fence = open, all - open
+end
+
+-- Steps 1 and 2 at one location. spot: { code, own_shelf, active } of the channel's view.
+local function shelf_at(view, state, own_sheets, spot)
+  local code = spot[1]
+  local place = state.places[code]
+  local safety, scope = 0, nil
+  if spot[2] == 0 then
+    safety, scope = rule(own_sheets, SAFETY, code)
+    safety = safety or 0
+  end
+  local there = place and spot[3] == 1 and available(place) or 0
+  local free = math.max(0, there - safety)
+  local shelf = { code = code, available = there, safety = safety, safety_scope = scope, free = free,
+    own = 0, shared = free, lenders = {}, reserve = math.max(0, there) - free }
+  if place and #place.quotas > 0 then
+    cover_quotas(shelf, place, view.channel)
+  end
+  count_open(shelf, view.overflow)
+  return shelf
+end
+
+local function ceil_share(units, bp)
+  local whole = math.floor(units / 10000)
+  return whole * bp + math.ceil((units - whole * 10000) * bp / 10000)
+end
+
+-- Steps 3 to 5 over the channel's locations, or over those in `only` ({ [code] = true }) when given.
+-- Returns { shelves, at = { [code] = shelf }, owed, pool, buffer, after_buffer, cutoff, max, published }.
+local function promise_of(view, state, only)
+  local own_sheets = sheets_of(state.sku)
+  local atp = { shelves = {}, at = {}, open = 0, owed = owed(state) }
+  for _, spot in ipairs(view.locations) do
+    if not only or only[spot[1]] then
+      local shelf = shelf_at(view, state, own_sheets, spot)
+      atp.shelves[#atp.shelves + 1] = shelf
+      atp.at[shelf.code] = shelf
+      atp.open = atp.open + shelf.open
+    end
+  end
+  atp.pool = math.max(0, atp.open - atp.owed)
+  local buffer, buffer_scope = rule(own_sheets, BUFFER, view.channel)
+  atp.buffer = buffer and math.max(buffer[1], ceil_share(atp.pool, buffer[2])) or 0
+  atp.after_buffer = math.max(0, atp.pool - atp.buffer)
+  local cutoff, cutoff_scope = rule(own_sheets, CUTOFF, view.channel)
+  local max, max_scope = rule(own_sheets, MAX, view.channel)
+  atp.cutoff, atp.max = cutoff or 0, max
+  atp.published = atp.after_buffer
+  if atp.after_buffer <= atp.cutoff then
+    atp.published = 0
+  elseif max and max < atp.published then
+    atp.published = max
+  end
+  atp.buffer_scope, atp.cutoff_scope, atp.max_scope = buffer_scope, cutoff_scope, max_scope
+  return atp
+end
+
+-- The published number by location, in rank order up to what is open there: { code, units, code, units, ... }.
+local function spread(atp)
+  local left, spots = atp.published, {}
+  for _, shelf in ipairs(atp.shelves) do
+    local units = math.min(shelf.open, left)
+    left = left - units
+    spots[#spots + 1] = shelf.code
+    spots[#spots + 1] = units
+  end
+  return spots
+end

@@ -1,0 +1,114 @@
+-- orders: the record of an order.
+--
+-- Packed: { channel, external_id, kind, op, fingerprint, placed_ms, rank, candidates, lines, state }
+--   candidates  { code, tie, code, tie, ... }: the ranking it came with, used again when a backorder is served
+--   lines       { { line, sku, ordered, committed, shipped, backordered, conflict, cancelled, returned, takes }, ... }
+-- Needs: state, takes, and keys.orders, waiting.
+
+local function unpack_order(id, packed)
+  local row = cmsgpack.unpack(packed)
+  local order = { id = id, channel = row[1], external_id = row[2], kind = row[3], op = row[4], fingerprint = row[5],
+    placed_ms = row[6], rank = row[7], candidates = row[8], lines = {} }
+  for _, line in ipairs(row[9]) do
+    order.lines[#order.lines + 1] = { line = line[1], sku = line[2], ordered = line[3], committed = line[4],
+      shipped = line[5], backordered = line[6], conflict = line[7], cancelled = line[8], returned = line[9],
+      takes = unpack_takes(line[10]) }
+  end
+  return order
+end
+
+local function line_rows(order)
+  local rows = {}
+  for i, line in ipairs(order.lines) do
+    rows[i] = { line.line, line.sku, line.ordered, line.committed, line.shipped, line.backordered, line.conflict,
+      line.cancelled, line.returned, pack_takes(line.takes) }
+  end
+  return rows
+end
+
+local function check_line(line)
+  local sum = line.committed + line.shipped + line.backordered + line.conflict + line.cancelled
+  assert(sum == line.ordered and line.returned <= line.shipped, 'the units of a line do not add up')
+end
+
+local function read_order(id)
+  local packed = redis.call('HGET', keys.orders, id)
+  return packed and unpack_order(id, packed) or nil
+end
+
+local function skus_of_order(order)
+  local skus, seen = {}, {}
+  for _, line in ipairs(order.lines) do
+    if not seen[line.sku] then
+      seen[line.sku] = true
+      skus[#skus + 1] = line.sku
+    end
+  end
+  return skus
+end
+
+local function find_line(order, name)
+  for _, line in ipairs(order.lines) do
+    if line.line == name then
+      return line
+    end
+  end
+end
+
+local function totals(order)
+  local sum = { ordered = 0, committed = 0, shipped = 0, backordered = 0, conflict = 0, cancelled = 0, returned = 0, picking = 0 }
+  for _, line in ipairs(order.lines) do
+    for bucket, units in pairs(sum) do
+      sum[bucket] = units + (line[bucket] or 0)
+    end
+    for _, take in ipairs(line.takes) do
+      sum.picking = sum.picking + take.picking * take.units
+    end
+  end
+  return sum
+end
+
+-- What the order as a whole is: the first that applies.
+--   conflict, backordered   some units have no shelf
+--   picking                 some units are being picked
+--   partly_shipped          some left, some are still committed
+--   committed               all units that are not cancelled wait on a shelf
+--   returned                all that was shipped came back
+--   shipped                 all that was not cancelled has left
+--   cancelled               nothing is left of it
+local function order_state(order)
+  local sum = totals(order)
+  if sum.conflict > 0 then return 'conflict' end
+  if sum.backordered > 0 then return 'backordered' end
+  if sum.picking > 0 then return 'picking' end
+  if sum.committed > 0 then return sum.shipped > 0 and 'partly_shipped' or 'committed' end
+  if sum.shipped > 0 then return sum.returned == sum.shipped and 'returned' or 'shipped' end
+  return 'cancelled'
+end
+
+-- Checks and packs; to be called before the first write.
+local function pack_order(order, rows)
+  for _, line in ipairs(order.lines) do
+    check_line(line)
+  end
+  return cmsgpack.pack({ order.channel, order.external_id, order.kind, order.op, order.fingerprint, order.placed_ms,
+    order.rank, order.candidates, rows, order_state(order) })
+end
+
+-- A waiting line's place in the queue of its sku: rank of the channel, then age.
+local function waiting_member(order, line)
+  return string.format('%s\0%05d%013d\0%s\0%s', line.sku, order.rank, order.placed_ms, order.id, line.line)
+end
+
+-- Writes the order and keeps the queue of backorders in step. Returns its ledger record.
+local function write_order(order, packed)
+  redis.call('HSET', keys.orders, order.id, packed)
+  for _, line in ipairs(order.lines) do
+    if line.backordered > 0 then
+      redis.call('ZADD', keys.waiting, 0, waiting_member(order, line))
+    elseif line.waited then
+      redis.call('ZREM', keys.waiting, waiting_member(order, line))
+    end
+  end
+  return { 'order:' .. order.id, packed }
+end

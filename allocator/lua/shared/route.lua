@@ -1,0 +1,129 @@
+-- route: which locations serve a demand together. Python ranked them; here they are counted.
+--
+-- One location that can fill everything comes first, else the best pair, else the best triple of the first 8
+-- candidates that have any of it, else greedily, each time the location that covers most of what is still missing.
+-- Better ranked (a smaller sum of ties) wins, then more open units, then the order given. At most `limit` locations.
+--
+-- candidates  { { code, tie }, ... } in rank order
+-- needs       { { units, at = { [code] = shelf } }, ... }, one per sku
+-- pass        the part of a shelf that is counted: open, reserve or fence
+
+local EXACT_AMONG, NO_LIMIT = 8, 1000
+
+-- The candidates that have any of it: { code, tie, units, open = { by need } }, best first.
+local function with_units(candidates, needs, pass)
+  local some = {}
+  for position, candidate in ipairs(candidates) do
+    local spot = { code = candidate[1], tie = candidate[2], position = position, units = 0, open = {} }
+    for n, need in ipairs(needs) do
+      local shelf = need.at[spot.code]
+      spot.open[n] = need.units > 0 and shelf and shelf[pass] or 0
+      spot.units = spot.units + spot.open[n]
+    end
+    if spot.units > 0 then
+      some[#some + 1] = spot
+    end
+  end
+  table.sort(some, function(a, b)
+    if a.tie ~= b.tie then return a.tie < b.tie end
+    if a.units ~= b.units then return a.units > b.units end
+    return a.position < b.position
+  end)
+  return some
+end
+
+local function fills(spots, needs)
+  for n, need in ipairs(needs) do
+    local open = 0
+    for _, spot in ipairs(spots) do
+      open = open + spot.open[n]
+    end
+    if open < need.units then
+      return false
+    end
+  end
+  return true
+end
+
+local function better(spots, best)
+  if not best then
+    return true
+  end
+  local tie, units, best_tie, best_units = 0, 0, 0, 0
+  for i, spot in ipairs(spots) do
+    tie, units = tie + spot.tie, units + spot.units
+    best_tie, best_units = best_tie + best[i].tie, best_units + best[i].units
+  end
+  return tie < best_tie or (tie == best_tie and units > best_units)
+end
+
+-- The best set of `size` spots that fills all needs, or nil. `chosen` grows by recursion, at most three deep.
+local function best_set(spots, needs, size, among, from, chosen, best)
+  for i = from, among do
+    chosen[#chosen + 1] = spots[i]
+    if #chosen < size then
+      best = best_set(spots, needs, size, among, i + 1, chosen, best)
+    elseif fills(chosen, needs) and better(chosen, best) then
+      best = { unpack(chosen) }
+    end
+    chosen[#chosen] = nil
+  end
+  return best
+end
+
+local function covers(spot, missing)
+  local units = 0
+  for n, left in ipairs(missing) do
+    units = units + math.min(left, spot.open[n])
+  end
+  return units
+end
+
+local function greedy(spots, needs, limit)
+  local missing, chosen, used = {}, {}, {}
+  for n, need in ipairs(needs) do
+    missing[n] = need.units
+  end
+  while #chosen < limit do
+    local best, most = nil, 0
+    for i, spot in ipairs(spots) do
+      local units = not used[i] and covers(spot, missing) or 0
+      if units > most then
+        best, most = i, units
+      end
+    end
+    if not best then
+      break
+    end
+    used[best] = true
+    chosen[#chosen + 1] = spots[best]
+    for n, left in ipairs(missing) do
+      missing[n] = left - math.min(left, spots[best].open[n])
+    end
+  end
+  return chosen
+end
+
+local SIZES = { 'single', 'pair', 'triple' }
+
+local function codes_of(spots)
+  local codes = {}
+  for i, spot in ipairs(spots) do
+    codes[i] = spot.code
+  end
+  return codes
+end
+
+-- Returns the chosen location codes, the plan's name (single, pair, triple, greedy, none) and whether all is filled.
+local function choose(candidates, needs, pass, limit)
+  local spots = with_units(candidates, needs, pass)
+  for size = 1, math.min(3, limit) do
+    local among = size == 1 and #spots or math.min(EXACT_AMONG, #spots)
+    local best = best_set(spots, needs, size, among, 1, {}, nil)
+    if best then
+      return codes_of(best), SIZES[size], true
+    end
+  end
+  local chosen = greedy(spots, needs, limit)
+  return codes_of(chosen), #chosen > 0 and 'greedy' or 'none', fills(chosen, needs)
+end

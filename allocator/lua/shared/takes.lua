@@ -1,0 +1,165 @@
+-- takes: units leave a shelf for a hold or an order, part by part, and go back the same way, last first.
+--
+-- A take is { location, units, picking, parts }; parts is a list of { source, units, quota }. Units that came from a
+-- quota raise what that quota has consumed, whoever took them.
+-- Needs: state, atp.
+
+-- Merged with the part before when that is alike, so that serving unit by unit leaves no trail.
+local function add_part(take, source, units, quota)
+  local last = take.parts[#take.parts]
+  if last and last[1] == source and last[3] == quota then
+    last[2] = last[2] + units
+  else
+    take.parts[#take.parts + 1] = { source, units, quota }
+  end
+  take.units = take.units + units
+end
+
+-- Books up to `wanted` units of one part of a shelf. Returns how many.
+local function draw_part(job, shelf, available_units, wanted, source, quota)
+  local units = math.min(available_units, wanted)
+  if units <= 0 then
+    return 0
+  end
+  add_part(job.take, job.mark or source, units, quota)
+  move(job.state, shelf.code, job.bucket, units)
+  if quota ~= '' then
+    move(job.state, shelf.code, 'consumed', units, quota)
+  end
+  return units
+end
+
+local function draw_lenders(job, shelf, wanted, whole)
+  local drawn = 0
+  for _, lender in ipairs(shelf.lenders) do
+    local may = whole and lender.units or lendable(lender)
+    local units = draw_part(job, shelf, may, wanted - drawn, 'borrowed', lender.channel)
+    lender.units = lender.units - units
+    drawn = drawn + units
+  end
+  return drawn
+end
+
+local function draw_shared(job, shelf, wanted)
+  local units = draw_part(job, shelf, shelf.shared, wanted, 'shared', '')
+  shelf.shared = shelf.shared - units
+  return units
+end
+
+-- What each pass may take from a shelf, in this order. job: { view, state, take, bucket, mark }.
+local DRAW = {
+  open = function(job, shelf, wanted)
+    local units = draw_part(job, shelf, shelf.own, wanted, 'own', job.view.channel)
+    shelf.own = shelf.own - units
+    if job.view.overflow ~= 'none' then
+      units = units + draw_shared(job, shelf, wanted - units)
+    end
+    if job.view.overflow == 'borrow' then
+      units = units + draw_lenders(job, shelf, wanted - units, false)
+    end
+    return units
+  end,
+  reserve = function(job, shelf, wanted)
+    return draw_part(job, shelf, shelf.reserve, wanted, 'safety', '')
+  end,
+  fence = function(job, shelf, wanted)
+    local units = job.view.overflow == 'none' and draw_shared(job, shelf, wanted) or 0
+    return units + draw_lenders(job, shelf, wanted - units, true)
+  end,
+}
+
+-- Takes up to `wanted` units from one shelf in one pass (open, reserve or fence). Returns how many.
+local function draw(job, shelf, pass, wanted)
+  wanted = math.min(wanted, shelf[pass])
+  if wanted <= 0 then
+    return 0
+  end
+  local units = DRAW[pass](job, shelf, wanted)
+  shelf[pass] = shelf[pass] - units
+  return units
+end
+
+local function take_at(takes, location)
+  for _, take in ipairs(takes) do
+    if take.location == location and take.picking == 0 then
+      return take
+    end
+  end
+  local take = { location = location, units = 0, picking = 0, parts = {} }
+  takes[#takes + 1] = take
+  return take
+end
+
+-- Gives up to `units` of a take back to where they came from, last first. Returns the units given back.
+local function give_back(state, take, bucket, units)
+  local left = math.min(units, take.units)
+  local given = left
+  while left > 0 do
+    local part = take.parts[#take.parts]
+    local back = math.min(part[2], left)
+    if part[3] ~= '' then
+      move(state, take.location, 'consumed', -back, part[3])
+    end
+    part[2] = part[2] - back
+    left = left - back
+    if part[2] == 0 then
+      table.remove(take.parts)
+    end
+  end
+  take.units = take.units - given
+  move(state, take.location, bucket, -given)
+  return given
+end
+
+-- Parts the first `units` of a take from it. Returns them as parts; the buckets are the caller's to move.
+local function split_parts(take, units)
+  local left, parts = units, {}
+  while left > 0 do
+    local part = take.parts[1]
+    local some = math.min(part[2], left)
+    parts[#parts + 1] = { part[1], some, part[3] }
+    part[2] = part[2] - some
+    left = left - some
+    if part[2] == 0 then
+      table.remove(take.parts, 1)
+    end
+  end
+  take.units = take.units - units
+  return parts
+end
+
+local function without_empty(takes)
+  local kept = {}
+  for _, take in ipairs(takes) do
+    if take.units > 0 then
+      kept[#kept + 1] = take
+    end
+  end
+  return kept
+end
+
+-- Packed: { location, units, picking, source, units, quota, source, units, quota, ... }
+local function pack_takes(takes)
+  local rows = {}
+  for _, take in ipairs(takes) do
+    local row = { take.location, take.units, take.picking }
+    for _, part in ipairs(take.parts) do
+      local n = #row
+      row[n + 1], row[n + 2], row[n + 3] = part[1], part[2], part[3]
+    end
+    rows[#rows + 1] = row
+  end
+  return rows
+end
+
+local function unpack_takes(rows)
+  local takes = {}
+  for _, row in ipairs(rows) do
+    local take = { location = row[1], units = row[2], picking = row[3], parts = {} }
+    for i = 4, #row, 3 do
+      take.parts[#take.parts + 1] = { row[i], row[i + 1], row[i + 2] }
+    end
+    takes[#takes + 1] = take
+  end
+  return takes
+end

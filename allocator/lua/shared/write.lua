@@ -1,0 +1,103 @@
+-- write: the last step of every mutating verb. Checks all, then writes all; nothing after the first write can fail.
+--
+-- Needs: gate, state, and keys.seller, stock, ops, ledger, servable.
+
+local function sound_place(place)
+  assert(place.held >= 0 and place.committed >= 0 and place.unavailable >= 0, 'a bucket fell below zero')
+  assert(place.on_hand <= PLACE_MAX and place.on_hand >= -PLACE_MAX, 'on_hand is out of range')
+  for _, quota in ipairs(place.quotas) do
+    assert(quota.consumed >= quota.spent and quota.spent >= 0, 'a quota consumed less than nothing')
+  end
+end
+
+-- Books what is promised and not there as the place's deficit. Only a fact of the physical world (`allowed`) may
+-- leave one; if anything else would, units were sold twice, and the script stops before it wrote anything.
+local function settle_deficits(state, allowed)
+  for _, code in ipairs(state.codes) do
+    local place = state.places[code]
+    local gap = math.max(0, -available(place))
+    if gap ~= place.deficit then
+      assert(gap < place.deficit or allowed, 'units were promised twice')
+      move(state, code, 'deficit', gap - place.deficit)
+    end
+    sound_place(place)
+  end
+end
+
+local FREES = { on_hand = 1, held = -1, committed = -1, unavailable = -1 }
+
+local function got_units(state)
+  local gain, moves = {}, state.moves
+  for i = 1, #moves, 4 do
+    local sign = FREES[moves[i + 1]]
+    if sign then
+      gain[moves[i]] = (gain[moves[i]] or 0) + sign * moves[i + 3]
+    end
+  end
+  for _, units in pairs(gain) do
+    if units > 0 then
+      return true
+    end
+  end
+  return false
+end
+
+-- Raises the version of every changed sku by one and returns what the ledger, the answer and the store need of them.
+local function seal(deficit_allowed)
+  local changes, versions, fields, servable = {}, {}, {}, {}
+  local skus = {}
+  for sku, state in pairs(stock) do
+    if #state.moves > 0 then
+      skus[#skus + 1] = sku
+    end
+  end
+  table.sort(skus)
+  for _, sku in ipairs(skus) do
+    local state = stock[sku]
+    settle_deficits(state, deficit_allowed)
+    assert(state.backordered >= 0 and state.conflict >= 0, 'a debt fell below zero')
+    state.version = state.version + 1
+    changes[#changes + 1] = { sku, state.version, state.moves }
+    versions[#versions + 1] = { sku, state.version }
+    fields[#fields + 1] = sku
+    fields[#fields + 1] = pack_state(state)
+    if state.backordered > 0 and got_units(state) then
+      servable[#servable + 1] = sku
+    end
+  end
+  return { changes = changes, versions = versions, fields = fields, servable = servable }
+end
+
+-- The clock only follows time that passes; a jump is for `expire` to judge.
+local function tick(head)
+  if head.now > head.clock and head.now - head.clock <= JUMP_MS then
+    redis.call('HSET', keys.seller, 'clock', string.format('%.0f', head.now))
+  end
+end
+
+-- verb, why   for the ledger
+-- sealed      what seal() returned
+-- records     { { 'hold:<id>' or 'order:<id>', packed }, ... }: holds and orders as they are now
+-- answer      packed
+local function write(head, verb, why, sealed, records, word, answer)
+  if #sealed.fields > 0 then
+    redis.call('HSET', keys.stock, unpack(sealed.fields))
+  end
+  if #sealed.servable > 0 then
+    redis.call('SADD', keys.servable, unpack(sealed.servable))
+  end
+  tick(head)
+  local entry = {
+    verb, head.op or '', head.fingerprint or '', head.now, head.actor or '', why, head.epoch, head.config, word, sealed.changes,
+  }
+  local fields = { 'entry', cmsgpack.pack(entry), 'answer', answer }
+  for _, record in ipairs(records) do
+    fields[#fields + 1] = record[1]
+    fields[#fields + 1] = record[2]
+  end
+  redis.call('XADD', keys.ledger, '*', unpack(fields))
+  if head.op then
+    remember(head, word, answer)
+  end
+  return { word, answer, 0, head.op or '' }
+end

@@ -1,0 +1,97 @@
+#!lua flags=allow-oom
+-- ship: units of an order have left their location; some lines, some units, or all that is committed.
+--
+-- KEYS
+--   1 seller    hash
+--   2 stock     hash
+--   3 ops       hash
+--   4 ledger    stream
+--   5 servable  set
+--   6 orders    hash
+--   7 waiting   zset
+-- ARGV
+--   epoch, config, now_ms, op, fingerprint, actor
+--   order_id       channel:external id
+--   lines          how many, 0 (all that is committed) to 500, then for each: line, location, units (1 to 10^9)
+-- RETURNS, first match wins
+--   invalid [what]                  nonsense; not remembered
+--   not_ready [epoch found]         another data set; not remembered
+--   stale_config [version]          not remembered
+--   op_conflict [op]                this op was another request
+--   unknown_order [order_id]
+--   unknown_line [line]
+--   not_committed [line, location, units committed there]
+--   changed [state, lines, versions]
+-- KEEPS
+--   on_hand and committed fall together, so nobody's availability changes.
+
+local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
+  waiting = KEYS[7] }
+
+--@include args
+--@include gate
+--@include state
+--@include takes
+--@include orders
+--@include shipping
+--@include write
+--@include changes
+
+local head = read_op(read_head())
+local order_id = text('order_id', ID_MAX + CODE_MAX)
+local wanted = {}
+for i = 1, whole('lines', 0, 500) do
+  wanted[i] = { line = text('line', ID_MAX), location = text('location', CODE_MAX), units = whole('units', 1, UNITS_MAX) }
+end
+
+local refused, order = gate(head), nil
+if not refused then
+  order, refused = open_order(head, order_id)
+end
+refused = refused or refuse_unknown_line(head, order, wanted)
+if refused then
+  return refused
+end
+
+local function ship_from(line, take, units)
+  ship_take(stock[line.sku], take, units)
+  line.committed, line.shipped = line.committed - units, line.shipped + units
+end
+
+-- Ships what a line wants from one location. Returns what was committed there if that is too little.
+local function ship_line(want)
+  local line, left, there = find_line(order, want.line), want.units, 0
+  for _, take in ipairs(line.takes) do
+    there = there + (take.location == want.location and take.units or 0)
+  end
+  if left > there then
+    return there
+  end
+  for _, take in ipairs(line.takes) do
+    local units = take.location == want.location and math.min(take.units, left) or 0
+    if units > 0 then
+      ship_from(line, take, units)
+      left = left - units
+    end
+  end
+end
+
+for _, want in ipairs(wanted) do
+  local there = ship_line(want)
+  if there then
+    return refuse(head, 'not_committed', { want.line, want.location, there })
+  end
+end
+if #wanted == 0 then
+  local any = false
+  for _, line in ipairs(order.lines) do
+    for _, take in ipairs(line.takes) do
+      ship_from(line, take, take.units)
+      any = true
+    end
+  end
+  if not any then
+    return refuse(head, 'not_committed', { '', '', 0 })
+  end
+end
+return write_change(head, 'ship', '', order)

@@ -1,0 +1,67 @@
+#!lua
+-- unavailable: take units out of sale for a reason, or put them back; all lines or none.
+--
+-- Taking out what is promised leaves a deficit: damage is a fact and is not refused.
+--
+-- KEYS
+--   1 seller    hash
+--   2 config    hash
+--   3 stock     hash
+--   4 ops       hash
+--   5 ledger    stream
+--   6 servable  set
+-- ARGV
+--   epoch, config, now_ms, op, fingerprint, actor
+--   reason         the name of the bucket: damaged, quality_hold, ...
+--   direction      in (out of sale) or out (back into sale)
+--   lines          how many, 1 to 500, then for each: sku, location, units (1 to 10^9)
+-- RETURNS, first match wins
+--   invalid [what]                  nonsense; not remembered
+--   not_ready [epoch found]         another data set; not remembered
+--   stale_config [version]          not remembered
+--   op_conflict [op]                this op was another request
+--   unknown_sku [sku, ...]
+--   unknown_location [code, ...]
+--   not_enough [sku, location, units there]   in: units on_hand and not unavailable yet; out: units of this reason
+--   moved [[[sku, version], ...]]
+-- KEEPS
+--   0 <= unavailable; taking out never makes unavailable more than on_hand.
+
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6] }
+
+--@include args
+--@include gate
+--@include state
+--@include rules
+--@include write
+--@include places
+
+local head = read_op(read_head())
+local reason = text('reason', CODE_MAX)
+local direction = choice('direction', { ['in'] = true, out = true })
+local lines = read_lines(1)
+
+local refused = gate(head) or refuse_unknown(head, lines)
+if refused then
+  return refused
+end
+
+local function units_of(place)
+  for _, entry in ipairs(place.reasons) do
+    if entry.reason == reason then
+      return entry.units
+    end
+  end
+  return 0
+end
+
+for _, line in ipairs(lines) do
+  local place = place_of(line)
+  local there = direction == 'in' and math.max(0, place.on_hand - place.unavailable) or units_of(place)
+  if line.units > there then
+    return refuse(head, 'not_enough', { line.sku, line.location, there })
+  end
+  move(stock[line.sku], line.location, 'unavailable', direction == 'in' and line.units or -line.units, reason)
+end
+
+return write_movement(head, 'unavailable', reason .. ' ' .. direction, true)

@@ -1,0 +1,401 @@
+"""
+The words of the allocator as types: what is asked, and what is answered.
+
+All quantities are whole units of the sku's base unit, all times whole milliseconds since 1970 UTC.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+UNITS_MAX = 1_000_000_000
+"""Most units one line may move. Lua counts exactly to 2^53; sums over lines and locations stay far below."""
+
+LINES_MAX = 1_500
+"""Most lines of one order or hold."""
+
+MOVES_MAX = 500
+"""Most lines of one stock movement."""
+
+CANDIDATES_MAX = 15
+"""Most locations a ranking may offer for one order."""
+
+ATTEMPT_MAX = 1_000_000
+
+Units = Annotated[int, msgspec.Meta(ge=1, le=UNITS_MAX, description="Whole units of the sku's base unit.")]
+Code = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*\Z",
+        description="Letters, digits, '.', '_' and '-', starting with a letter or digit.",
+    ),
+]
+Sku = Annotated[
+    str,
+    msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+\Z", description="The article code everyone shares."),
+]
+Id = Annotated[
+    str,
+    msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+\Z", description="An id of the caller's own."),
+]
+
+Demand = Literal["promise", "firm", "gone"]
+Disposition = Literal["restock", "quarantine", "scrap"]
+
+
+class ShipTo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the goods go, as far as routing needs to know. No names, no streets."""
+
+    country: str = ""
+    region: str = ""
+    latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
+
+
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line of demand. `line` is the caller's own name for it, unique in the order."""
+
+    line: Id
+    sku: Sku
+    units: Units
+
+
+class HoldRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A claim for a limited time. An owner (a cart, a till's customer) has one open hold per channel."""
+
+    hold_id: Id
+    channel: Code
+    lines: list[Line]
+    ttl_ms: int
+    owner: str = ""
+    partial: bool = False
+    ship_to: ShipTo = ShipTo()
+    prefer: list[str] = []
+
+
+class OrderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """
+    Accepted demand in the making.
+
+    `kind` None means the channel's own. `hold` names a hold to take over. `at` is where the goods left (needed for
+    `gone` unless the channel has one location only). `prefer` names locations to rank first.
+    """
+
+    channel: Code
+    external_id: Id
+    lines: list[Line]
+    attempt: int = 1
+    kind: Demand | None = None
+    hold: str = ""
+    at: str = ""
+    partial: bool = False
+    ship_to: ShipTo = ShipTo()
+    prefer: list[str] = []
+
+
+class StockLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Units of one sku at one location."""
+
+    sku: Sku
+    location: Code
+    units: Units
+
+
+class AdjustLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A correction of on_hand, up or down, never 0."""
+
+    sku: Sku
+    location: Code
+    units: Annotated[int, msgspec.Meta(ge=-UNITS_MAX, le=UNITS_MAX)]
+
+
+class ShipLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Units of one order line that left one location."""
+
+    line: Id
+    location: Code
+    units: Units
+
+
+class CancelLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line to cancel, or some units of it; `units` None means all that can still be cancelled."""
+
+    line: Id
+    units: Units | None = None
+
+
+class ReturnLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Units that came back: with an order's `line`, or without one and then with a `sku`."""
+
+    location: Code
+    units: Units
+    disposition: Disposition
+    line: str = ""
+    sku: str = ""
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A location a ranking offers; candidates of the same `tie` are equally good, lower is better."""
+
+    location: str
+    tie: int
+
+
+# --- answers ---------------------------------------------------------------------------------------------------
+
+
+class Part(msgspec.Struct, frozen=True):
+    """
+    Units of a take by where they came from.
+
+    source: own (the channel's quota), shared, borrowed (another's quota), buffer, safety, deficit (not there).
+    quota: the channel whose quota the units consumed, or ''.
+    """
+
+    source: str
+    units: int
+    quota: str
+
+
+class Take(msgspec.Struct, frozen=True):
+    """Units taken for one line at one location; `picking` when their pick has started."""
+
+    sku: str
+    location: str
+    units: int
+    picking: bool
+    parts: list[Part]
+
+
+class Traced(msgspec.Struct, frozen=True):
+    """What became of one candidate location: verdict taken, not_needed, nothing_open, not_eligible or inactive."""
+
+    location: str
+    verdict: str
+    units: int
+
+
+class Version(msgspec.Struct, frozen=True):
+    """A sku's version after the op: one more with every effect."""
+
+    sku: str
+    version: int
+
+
+class HeldLine(msgspec.Struct, frozen=True):
+    """How many units of a line the hold has."""
+
+    line: str
+    sku: str
+    units: int
+    held: int
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A hold that was made; `replaced` is the id of the owner's earlier hold, or ''."""
+
+    hold_id: str
+    deadline_ms: int
+    lines: list[HeldLine]
+    takes: list[Take]
+    plan: str
+    trace: list[Traced]
+    replaced: str
+    versions: list[Version]
+    replayed: bool
+
+
+class OrderLine(msgspec.Struct, frozen=True):
+    """committed + shipped + backordered + conflict + cancelled = ordered; returned is part of shipped."""
+
+    line: str
+    sku: str
+    ordered: int
+    committed: int
+    shipped: int
+    backordered: int
+    conflict: int
+    cancelled: int
+    returned: int
+    takes: list[Take]
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """
+    An accepted order.
+
+    state: see `order_state` in lua/shared/orders.lua. hold: what the named hold gave: '' (none named), used, unknown,
+    other_channel, or the state of one that has ended. plan: single, pair, triple, greedy, none.
+    """
+
+    channel: str
+    external_id: str
+    kind: str
+    state: str
+    placed_ms: int
+    lines: list[OrderLine]
+    hold: str
+    plan: str
+    trace: list[Traced]
+    versions: list[Version]
+    replayed: bool
+
+
+class Order(msgspec.Struct, frozen=True):
+    """An order as it stands now."""
+
+    channel: str
+    external_id: str
+    kind: str
+    state: str
+    placed_ms: int
+    lines: list[OrderLine]
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """A later change of an order was made (pick, cancel, ship, return): its state and lines now."""
+
+    channel: str
+    external_id: str
+    state: str
+    lines: list[OrderLine]
+    versions: list[Version]
+    replayed: bool
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """A hold as it stands now. state: open, released, expired, replaced, ordered."""
+
+    hold_id: str
+    channel: str
+    owner: str
+    state: str
+    deadline_ms: int
+    takes: list[Take]
+
+
+class Extended(msgspec.Struct, frozen=True):
+    """A hold lives longer."""
+
+    hold_id: str
+    deadline_ms: int
+    replayed: bool
+
+
+class Released(msgspec.Struct, frozen=True):
+    """A hold was let go."""
+
+    hold_id: str
+    versions: list[Version]
+    replayed: bool
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """A stock movement was made."""
+
+    versions: list[Version]
+    replayed: bool
+
+
+class Level(msgspec.Struct, frozen=True):
+    """What one channel may promise of one sku now. version -1: the sku is unknown."""
+
+    sku: str
+    channel: str
+    atp_now: int
+    published: int
+    version: int
+
+
+class Expired(msgspec.Struct, frozen=True):
+    """One run of expiry. paused: the clock jumped by jump_ms and nothing expires until that is settled."""
+
+    hold_ids: list[str]
+    paused: bool
+    jump_ms: int
+    more: bool
+
+
+class ServedLine(msgspec.Struct, frozen=True):
+    """Units a waiting order line got."""
+
+    order: str
+    line: str
+    sku: str
+    units: int
+
+
+class Served(msgspec.Struct, frozen=True):
+    """One run of serving backorders."""
+
+    lines: list[ServedLine]
+    more: bool
+
+
+class Quota(msgspec.Struct, frozen=True):
+    """A channel's ring-fenced units of a sku at a location."""
+
+    channel: str
+    quota: int
+    consumed: int
+    floor: int
+
+
+class Shelf(msgspec.Struct, frozen=True):
+    """One location as the channel sees it, in rank order: steps 1 and 2 of ATP."""
+
+    location: str
+    on_hand: int
+    unavailable: int
+    held: int
+    committed: int
+    available: int
+    safety_stock: int
+    free: int
+    own: int
+    shared: int
+    borrowable: int
+    open: int
+    deficit: int
+    quotas: list[Quota]
+
+
+class RuleSaid(msgspec.Struct, frozen=True):
+    """One rule that could speak: units, and percent_bp for a buffer. The first of a list wins, the others lost."""
+
+    scope: str
+    units: int
+    percent_bp: int
+
+
+class RuleChoice(msgspec.Struct, frozen=True):
+    """The rules of one kind for one place (a location or the channel), the winner first; empty when none speaks."""
+
+    kind: str
+    place: str
+    rules: list[RuleSaid]
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """Every step from shelves to the published number. max_published -1: no cap."""
+
+    sku: str
+    channel: str
+    version: int
+    overflow: str
+    shelves: list[Shelf]
+    open: int
+    backordered: int
+    conflict: int
+    deficits: int
+    owed: int
+    pool: int
+    buffer: int
+    atp_now: int
+    cutoff: int
+    max_published: int
+    published: int
+    spread: dict[str, int]
+    rules: list[RuleChoice]

@@ -1,0 +1,87 @@
+"""
+One shared way to the server: calls that are made while another batch is under way travel together.
+
+A script takes some twenty microseconds, a round trip and an fsync many times that. All callers of one process
+share one batch in flight; whoever comes meanwhile joins the next. With `appendfsync always` a batch also shares
+its fsync.
+"""
+
+import asyncio
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+from .scripts import Script
+
+BATCH_MAX = 128
+"""Most calls of one batch: a later caller waits for at most this many scripts of others."""
+
+Call = tuple[Script, list[str], list[Any]]
+
+
+class Pipe:
+    """Runs scripts on one server, batch by batch. Each call is sent once; a lost connection means unknown."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client
+        self._waiting: list[tuple[Call, asyncio.Future[Any]]] = []
+        self._pump: asyncio.Task[None] | None = None
+
+    async def run(self, script: Script, keys: list[str], arguments: list[Any]) -> Any:
+        """
+        The script's reply.
+
+        A caller that is cancelled leaves the batch alone: the script has probably run, and the others get their
+        own answers. Raises what the server or the connection raised for this call.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        self._waiting.append(((script, keys, arguments), answer))
+        if self._pump is None:
+            self._pump = loop.create_task(self._send_all())
+        return await answer
+
+    async def _send_all(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+                await self._send(batch)
+        finally:
+            self._pump = None
+
+    async def _send(self, batch: list[tuple[Call, asyncio.Future[Any]]]) -> None:
+        try:
+            replies = await self._execute([call for call, _ in batch])
+        except Exception as error:  # noqa: BLE001 - whatever broke the batch is every caller's answer
+            replies = [error] * len(batch)
+        for (_, answer), reply in zip(batch, replies, strict=True):
+            if answer.done():
+                continue
+            if isinstance(reply, Exception):
+                answer.set_exception(reply)
+            else:
+                answer.set_result(reply)
+
+    async def _execute(self, calls: list[Call]) -> list[Any]:
+        replies = await self._pipeline(calls)
+        lost = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if lost:
+            # The server forgot the scripts (restart, flush), so these surely did not run: load and send them once more.
+            for script in {calls[index][0].sha: calls[index][0] for index in lost}.values():
+                await self.client.script_load(script.source)
+            for index, reply in zip(lost, await self._pipeline([calls[index] for index in lost]), strict=True):
+                replies[index] = reply
+        return replies
+
+    async def _pipeline(self, calls: list[Call]) -> list[Any]:
+        pipeline = self.client.pipeline(transaction=False)
+        for script, keys, arguments in calls:
+            pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        return await pipeline.execute(raise_on_error=False)
+
+    async def close(self) -> None:
+        """Let the batch under way end, then close the connections."""
+        if self._pump is not None:
+            await self._pump
+        await self.client.aclose()

@@ -1,0 +1,152 @@
+"""
+Rankings order the locations that may serve an order; they never decide quantities.
+
+A ranking is a plain function without stock, which gives one location a whole number, lower is better. What it
+does not know is a tie, never a guess. A channel's `routing` lists rankings by name: the first that does not tie
+decides. Because the script counts the units, a wrong ranking can cost a longer route, but never an oversold unit.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from math import asin, cos, radians, sin, sqrt
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from .config import Channel, Config, Location
+from .model import CANDIDATES_MAX, Candidate, ShipTo
+
+LAST: Final = 1_000_000_000_000
+"""What an unknown distance or cost counts as: worse than any known one."""
+
+EARTH_RADIUS_KM: Final = 6371
+
+
+class Spot(NamedTuple):
+    """A location as one channel sees it; `position` counts from 0 in the channel's own order."""
+
+    location: Location
+    position: int
+
+
+class Wish(NamedTuple):
+    """What an order says about its route; `zone` is the delivery zone of the ship-to, or ''."""
+
+    ship_to: ShipTo
+    prefer: Sequence[str]
+    zone: str
+
+
+Ranking = Callable[[Spot, Wish], int]
+
+
+def channel_rank(spot: Spot, _wish: Wish) -> int:
+    """Prefer the location that is earlier in the channel's own list; it never ties."""
+    return spot.position
+
+
+def priority(spot: Spot, _wish: Wish) -> int:
+    """Prefer the lower priority number; equal numbers tie."""
+    return spot.location.priority
+
+
+def distance(spot: Spot, wish: Wish) -> int:
+    """Prefer fewer whole kilometres to the ship-to, unknown coordinates last; all tie if the ship-to has none."""
+    place, target = spot.location, wish.ship_to
+    if target.latitude is None or target.longitude is None:
+        return 0
+    if place.latitude is None or place.longitude is None:
+        return LAST
+    return distance_km(place.latitude, place.longitude, target.latitude, target.longitude)
+
+
+def cost(spot: Spot, wish: Wish) -> int:
+    """Prefer the lower cost to the ship-to's zone, an unknown cost last; all tie if no zone is known."""
+    return spot.location.costs.get(wish.zone, LAST)
+
+
+def region_match(spot: Spot, wish: Wish) -> int:
+    """Prefer the ship-to's region, then its country, then the rest; all tie if the ship-to has neither."""
+    if same_region(spot.location, wish.ship_to):
+        return 0
+    return 1 if wish.ship_to.country and spot.location.country == wish.ship_to.country else 2
+
+
+def preferred(spot: Spot, wish: Wish) -> int:
+    """Prefer the locations the caller names, in the caller's order; all others tie."""
+    code = spot.location.code
+    return wish.prefer.index(code) if code in wish.prefer else LAST
+
+
+RANKINGS: Final[Mapping[str, Ranking]] = {
+    ranking.__name__: ranking for ranking in (channel_rank, priority, distance, cost, region_match, preferred)
+}
+
+FIXED: Final = frozenset({"channel_rank", "priority"})
+"""Rankings that say the same for every order, so that their result is computed once per config."""
+
+
+def same_region(location: Location, ship_to: ShipTo) -> bool:
+    """Tell whether both name the same region of the same country; an unnamed region is nobody's."""
+    return ship_to.region != "" and (location.region, location.country) == (ship_to.region, ship_to.country)
+
+
+def distance_km(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> int:
+    """Great-circle distance (haversine) in whole kilometres: closer than that is no reason to prefer a place."""
+    north, south = radians(latitude), radians(other_latitude)
+    across = sin(radians(other_longitude - longitude) / 2) ** 2
+    chord = sin((south - north) / 2) ** 2 + cos(north) * cos(south) * across
+    return round(2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(chord))))
+
+
+class Ranker:
+    """Ranks the locations of every channel of one config; made once per config version, then only read."""
+
+    def __init__(self, config: Config) -> None:
+        locations = {location.code: location for location in config.locations}
+        self._zones = config.zones
+        self._routes = {channel.code: _Route(channel, locations) for channel in config.channels}
+
+    def rank(self, channel: str, ship_to: ShipTo, prefer: Sequence[str] = (), *, relax: bool) -> tuple[Candidate, ...]:
+        """
+        Name the channel's active locations, best first, each once, at most CANDIDATES_MAX; equal ones share a tie.
+
+        `prefer` decides before the channel's routing does. A location that breaks a hard constraint of the channel is
+        left out, or, with `relax`, follows after all that keep it. An unknown channel has no candidates: the script
+        is the one to refuse it.
+        """
+        route = self._routes.get(channel)
+        if route is None:
+            return ()
+        if route.always is not None and not prefer:
+            return route.always
+        return route.rank(Wish(ship_to, prefer, self._zone(ship_to)), relax=relax)
+
+    def _zone(self, ship_to: ShipTo) -> str:
+        """The zone of the ship-to's region, else of its country."""
+        country = self._zones.get(ship_to.country, "")
+        return self._zones.get(f"{ship_to.country}/{ship_to.region}", country)
+
+
+class _Route:
+    """One channel's part of a Ranker; `always` is its ranking if no ship-to can change it, else None."""
+
+    def __init__(self, channel: Channel, locations: Mapping[str, Location]) -> None:
+        codes = dict.fromkeys(shelf.code for shelf in channel.locations)
+        spots = [Spot(locations[code], position) for position, code in enumerate(codes)]
+        self.spots = [spot for spot in spots if spot.location.active]
+        self.rankings = [preferred, *(RANKINGS[name] for name in channel.routing)]
+        self.same_region_only = channel.same_region_only
+        fixed = FIXED.issuperset(channel.routing) and not channel.same_region_only
+        self.always = self.rank(Wish(ShipTo(), (), ""), relax=False) if fixed else None
+
+    def rank(self, wish: Wish, *, relax: bool) -> tuple[Candidate, ...]:
+        judged = sorted((self._judge(spot, wish), spot.position, spot.location.code) for spot in self.spots)
+        kept = [entry for entry in judged if relax or not entry[0][0]]
+        ties = enumerate(group for _, group in groupby(kept, key=itemgetter(0)))
+        ranked = [Candidate(code, tie) for tie, group in ties for _, _, code in group]
+        return tuple(ranked[:CANDIDATES_MAX])
+
+    def _judge(self, spot: Spot, wish: Wish) -> tuple[int, ...]:
+        """First whether a hard constraint is broken, then what each ranking says: the smaller tuple is better."""
+        broken = self.same_region_only and not same_region(spot.location, wish.ship_to)
+        return (int(broken), *(ranking(spot, wish) for ranking in self.rankings))

@@ -1,0 +1,60 @@
+"""
+From a script's outcome word and packed facts to the error that says it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from . import answers, errors
+
+_LINE = ("line", "sku", "units", "atp_now")
+
+
+def _lines(rows: list[Any]) -> list[dict[str, Any]]:
+    return [dict(zip(_LINE, row, strict=True)) for row in rows]
+
+
+def _trace(rows: list[Any]) -> list[dict[str, Any]]:
+    return [{"location": location, "verdict": verdict, "units": units} for location, verdict, units in rows]
+
+
+def _named(*names: str) -> Callable[[list[Any]], dict[str, Any]]:
+    return lambda facts: dict(zip(names, facts, strict=True))
+
+
+FACTS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
+    "invalid": _named("what"),
+    "not_ready": _named("epoch_found"),
+    "stale_config": _named("version"),
+    "op_conflict": _named("op"),
+    "short": lambda facts: {"lines": _lines(facts)},
+    "unroutable": lambda facts: {"split_limit": facts[0], "lines": _lines(facts[1]), "trace": _trace(facts[2])},
+    "unknown_sku": lambda facts: {"skus": facts},
+    "unknown_location": lambda facts: {"locations": facts},
+    "unknown_channel": _named("channel"),
+    "unknown_hold": _named("hold"),
+    "unknown_order": _named("order"),
+    "unknown_line": _named("line"),
+    "hold_ended": _named("hold", "state"),
+    "not_enough": _named("sku", "location", "units"),
+    "over_limit": _named("sku", "location", "units"),
+    "pick_started": _named("line", "units"),
+    "not_shipped": _named("line", "units"),
+    "not_committed": _named("line", "location", "units"),
+}
+"""What the facts of each refusal are called."""
+
+ERRORS: dict[str, type[errors.AllocatorError]] = {
+    "invalid": errors.Invalid,
+    "not_ready": errors.NotReady,
+    "stale_config": errors.StaleConfig,
+    **errors.REFUSALS,
+}
+"""Outcome words that are refusals."""
+
+
+def refusal(word: str, packed: bytes, *, replayed: bool) -> errors.AllocatorError:
+    """The error for this outcome."""
+    facts = FACTS[word](answers.unpack(packed))
+    detail = str(facts["what"]) if word == "invalid" else ""
+    return ERRORS[word](detail, facts, replayed=replayed)

@@ -1,0 +1,1 @@
+"""Benchmarks and load scenarios. They use the service as its callers do: over HTTP."""

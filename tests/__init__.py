@@ -1,0 +1,1 @@
+"""Tests mirror the rooms; they run against real servers (see servers.py)."""

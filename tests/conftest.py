@@ -1,0 +1,95 @@
+"""Real servers for every test, and a report that says which of them ran."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import hypothesis
+import pytest
+from redis.asyncio import Redis
+
+from allocator.client import make_client
+from tests.servers import SHARED, Server, legs, present, shared_data
+
+ORDERS = "data/online_retail_orders.csv.gz"
+
+hypothesis.settings.register_profile("default", max_examples=30, stateful_step_count=30, deadline=None)
+hypothesis.settings.register_profile(
+    "ci", max_examples=150, stateful_step_count=40, deadline=None, print_blob=True, derandomize=True
+)
+hypothesis.settings.register_profile("deep", max_examples=3_000, stateful_step_count=80, deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("ALLOT_HYPOTHESIS", "default"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs_shared: uses the order data in the folder `shared` beside the checkout")
+    missing = _required_servers() - {leg.name for leg in present()}
+    if missing:
+        message = f"ALLOT_TEST_REQUIRE asks for {', '.join(sorted(missing))}. Present: {_servers_line()}"
+        raise pytest.UsageError(message)
+    if os.environ.get("ALLOT_TEST_SHARED") and shared_data(ORDERS) is None:
+        message = f"ALLOT_TEST_SHARED is set, but {_orders_line()}"
+        raise pytest.UsageError(message)
+
+
+def _required_servers() -> set[str]:
+    required = set(filter(None, os.environ.get("ALLOT_TEST_REQUIRE", "").split(",")))
+    unknown = required - {leg.name for leg in legs()}
+    if unknown:
+        message = f"ALLOT_TEST_REQUIRE knows no server called {', '.join(sorted(unknown))}"
+        raise pytest.UsageError(message)
+    return required
+
+
+def _servers_line() -> str:
+    return " · ".join(leg.says for leg in legs())
+
+
+def _orders_line() -> str:
+    if shared_data(ORDERS) is None:
+        return f"order data: ../{SHARED.name}/{ORDERS} is not there, so tests with real orders did not run"
+    return f"order data: ../{SHARED.name}/{ORDERS}"
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return [f"servers: {_servers_line()}", _orders_line()]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if shared_data(ORDERS) is not None:
+        return
+    without = [item for item in items if item.get_closest_marker("needs_shared")]
+    config.hook.pytest_deselected(items=without)
+    items[:] = [item for item in items if item not in without]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"servers: {_servers_line()}")
+    terminalreporter.write_line(_orders_line())
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[dict[str, str]]:
+    """Address of every present server by leg id, for tests that cannot use function fixtures (state machines)."""
+    running: dict[str, Server] = {}
+    try:
+        for leg in present():
+            running[leg.id] = Server(leg)
+        yield {id: server.url for id, server in running.items()}
+    finally:
+        for server in running.values():
+            server.stop()
+
+
+@pytest.fixture(scope="session", params=[leg.id for leg in present()])
+def server_url(request: pytest.FixtureRequest, servers: dict[str, str]) -> str:
+    """A test that uses this runs once against each kind of server."""
+    return servers[request.param]
+
+
+@pytest.fixture
+async def redis(server_url: str) -> AsyncIterator[Redis]:
+    """A client of an empty server."""
+    client = make_client(server_url)
+    await client.flushall()
+    yield client
+    await client.aclose()

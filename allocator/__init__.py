@@ -7,7 +7,7 @@ Other rooms import from here only. `lua/` holds the verbs, `README.md` the keys,
 from . import errors
 from .client import Unsafe, UnsafeServer, make_client, refuse_unsafe
 from .config import Channel, ChannelLocation, Config, Location, Rule, SkuConfig
-from .core import Allocator, Retries
+from .core import Allocator
 from .keys import KEYS, SellerKeys
 from .model import (
     LINES_MAX,
@@ -42,6 +42,7 @@ from .model import (
     Units,
 )
 from .pipe import Pipe
+from .runner import Retries
 
 __all__ = [
     "KEYS",

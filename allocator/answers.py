@@ -1,6 +1,4 @@
-"""
-Reads what the scripts answer: packed arrays, in the shapes their headers state, into the types of `model`.
-"""
+"""Reads what the scripts answer: packed arrays, in the shapes their headers state, into the types of `model`."""
 
 from typing import Any
 
@@ -8,8 +6,8 @@ import msgspec
 
 from .model import (
     Changed,
-    Explained,
     Expired,
+    Explained,
     Extended,
     Held,
     HeldLine,
@@ -56,7 +54,7 @@ def traced(rows: list[Any]) -> list[Traced]:
 
 def order_lines(rows: list[Any]) -> list[OrderLine]:
     """Lines as shared/orders.lua packs them."""
-    return [OrderLine(*row[:9], takes(row[1], row[9])) for row in rows]
+    return [OrderLine(*[*row[:9], takes(row[1], row[9])]) for row in rows]
 
 
 def held(hold_id: str, packed: bytes, *, replayed: bool) -> Held:
@@ -69,9 +67,9 @@ def held(hold_id: str, packed: bytes, *, replayed: bool) -> Held:
     )
 
 
-def placed(channel: str, external_id: str, kind: str, packed: bytes, *, replayed: bool) -> Placed:
+def placed(channel: str, external_id: str, packed: bytes, *, replayed: bool) -> Placed:
     """The answer of order."""
-    state, placed_ms, lines, hold, plan, trace, changed = unpack(packed)
+    kind, state, placed_ms, lines, hold, plan, trace, changed = unpack(packed)
     return Placed(
         channel,
         external_id,
@@ -139,7 +137,7 @@ def hold_record(hold_id: str, packed: bytes) -> Hold:
 
 def order_record(packed: bytes) -> Order:
     """An order as shared/orders.lua packs it."""
-    channel, external_id, kind, op, _fingerprint, placed_ms, _rank, _candidates, lines, state = unpack(packed)
+    channel, external_id, kind, _op, _fingerprint, placed_ms, _rank, _candidates, lines, state = unpack(packed)
     return Order(channel, external_id, kind, state, placed_ms, order_lines(lines))
 
 
@@ -171,7 +169,7 @@ def explained(sku: str, channel: str, packed: bytes) -> Explained:
         channel=channel,
         version=version,
         overflow=overflow,
-        shelves=[Shelf(*row[:13], [Quota(*quota) for quota in row[13]]) for row in shelves],
+        shelves=[Shelf(*[*row[:13], [Quota(*quota) for quota in row[13]]]) for row in shelves],
         open=open_units,
         backordered=debts[0],
         conflict=debts[1],

@@ -24,7 +24,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A document struct: every unknown field is an error, so that a typing mistake is not a silent default."""
 
 
-class Location(_Strict):
+class Location(_Strict, frozen=True):
     """
     A place where units lie.
 
@@ -43,20 +43,20 @@ class Location(_Strict):
     costs: dict[str, Count] = {}
 
 
-class ChannelLocation(_Strict):
+class ChannelLocation(_Strict, frozen=True):
     """A location a channel may sell from. The list's order is the rank; `own_shelf` ignores the safety stock there."""
 
     code: Code
     own_shelf: bool = False
 
 
-class Channel(_Strict):
+class Channel(_Strict, frozen=True):
     """
     A place that sells.
 
     rank: 1 is covered first. overflow: what lies beyond its quota. split_limit: most locations one order may be
-    served from. routing: names of rankings, the first that does not tie decides. same_region_only: only locations in the
-    ship-to's region (a hard constraint; a firm order relaxes it).
+    served from. routing: names of rankings, the first that does not tie decides. same_region_only: only
+    locations in the ship-to's region (a hard constraint; a firm order relaxes it).
     """
 
     code: Code
@@ -71,14 +71,14 @@ class Channel(_Strict):
     same_region_only: bool = False
 
 
-class SkuConfig(_Strict):
+class SkuConfig(_Strict, frozen=True):
     """A sku the seller has."""
 
     sku: Sku
     category: str = ""
 
 
-class Rule(_Strict):
+class Rule(_Strict, frozen=True):
     """
     One rule: a kind, a scope and a value.
 
@@ -96,7 +96,7 @@ class Rule(_Strict):
     percent_bp: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 0
 
 
-class Config(_Strict):
+class Config(_Strict, frozen=True):
     """Everything operators decide for one seller. `zones` maps "country" or "country/region" to a delivery zone."""
 
     locations: list[Location] = []

@@ -6,23 +6,19 @@ from the config the process has; when the script says that another config is in 
 asks again. When nobody knows whether a call ran, it is repeated with the same op, which can have one effect only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import chain
-from typing import Any, NamedTuple
 
 import msgspec
-import stamina
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from . import answers, errors
-from .config import Config
+from .config import Channel, Config
 from .keys import SellerKeys
 from .model import (
     AdjustLine,
     CancelLine,
+    Candidate,
     Changed,
     Expired,
     Explained,
@@ -31,6 +27,7 @@ from .model import (
     Hold,
     HoldRequest,
     Level,
+    Line,
     Moved,
     Order,
     OrderRequest,
@@ -44,38 +41,16 @@ from .model import (
 )
 from .pipe import Pipe
 from .ranking import Ranker
-from .refusals import ERRORS, refusal
 from .rules import changed_fields, compile_config, read_document
-from .scripts import scripts
-
-UNKNOWN = (RedisConnectionError, RedisTimeoutError, OSError)
-"""The call may have run. Only a repetition with the same op tells."""
-
-BUSY_WORDS = ("BUSY", "LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "NOREPLICAS", "READONLY")
-"""Server errors that pass: the script surely did not run."""
+from .runner import Argument, Reply, Retries, Runner
 
 RELOADS_MAX = 8
 """How often one call follows a config that keeps changing under it."""
 
+RETRIES = Retries()
+
 FIELDS_MAX = 1_000
 """Most config fields, or new skus, that one call of `configure` carries."""
-
-Argument = str | int | bytes
-
-
-class Reply(NamedTuple):
-    """A script's outcome word, its packed facts, and whether they were remembered from an earlier call."""
-
-    word: str
-    packed: bytes
-    replayed: bool
-
-
-class Retries(NamedTuple):
-    """How a call of unknown outcome is repeated: tries in all, and the seconds after which it is given up."""
-
-    attempts: int = 5
-    seconds: float = 5.0
 
 
 def fingerprint(request: object) -> bytes:
@@ -99,23 +74,21 @@ class Allocator:
     verb's script header lists.
     """
 
-    def __init__(self, pipe: Pipe, seller: str, epoch: str, *, retries: Retries = Retries()) -> None:
+    def __init__(self, pipe: Pipe, seller: str, epoch: str, *, retries: Retries = RETRIES) -> None:
         self.seller = seller
         self.epoch = epoch
         self.config = Config()
         self.now_ms: int | None = None
-        self._pipe = pipe
-        self._keys = SellerKeys(seller)
-        self._retries = retries
-        self._scripts = {name: (script, self._keys.named(*script.keys)) for name, script in scripts().items()}
+        self._runner = Runner(pipe, SellerKeys(seller), retries)
         self._version = ""
         self._ranker = Ranker(self.config)
+        self._channels: dict[str, Channel] = {}
 
     # --- config ------------------------------------------------------------------------------------------------
 
     async def begin(self) -> None:
         """Mark the seller's empty keys as this epoch's. Raises NotReady when there are data of another."""
-        await self._run("begin", [self.epoch])
+        await self._runner.run("begin", [self.epoch])
 
     async def reload(self) -> None:
         """Read the config in force: its version, and the document that rankings need."""
@@ -123,23 +96,27 @@ class Allocator:
         self._version = version
         self.config = read_document(document.encode()) if document else Config()
         self._ranker = Ranker(self.config)
+        self._channels = {channel.code: channel for channel in self.config.channels}
 
     async def configure(self, config: Config, actor: str = "") -> int:
         """Put this config in force and make its skus known. Returns the new version. Raises Invalid, StaleConfig."""
         await self.reload()
-        fields, removed = changed_fields(await self._config_fields(), compile_config(config))
-        values: list[tuple[str, bytes]] = [*fields.items(), *((field, b"") for field in removed)]
+        fields, removed = changed_fields(await self._runner.config_fields(), compile_config(config))
+        values = [*fields.items(), *((field, b"") for field in removed)]
         skus = [sku.sku for sku in config.skus]
-        version = int(self._version or 0)
         for start in range(0, max(len(values), len(skus), 1), FIELDS_MAX):
-            version += 1
             part = slice(start, start + FIELDS_MAX)
-            arguments = [version, *_flat(values[part]), *_flat([(sku,) for sku in skus[part]])]
-            print_ = fingerprint([version, sorted(fields), skus[part]])
-            await self._attempt("configure", [*self._head(f"configure:{version}", print_, actor), *arguments])
-            self._version = str(version)
+            await self._configure_part(values[part], skus[part], actor)
         await self.reload()
-        return version
+        return int(self._version)
+
+    async def _configure_part(self, values: list[tuple[str, bytes]], skus: list[str], actor: str) -> None:
+        base, version = self._version, int(self._version or 0) + 1
+        arguments = [base, version, *_flat(values), *_flat([(sku,) for sku in skus])]
+        print_ = fingerprint([base, values, skus])
+        op = f"configure:{version}:{print_.decode()}"
+        await self._runner.attempt("configure", [self.epoch, "", self._now(), op, print_, actor, *arguments])
+        self._version = str(version)
 
     # --- stock movements ---------------------------------------------------------------------------------------
 
@@ -161,19 +138,43 @@ class Allocator:
         return await self._movement("unavailable", op, [reason, direction, *_flat(rows)], actor)
 
     async def set_quota(
-        self, sku: str, location: str, channel: str, quota: int, *, op: str, floor: int = 0, why: str = "", actor: str = ""
+        self,
+        sku: str,
+        location: str,
+        channel: str,
+        quota: int,
+        *,
+        op: str,
+        floor: int = 0,
+        why: str = "",
+        actor: str = "",
     ) -> Moved:
         """Ring-fence units for one channel at one location; `floor` of them nobody else may borrow."""
         return await self._movement("set_quota", op, [why, sku, location, channel, quota, floor], actor)
 
     async def move_quota(
-        self, sku: str, location: str, from_channel: str, to_channel: str, units: int, *, op: str, why: str = "", actor: str = ""
+        self,
+        sku: str,
+        location: str,
+        from_channel: str,
+        to_channel: str,
+        units: int,
+        *,
+        op: str,
+        why: str = "",
+        actor: str = "",
     ) -> Moved:
         """Hand ring-fenced units that are not consumed yet to another channel."""
         return await self._movement("move_quota", op, [why, sku, location, from_channel, to_channel, units], actor)
 
     async def return_units(
-        self, lines: Sequence[ReturnLine], *, op: str, order: tuple[str, str] | None = None, why: str = "", actor: str = ""
+        self,
+        lines: Sequence[ReturnLine],
+        *,
+        op: str,
+        order: tuple[str, str] | None = None,
+        why: str = "",
+        actor: str = "",
     ) -> Changed | Moved:
         """Book goods that came back, for the order (channel, external id) or without one."""
         rows = [(line.line if order else line.sku, line.location, line.units, line.disposition) for line in lines]
@@ -183,7 +184,7 @@ class Allocator:
             return answers.changed(*order, reply.packed, replayed=reply.replayed)
         return answers.moved(reply.packed, replayed=reply.replayed)
 
-    async def _movement(self, verb: str, op: str, arguments: list[Any], actor: str) -> Moved:
+    async def _movement(self, verb: str, op: str, arguments: list[Argument], actor: str) -> Moved:
         reply = await self._mutate(verb, f"{verb}:{op}", arguments, actor)
         return answers.moved(reply.packed, replayed=reply.replayed)
 
@@ -220,13 +221,14 @@ class Allocator:
 
     async def hold(self, request: HoldRequest, actor: str = "") -> Held:
         """Claim units for a time; the hold's id is the op. Raises Short, Unroutable, UnknownSku, UnknownChannel."""
-        op, lines = f"hold:{request.hold_id}", [(line.line, line.sku, line.units) for line in request.lines]
-        told = [request.hold_id, request.channel, request.owner, request.ttl_ms, int(request.partial)]
+        op = f"hold:{request.hold_id}"
+        lines = _demand_rows(request.lines)
+        told: list[Argument] = [request.hold_id, request.channel, request.owner, request.ttl_ms, int(request.partial)]
         print_ = fingerprint(request)
 
         def arguments() -> list[Argument]:
             ranked = self._ranker.rank(request.channel, request.ship_to, request.prefer, relax=False)
-            return [*self._head(op, print_, actor), *told, *_flat(ranked_rows(ranked)), *_flat(lines)]
+            return [*self._head(op, print_, actor), *told, *_flat(_ranked_rows(ranked)), *_flat(lines)]
 
         reply = await self._follow_config("hold", arguments)
         return answers.held(request.hold_id, reply.packed, replayed=reply.replayed)
@@ -246,9 +248,9 @@ class Allocator:
         return answers.hold_record(hold_id, (await self._find("hold", hold_id)).packed)
 
     async def expire(self, *, elapsed_ms: int | None, accept_clock: bool = False, limit: int = 100) -> Expired:
-        """End holds whose time is over. `elapsed_ms` since this caller's last run by a monotonic clock, None at first."""
+        """End holds whose time is over. `elapsed_ms` since this caller's last run (monotonic), None at first."""
         elapsed = "" if elapsed_ms is None else elapsed_ms
-        reply = await self._attempt("expire", [self.epoch, "", self._now(), elapsed, int(accept_clock), limit])
+        reply = await self._runner.attempt("expire", [self.epoch, "", self._now(), elapsed, int(accept_clock), limit])
         return answers.expired(reply.word, reply.packed)
 
     # --- orders ------------------------------------------------------------------------------------------------
@@ -261,34 +263,40 @@ class Allocator:
         UnknownChannel, UnknownLocation, OpConflict.
         """
         op = f"order:{request.channel}:{request.external_id}:{request.attempt}"
-        lines = [(line.line, line.sku, line.units) for line in request.lines]
+        lines = _demand_rows(request.lines)
         print_ = fingerprint(msgspec.structs.replace(request, attempt=1))
-        kind = ""
+        mode = "preview" if preview else "take"
 
         def arguments() -> list[Argument]:
-            nonlocal kind
             kind = request.kind or self._demand_of(request.channel)
-            mode = "preview" if preview else "take"
-            told = [mode, request.channel, request.external_id, kind, request.hold, int(request.partial)]
+            told: list[Argument] = [
+                mode,
+                request.channel,
+                request.external_id,
+                kind,
+                request.hold,
+                int(request.partial),
+            ]
             return [*self._head(op, print_, actor), *told, *_flat(self._candidates(request, kind)), *_flat(lines)]
 
         reply = await self._follow_config("order", arguments)
-        return answers.placed(request.channel, request.external_id, kind, reply.packed, replayed=reply.replayed)
+        return answers.placed(request.channel, request.external_id, reply.packed, replayed=reply.replayed)
 
     def _demand_of(self, channel: str) -> str:
-        return next((known.demand for known in self.config.channels if known.code == channel), "promise")
+        known = self._channels.get(channel)
+        return known.demand if known else "promise"
 
     def _candidates(self, request: OrderRequest, kind: str) -> list[tuple[str, int]]:
         if kind == "gone":
             return [(self._left_from(request), 0)]
         ranked = self._ranker.rank(request.channel, request.ship_to, request.prefer, relax=kind == "firm")
-        return ranked_rows(ranked)
+        return _ranked_rows(ranked)
 
     def _left_from(self, request: OrderRequest) -> str:
         """The location goods that are gone have left: the one named, or the only one the channel has."""
         if request.at:
             return request.at
-        known = next((channel for channel in self.config.channels if channel.code == request.channel), None)
+        known = self._channels.get(request.channel)
         if known is None:
             raise errors.UnknownChannel(facts={"channel": request.channel})
         if len(known.locations) != 1:
@@ -303,29 +311,40 @@ class Allocator:
         """The pick has started, at one location or everywhere. Raises NotCommitted."""
         return await self._change("pick", (channel, external_id), op, [location], actor)
 
-    async def ship(self, channel: str, external_id: str, lines: Sequence[ShipLine] = (), *, op: str, actor: str = "") -> Changed:
+    async def ship(
+        self, channel: str, external_id: str, lines: Sequence[ShipLine] = (), *, op: str, actor: str = ""
+    ) -> Changed:
         """Units have left; no lines means all that is committed. Raises NotCommitted, UnknownLine."""
         rows = [(line.line, line.location, line.units) for line in lines]
         return await self._change("ship", (channel, external_id), op, _flat(rows), actor)
 
     async def cancel(
-        self, channel: str, external_id: str, lines: Sequence[CancelLine] = (), *, op: str, why: str = "", actor: str = ""
+        self,
+        channel: str,
+        external_id: str,
+        lines: Sequence[CancelLine] = (),
+        *,
+        op: str,
+        why: str = "",
+        actor: str = "",
     ) -> Changed:
         """Units are no longer wanted; no lines means the whole order. Raises PickStarted, NotCommitted, UnknownLine."""
         rows = [(line.line, "" if line.units is None else line.units) for line in lines]
         return await self._change("cancel", (channel, external_id), op, [why, *_flat(rows)], actor)
 
-    async def _change(self, verb: str, order: tuple[str, str], op: str, arguments: list[Any], actor: str) -> Changed:
+    async def _change(
+        self, verb: str, order: tuple[str, str], op: str, arguments: list[Argument], actor: str
+    ) -> Changed:
         order_id = ":".join(order)
         reply = await self._mutate(verb, f"{verb}:{order_id}:{op}", [order_id, *arguments], actor)
         return answers.changed(*order, reply.packed, replayed=reply.replayed)
 
     async def serve(self, *, sweep: bool = False, skus: int = 50, lines: int = 50) -> Served:
         """Give units that have arrived to the backorders that wait for them."""
-        reply = await self._attempt("serve", [self.epoch, "", self._now(), int(sweep), skus, lines])
+        reply = await self._runner.attempt("serve", [self.epoch, "", self._now(), int(sweep), skus, lines])
         return answers.served(reply.packed)
 
-    # --- running a script --------------------------------------------------------------------------------------
+    # --- arguments and config ----------------------------------------------------------------------------------
 
     def _now(self) -> Argument:
         return "" if self.now_ms is None else self.now_ms
@@ -340,62 +359,23 @@ class Allocator:
     async def _ask(self, verb: str, arguments: list[Argument]) -> Reply:
         return await self._follow_config(verb, lambda: [self.epoch, self._version, self._now(), *arguments])
 
-    async def _follow_config(self, verb: str, arguments: Any) -> Reply:
+    async def _find(self, kind: str, name: str) -> Reply:
+        return await self._runner.attempt("find", [self.epoch, "", "", kind, name])
+
+    async def _follow_config(self, verb: str, arguments: Callable[[], list[Argument]]) -> Reply:
         """Run with arguments made from the config we know; when another is in force, read it and run again."""
         for _ in range(RELOADS_MAX):
             try:
-                return await self._attempt(verb, arguments())
+                return await self._runner.attempt(verb, arguments())
             except errors.StaleConfig:
                 await self.reload()
         raise errors.Unanswered("the config kept changing; nothing was done; repeat the request")
 
-    async def _attempt(self, verb: str, arguments: list[Argument]) -> Reply:
-        """Run once; when nobody knows whether it ran, again with the same op, until the retries are used up."""
-        try:
-            return await self._run(verb, arguments)
-        except UNKNOWN:
-            return await self._again(verb, arguments)
 
-    async def _again(self, verb: str, arguments: list[Argument]) -> Reply:
-        try:
-            async for attempt in stamina.retry_context(
-                on=UNKNOWN, attempts=self._retries.attempts, timeout=self._retries.seconds, wait_initial=0.02, wait_max=0.5
-            ):
-                with attempt:
-                    return await self._run(verb, arguments)
-        except UNKNOWN as error:
-            raise errors.Unanswered from error
-        raise errors.Unanswered
-
-    async def _run(self, verb: str, arguments: list[Argument]) -> Reply:
-        script, keys = self._scripts[verb]
-        try:
-            word, packed, replayed, echo = await self._pipe.run(script, keys, arguments)
-        except ResponseError as error:
-            if str(error).startswith(BUSY_WORDS):
-                raise RedisConnectionError(str(error)) from error
-            raise
-        reply = Reply(word.decode(), packed, bool(replayed))
-        if echo and echo.decode() != arguments[3]:
-            # Another call's answer: the connection is confused, so its answers must not be believed.
-            raise RedisConnectionError(f"asked {arguments[3]}, heard {echo!r}")
-        if reply.word in ERRORS:
-            raise refusal(reply.word, packed, replayed=reply.replayed)
-        return reply
-
-    async def _find(self, kind: str, name: str) -> Reply:
-        return await self._attempt("find", [self.epoch, "", "", kind, name])
-
-    async def _config_fields(self) -> dict[str, bytes]:
-        """The compiled config as it is stored; what changes between reading and writing, `configure` refuses."""
-        [name] = self._keys.named("config")
-        try:
-            found = await self._pipe.client.hgetall(name)
-        except UNKNOWN as error:
-            raise errors.Unanswered from error
-        return {field.decode(): value for field, value in found.items()}
+def _demand_rows(lines: Sequence[Line]) -> list[tuple[str, str, int]]:
+    return [(line.line, line.sku, line.units) for line in lines]
 
 
-def ranked_rows(candidates: Sequence[Any]) -> list[tuple[str, int]]:
+def _ranked_rows(candidates: Sequence[Candidate]) -> list[tuple[str, int]]:
     """Candidates as the scripts read them."""
     return [(candidate.location, candidate.tie) for candidate in candidates]

@@ -34,11 +34,15 @@ Code = Annotated[
 ]
 Sku = Annotated[
     str,
-    msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+\Z", description="The article code everyone shares."),
+    msgspec.Meta(
+        min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+\Z", description="The article code everyone shares."
+    ),
 ]
 Id = Annotated[
     str,
-    msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+\Z", description="An id of the caller's own."),
+    msgspec.Meta(
+        min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+\Z", description="An id of the caller's own."
+    ),
 ]
 
 Demand = Literal["promise", "firm", "gone"]

@@ -1,6 +1,4 @@
-"""
-From a script's outcome word and packed facts to the error that says it.
-"""
+"""From a script's outcome word and packed facts to the error that says it."""
 
 from collections.abc import Callable
 from typing import Any

@@ -63,7 +63,7 @@ def compile_config(config: Config) -> dict[str, bytes]:
     """
     check(config)
     return {
-        "document": _write(msgspec.structs.replace(config, skus=[], rules=[])),
+        "document": _write(Config(locations=config.locations, channels=config.channels, zones=config.zones)),
         "locations": _pack({location.code: int(location.active) for location in config.locations}),
         "ranks": _pack({channel.code: channel.rank for channel in config.channels}),
         **{field: _pack(entry) for field, entry in _channel_entries(config)},

@@ -1,7 +1,9 @@
 """
 Reads lua/: one verb a file, shared parts included by name, the header understood.
 
-`--@include NAME` stands for shared/NAME.lua. A header says in its comment block what the verb does, its KEYS, ARGV,
+`--@include NAME` stands for shared/NAME.lua as a module NAME. It is wrapped in a block of its own, which is not a
+matter of taste alone: Lua walks a list of all captured locals each time a function captures one, and with all of
+them in one scope making the functions cost more than the verb. A header says in its comment block what the verb does, its KEYS, ARGV,
 RETURNS (outcome words, the first match wins) and what it KEEPS; tests hold the code to it.
 """
 
@@ -39,6 +41,10 @@ def shared(name: str) -> str:
     return _folder().joinpath("shared", f"{name}.lua").read_text("utf-8")
 
 
+def _module(name: str) -> str:
+    return f"local {name} = {{}}\ndo\n{shared(name)}end"
+
+
 def _sections(text: str) -> dict[str, str]:
     header = text.split("\n\n", 1)[0]
     marks = list(_SECTION.finditer(header))
@@ -53,7 +59,7 @@ def _outcomes(section: str) -> list[str]:
 def read(name: str) -> Script:
     """One verb's script."""
     text = _folder().joinpath(f"{name}.lua").read_text("utf-8")
-    source = _INCLUDE.sub(lambda include: shared(include[1]), text)
+    source = _INCLUDE.sub(lambda include: _module(include[1]), text)
     sections = _sections(text)
     return Script(
         name=name,

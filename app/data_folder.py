@@ -14,6 +14,7 @@ from typing import Self
 
 MARKER = "allot.json"
 LOCK = "allot.lock"
+PEPPER = "pepper"
 PRODUCT = "allot"
 LAYOUT = 1
 """Raised when the files in the folder change their meaning."""
@@ -61,6 +62,21 @@ class DataFolder:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def pepper(self) -> bytes:
+        """
+        The secret mixed into stored API keys, made at the first call.
+
+        Raises FolderForeign for a file that others may read or that was cut short: keys would be checked with it.
+        """
+        path = self.path / PEPPER
+        if not path.exists():
+            write_durably(path, secrets.token_hex(32).encode())
+        pepper = path.read_bytes()
+        if len(pepper) < 64 or path.stat().st_mode & 0o077:
+            message = f"{path} must be the 64 bytes that were written, readable by its owner alone"
+            raise FolderForeign(message)
+        return pepper
 
     def __enter__(self) -> Self:
         return self.claim()

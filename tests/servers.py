@@ -79,7 +79,11 @@ class Server:
         self.socket = self.folder / "server.sock"
         self.url = f"unix://{self.socket}"
         self._settings = {"enable-debug-command": "local", **(settings or {})}
-        self.start()
+        try:
+            self.start()
+        except RuntimeError:
+            self.stop()
+            raise
 
     def start(self) -> None:
         """Start, or start again after `kill` with the data that reached the disk."""

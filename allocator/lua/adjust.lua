@@ -31,33 +31,33 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include rules
 --@include write
 --@include places
 
-local head = read_op(read_head())
-local why = text('why', 256)
-local lines = read_lines(-UNITS_MAX)
+local head = gate.read_op(gate.read_head())
+local why = args.text('why', 256)
+local lines = places.read_lines(-args.UNITS_MAX)
 for _, line in ipairs(lines) do
   if line.units == 0 then
-    complain('units', 'must not be 0')
+    args.complain('units', 'must not be 0')
   end
 end
 
-local refused = gate(head) or refuse_unknown(head, lines)
+local refused = gate.pass(head) or places.refuse_unknown(head, lines)
 if refused then
   return refused
 end
 
 for _, line in ipairs(lines) do
-  local on_hand = place_of(line).on_hand
+  local on_hand = places.place_of(line).on_hand
   if line.units < 0 and on_hand + line.units < 0 then
-    return refuse(head, 'not_enough', { line.sku, line.location, on_hand })
-  elseif on_hand + line.units > PLACE_MAX then
-    return refuse(head, 'over_limit', { line.sku, line.location, on_hand })
+    return gate.refuse(head, 'not_enough', { line.sku, line.location, on_hand })
+  elseif on_hand + line.units > stock.PLACE_MAX then
+    return gate.refuse(head, 'over_limit', { line.sku, line.location, on_hand })
   end
-  move(stock[line.sku], line.location, 'on_hand', line.units)
+  stock.move(stock.skus[line.sku], line.location, 'on_hand', line.units)
 end
 
-return write_movement(head, 'adjust', why, true)
+return places.commit(head, 'adjust', why, true)

@@ -27,49 +27,49 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], holds = KEYS
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include rules
 --@include atp
 --@include takes
 --@include holds
 --@include asking
 
-local head = read_head()
-local owner = optional('owner', ID_MAX)
-local only = read_only_locations()
+local head = gate.read_head()
+local owner = args.optional('owner', args.ID_MAX)
+local only = asking.read_only_locations()
 local channels, skus = {}, {}
-for i = 1, whole('channels', 1, 100) do
-  channels[i] = text('channel', CODE_MAX)
+for i = 1, args.whole('channels', 1, 100) do
+  channels[i] = args.text('channel', args.CODE_MAX)
 end
-for i = 1, whole('skus', 1, 100) do
-  skus[i] = text('sku', SKU_MAX)
+for i = 1, args.whole('skus', 1, 100) do
+  skus[i] = args.text('sku', args.SKU_MAX)
 end
 
-local refused = gate(head)
+local refused = gate.pass(head)
 if refused then
   return refused
 end
 
-load(skus)
+stock.load(skus)
 local rows = {}
 for i, sku in ipairs(skus) do
-  rows[i] = { sku, stock[sku] and stock[sku].version or -1 }
+  rows[i] = { sku, stock.skus[sku] and stock.skus[sku].version or -1 }
 end
 for _, channel in ipairs(channels) do
-  local view = channel_view(channel)
+  local view = rules.channel_view(channel)
   if not view then
     return { 'unknown_channel', cmsgpack.pack({ channel }), 0, '' }
   end
-  local restore = add_back(channel, owner)
+  local restore = asking.add_back(channel, owner)
   for i, sku in ipairs(skus) do
-    local atp = stock[sku] and promise_of(view, stock[sku], only)
+    local sums = stock.skus[sku] and atp.of(view, stock.skus[sku], only)
     local row = rows[i]
-    row[#row + 1] = atp and atp.after_buffer or 0
-    row[#row + 1] = atp and atp.published or 0
+    row[#row + 1] = sums and sums.after_buffer or 0
+    row[#row + 1] = sums and sums.published or 0
   end
   if restore then
-    stock = {}
-    load(skus)
+    stock.skus = {}
+    stock.load(skus)
   end
 end
 return { 'available', cmsgpack.pack(rows), 0, '' }

@@ -18,8 +18,8 @@ local keys = { seller = KEYS[1], stock = KEYS[2], ledger = KEYS[3] }
 
 --@include args
 
-local epoch = text('epoch', 64)
-local bad = wrong_arguments()
+local epoch = args.text('epoch', 64)
+local bad = args.wrong()
 if bad then
   return { 'invalid', cmsgpack.pack({ bad }), 0, '' }
 end

@@ -35,25 +35,25 @@ local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include takes
 --@include orders
 --@include write
 --@include changes
 
-local head = read_op(read_head())
-local order_id = text('order_id', ID_MAX + CODE_MAX)
-local why = optional('why', 256)
+local head = gate.read_op(gate.read_head())
+local order_id = args.text('order_id', args.ID_MAX + args.CODE_MAX)
+local why = args.optional('why', 256)
 local wanted = {}
-for i = 1, whole('lines', 0, 1500) do
-  wanted[i] = { line = text('line', ID_MAX), units = whole_or_none('units', 1, UNITS_MAX) }
+for i = 1, args.whole('lines', 0, 1500) do
+  wanted[i] = { line = args.text('line', args.ID_MAX), units = args.whole_or_none('units', 1, args.UNITS_MAX) }
 end
 
-local refused, order = gate(head), nil
+local refused, order = gate.pass(head), nil
 if not refused then
-  order, refused = open_order(head, order_id)
+  order, refused = changes.open(head, order_id)
 end
-refused = refused or refuse_unknown_line(head, order, wanted)
+refused = refused or changes.refuse_unknown_line(head, order, wanted)
 if refused then
   return refused
 end
@@ -70,7 +70,7 @@ local function cancel_committed(line, units)
   for i = #line.takes, 1, -1 do
     local take = line.takes[i]
     if take.picking == 0 then
-      local given = give_back(stock[line.sku], take, 'committed', units)
+      local given = takes.give_back(stock.skus[line.sku], take, 'committed', units)
       line.committed = line.committed - given
       units = units - given
     end
@@ -78,12 +78,12 @@ local function cancel_committed(line, units)
 end
 
 local function cancel_units(line, units)
-  local state = stock[line.sku]
+  local state = stock.skus[line.sku]
   line.cancelled = line.cancelled + units
   for _, debt in ipairs({ 'backordered', 'conflict' }) do
     local waiting = math.min(line[debt], units)
     line[debt] = line[debt] - waiting
-    owe(state, debt, -waiting)
+    stock.owe(state, debt, -waiting)
     units = units - waiting
   end
   cancel_committed(line, units)
@@ -96,15 +96,15 @@ if #wanted == 0 then
 end
 local any = false
 for _, want in ipairs(wanted) do
-  local line = find_line(order, want.line)
+  local line = orders.find_line(order, want.line)
   local picking = picking_units(line)
   local may = line.committed + line.backordered + line.conflict - picking
   local units = want.units or may + picking
   if units > may then
     if picking > 0 then
-      return refuse(head, 'pick_started', { want.line, picking })
+      return gate.refuse(head, 'pick_started', { want.line, picking })
     end
-    return refuse(head, 'not_committed', { want.line, '', may })
+    return gate.refuse(head, 'not_committed', { want.line, '', may })
   end
   if units > 0 then
     cancel_units(line, units)
@@ -112,6 +112,6 @@ for _, want in ipairs(wanted) do
   end
 end
 if not any then
-  return refuse(head, 'not_committed', { '', '', 0 })
+  return gate.refuse(head, 'not_committed', { '', '', 0 })
 end
-return write_change(head, 'cancel', why, order)
+return changes.commit(head, 'cancel', why, order)

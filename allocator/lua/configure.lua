@@ -10,7 +10,8 @@
 --   4 ops       hash
 --   5 ledger    stream
 -- ARGV
---   epoch, config (the version this change was made against; empty before the first), now_ms, op, fingerprint, actor
+--   epoch, config (always empty), now_ms, op, fingerprint, actor
+--   base          the version this change was made against; empty before the first
 --   version       the new version, a whole number greater than the one in force
 --   fields        how many, 0 to 1000, then for each: field, packed value (empty: remove the field)
 --   skus          how many, 0 to 1000, then skus that must exist from now on
@@ -27,14 +28,15 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include write
 
-local head = read_op(read_head())
-local version = whole('version', 1, 1e12)
+local head = gate.read_op(gate.read_head())
+local base = args.optional('base', 16)
+local version = args.whole('version', 1, 1e12)
 local set, removed, made = {}, {}, {}
-for _ = 1, whole('fields', 0, 1000) do
-  local field, value = text('field', SKU_MAX + 16), next_argument()
+for _ = 1, args.whole('fields', 0, 1000) do
+  local field, value = args.text('field', args.SKU_MAX + 16), args.next()
   if value == '' then
     removed[#removed + 1] = field
   else
@@ -43,32 +45,32 @@ for _ = 1, whole('fields', 0, 1000) do
   end
 end
 local skus = {}
-for i = 1, whole('skus', 0, 1000) do
-  skus[i] = text('sku', SKU_MAX)
+for i = 1, args.whole('skus', 0, 1000) do
+  skus[i] = args.text('sku', args.SKU_MAX)
 end
 
-local refused = gate(head)
+local refused = gate.pass(head)
 if refused then
   return refused
 end
 local active = redis.call('HGET', keys.seller, 'config')
-if (active or '') ~= head.config then
+if (active or '') ~= base then
   return { 'stale_config', cmsgpack.pack({ active or '' }), 0, head.op }
 end
 if version <= tonumber(active or 0) then
   return { 'invalid', cmsgpack.pack({ 'version must be greater than the one in force' }), 0, head.op }
 end
 
-for _, sku in ipairs(load(skus)) do
-  if not stock[sku] then
-    stock[sku] = { sku = sku, version = 0, backordered = 0, conflict = 0, codes = {}, places = {}, moves = {} }
+for _, sku in ipairs(stock.load(skus)) do
+  if not stock.skus[sku] then
+    stock.skus[sku] = { sku = sku, version = 0, backordered = 0, conflict = 0, codes = {}, places = {}, moves = {} }
     made[#made + 1] = sku
   end
 end
 local packed_skus = {}
 for _, sku in ipairs(made) do
   packed_skus[#packed_skus + 1] = sku
-  packed_skus[#packed_skus + 1] = pack_state(stock[sku])
+  packed_skus[#packed_skus + 1] = stock.pack(stock.skus[sku])
 end
 local answer = cmsgpack.pack({ version, #made })
 local record = cmsgpack.pack({ version, set, removed, made })
@@ -83,4 +85,4 @@ if #packed_skus > 0 then
   redis.call('HSET', keys.stock, unpack(packed_skus))
 end
 redis.call('HSET', keys.seller, 'config', string.format('%.0f', version))
-return write(head, 'configure', '', seal(false), { { 'config', record } }, 'configured', answer)
+return write.commit(head, 'configure', '', write.seal(false), { { 'config', record } }, 'configured', answer)

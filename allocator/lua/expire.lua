@@ -31,17 +31,17 @@ local keys = { seller = KEYS[1], stock = KEYS[2], ledger = KEYS[3], servable = K
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include takes
 --@include holds
 --@include write
 
-local head = read_head()
-local elapsed = whole_or_none('elapsed_ms', 0, 1e12)
-local accept = whole('accept', 0, 1) == 1
-local limit = whole('limit', 1, 100)
+local head = gate.read_head()
+local elapsed = args.whole_or_none('elapsed_ms', 0, 1e12)
+local accept = args.whole('accept', 0, 1) == 1
+local limit = args.whole('limit', 1, 100)
 
-local refused = gate(head)
+local refused = gate.pass(head)
 if refused then
   return refused
 end
@@ -56,7 +56,7 @@ end
 local first = not judged or (not elapsed and not paused)
 local jump = head.time - expected
 
-if accept or first or jump <= JUMP_MS then
+if accept or first or jump <= gate.JUMP_MS then
   head.now = math.max(head.clock, head.time)
   redis.call('HSET', keys.seller, 'clock', string.format('%.0f', head.now), 'judged', string.format('%.0f', head.now))
   head.clock = head.now
@@ -74,18 +74,18 @@ end
 local due = redis.call('ZRANGEBYSCORE', keys.deadlines, '-inf', string.format('%.0f', head.now), 'LIMIT', 0, limit)
 local ended, packed, records = {}, {}, {}
 for i, hold_id in ipairs(due) do
-  local hold = read_hold(hold_id)
-  load(skus_of_hold(hold))
-  end_hold(hold, 'expired')
-  ended[i], packed[i] = hold, pack_hold(hold)
+  local hold = holds.read(hold_id)
+  stock.load(holds.skus_of(hold))
+  holds.end_in_memory(hold, 'expired')
+  ended[i], packed[i] = hold, holds.pack(hold)
 end
 local answer = cmsgpack.pack({ due, #due == limit and 1 or 0 })
 if #due == 0 then
   return { 'expired', answer, 0, '' }
 end
 
-local sealed = seal(false)
+local sealed = write.seal(false)
 for i, hold in ipairs(ended) do
-  records[i] = write_ended(hold, packed[i])
+  records[i] = holds.write_ended(hold, packed[i])
 end
-return write(head, 'expire', '', sealed, records, 'expired', answer)
+return write.commit(head, 'expire', '', sealed, records, 'expired', answer)

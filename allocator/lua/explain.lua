@@ -33,68 +33,68 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], holds = KEYS
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include rules
 --@include atp
 --@include takes
 --@include holds
 --@include asking
 
-local head = read_head()
-local owner = optional('owner', ID_MAX)
-local only = read_only_locations()
-local channel, sku = text('channel', CODE_MAX), text('sku', SKU_MAX)
+local head = gate.read_head()
+local owner = args.optional('owner', args.ID_MAX)
+local only = asking.read_only_locations()
+local channel, sku = args.text('channel', args.CODE_MAX), args.text('sku', args.SKU_MAX)
 
-local refused = gate(head)
+local refused = gate.pass(head)
 if refused then
   return refused
 end
-local view = channel_view(channel)
+local view = rules.channel_view(channel)
 if not view then
   return { 'unknown_channel', cmsgpack.pack({ channel }), 0, '' }
 end
-if #load({ sku }) > 0 then
+if #stock.load({ sku }) > 0 then
   return { 'unknown_sku', cmsgpack.pack({ sku }), 0, '' }
 end
-add_back(channel, owner)
-local state = stock[sku]
-local atp = promise_of(view, state, only)
+asking.add_back(channel, owner)
+local state = stock.skus[sku]
+local sums = atp.of(view, state, only)
 
-local KINDS = { [SAFETY] = 'safety_stock', [BUFFER] = 'buffer', [CUTOFF] = 'cutoff', [MAX] = 'max_published' }
-local rules = {}
+local KINDS = { [rules.SAFETY] = 'safety_stock', [rules.BUFFER] = 'buffer', [rules.CUTOFF] = 'cutoff', [rules.MAX] = 'max_published' }
+local choices = {}
 
 local function explain_rule(kind, place)
-  local candidates, said = candidates_of(sheets_of(sku), kind, place), {}
-  for number, scope in ipairs(SCOPES) do
+  local candidates, said = rules.speakers(rules.sheets_of(sku), kind, place), {}
+  for number, scope in ipairs(rules.SCOPES) do
     if candidates[number] ~= nil then
       said[#said + 1] = { scope, candidates[number] }
     end
   end
-  rules[#rules + 1] = { KINDS[kind], place, said }
+  choices[#choices + 1] = { KINDS[kind], place, said }
 end
 
 local function explain_shelf(shelf)
-  local place = state.places[shelf.code] or new_place(state, shelf.code)
+  local place = state.places[shelf.code] or stock.new_place(state, shelf.code)
   local borrowable, quotas = 0, {}
   for _, lender in ipairs(shelf.lenders) do
-    borrowable = borrowable + (view.overflow == 'borrow' and lendable(lender) or 0)
+    borrowable = borrowable + (view.overflow == 'borrow' and atp.lendable(lender) or 0)
   end
   for i, quota in ipairs(place.quotas) do
     quotas[i] = { quota.channel, quota.quota, quota.consumed, quota.floor }
   end
-  return { shelf.code, place.on_hand, place.unavailable, place.held, place.committed, available(place), shelf.safety,
+  return { shelf.code, place.on_hand, place.unavailable, place.held, place.committed, stock.available(place), shelf.safety,
     shelf.free, shelf.own, shelf.shared, borrowable, shelf.open, place.deficit, quotas }
 end
 
 local shelves = {}
-for i, shelf in ipairs(atp.shelves) do
+for i, shelf in ipairs(sums.shelves) do
   shelves[i] = explain_shelf(shelf)
-  explain_rule(SAFETY, shelf.code)
+  explain_rule(rules.SAFETY, shelf.code)
 end
-for _, kind in ipairs({ BUFFER, CUTOFF, MAX }) do
+for _, kind in ipairs({ rules.BUFFER, rules.CUTOFF, rules.MAX }) do
   explain_rule(kind, channel)
 end
-local steps = { atp.open, atp.owed, atp.pool, atp.buffer, atp.after_buffer, atp.cutoff, atp.max or -1, atp.published }
-local debts = { state.backordered, state.conflict, atp.owed - state.backordered - state.conflict }
-local answer = { state.version, view.overflow, shelves, debts, steps, rules, spread(atp) }
+local steps = { sums.open, sums.owed, sums.pool, sums.buffer, sums.after_buffer, sums.cutoff, sums.max or -1, sums.published }
+local debts = { state.backordered, state.conflict, sums.owed - state.backordered - state.conflict }
+local answer = { state.version, view.overflow, shelves, debts, steps, choices, atp.spread(sums) }
 return { 'explained', cmsgpack.pack(answer), 0, '' }

@@ -30,31 +30,31 @@ local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include takes
 --@include holds
 --@include write
 
-local head = read_op(read_head())
-local hold_id = text('hold_id', ID_MAX)
-local ttl_ms = whole('ttl_ms', 1, 1e10)
+local head = gate.read_op(gate.read_head())
+local hold_id = args.text('hold_id', args.ID_MAX)
+local ttl_ms = args.whole('ttl_ms', 1, 1e10)
 
-local refused = gate(head)
+local refused = gate.pass(head)
 if refused then
   return refused
 end
-local hold = read_hold(hold_id)
+local hold = holds.read(hold_id)
 if not hold then
-  return refuse(head, 'unknown_hold', { hold_id })
+  return gate.refuse(head, 'unknown_hold', { hold_id })
 elseif hold.state ~= 'open' then
-  return refuse(head, 'hold_ended', { hold_id, hold.state })
+  return gate.refuse(head, 'hold_ended', { hold_id, hold.state })
 end
 
 hold.deadline_ms = math.max(hold.deadline_ms, head.now + ttl_ms)
-local packed = pack_hold(hold)
+local packed = holds.pack(hold)
 local answer = cmsgpack.pack({ hold.deadline_ms })
-local sealed = seal(false)
+local sealed = write.seal(false)
 
 redis.call('HSET', keys.holds, hold_id, packed)
 redis.call('ZADD', keys.deadlines, string.format('%.0f', hold.deadline_ms), hold_id)
-return write(head, 'extend', '', sealed, { { 'hold:' .. hold_id, packed } }, 'extended', answer)
+return write.commit(head, 'extend', '', sealed, { { 'hold:' .. hold_id, packed } }, 'extended', answer)

@@ -25,11 +25,11 @@ local keys = { seller = KEYS[1], config = KEYS[2], hold = KEYS[3], order = KEYS[
 --@include args
 --@include gate
 
-local head = read_head()
-local kind = choice('kind', { hold = true, order = true, config = true })
-local id = text('id', ID_MAX + CODE_MAX)
+local head = gate.read_head()
+local kind = args.choice('kind', { hold = true, order = true, config = true })
+local id = args.text('id', args.ID_MAX + args.CODE_MAX)
 
-local refused = gate(head)
+local refused = gate.pass(head)
 if refused then
   return refused
 end

@@ -40,48 +40,51 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include rules
 --@include atp
 --@include takes
 --@include route
 --@include demand
+--@include planning
+--@include tracing
+--@include promise
 --@include holds
 --@include write
 
-local head = read_op(read_head())
-local hold = { id = text('hold_id', ID_MAX), channel = text('channel', CODE_MAX), owner = optional('owner', ID_MAX),
+local head = gate.read_op(gate.read_head())
+local hold = { id = args.text('hold_id', args.ID_MAX), channel = args.text('channel', args.CODE_MAX), owner = args.optional('owner', args.ID_MAX),
   state = 'open', skus = {} }
-local ttl_ms = whole('ttl_ms', 1, 1e10)
-local partial = whole('partial', 0, 1) == 1
-local candidates = read_candidates()
-local lines = read_demand_lines()
+local ttl_ms = args.whole('ttl_ms', 1, 1e10)
+local partial = args.whole('partial', 0, 1) == 1
+local candidates = demand.read_candidates()
+local lines = demand.read_lines()
 
-local refused = gate(head)
+local refused = gate.pass(head)
 if refused then
   return refused
 end
-local view = channel_view(hold.channel)
+local view = rules.channel_view(hold.channel)
 if not view then
-  return refuse(head, 'unknown_channel', { hold.channel })
+  return gate.refuse(head, 'unknown_channel', { hold.channel })
 end
-local unknown = load(skus_of(lines))
+local unknown = stock.load(demand.skus_of(lines))
 if #unknown > 0 then
-  return refuse(head, 'unknown_sku', unknown)
+  return gate.refuse(head, 'unknown_sku', unknown)
 end
 
-local old = hold.owner ~= '' and redis.call('HGET', keys.owners, owner_field(hold))
-old = old and read_hold(old) or nil
+local old = hold.owner ~= '' and redis.call('HGET', keys.owners, holds.owner_field(hold))
+old = old and holds.read(old) or nil
 if old then
-  load(skus_of_hold(old))
-  end_hold(old, 'replaced')
+  stock.load(holds.skus_of(old))
+  holds.end_in_memory(old, 'replaced')
 end
 
-local needs = needs_of(lines, view)
-remember_open(needs)
-local word, facts, plan = promise(lines, needs, candidates, view, 'held', partial)
+local needs = demand.needs_of(lines, view)
+tracing.remember_open(needs)
+local word, facts, plan = promise.take(lines, needs, candidates, view, 'held', partial)
 if word then
-  return refuse(head, word, facts)
+  return gate.refuse(head, word, facts)
 end
 
 local line_rows_held, takes_by_sku = {}, {}
@@ -94,31 +97,31 @@ for i, line in ipairs(lines) do
     hold.skus[#hold.skus + 1] = entry
   end
   for _, take in ipairs(line.takes) do
-    local merged = take_at(entry.takes, take.location)
+    local merged = takes.at(entry.takes, take.location)
     for _, part in ipairs(take.parts) do
-      add_part(merged, part[1], part[2], part[3])
+      takes.add_part(merged, part[1], part[2], part[3])
     end
   end
 end
 hold.deadline_ms = head.now + ttl_ms
 
-local trace = trace_of(candidates, lines, needs, view)
-local sealed = seal(false)
+local trace = tracing.of(candidates, lines, needs, view)
+local sealed = write.seal(false)
 local sku_rows = {}
 for i, entry in ipairs(hold.skus) do
-  sku_rows[i] = { entry.sku, pack_takes(entry.takes) }
+  sku_rows[i] = { entry.sku, takes.pack(entry.takes) }
 end
-local packed = pack_hold(hold)
+local packed = holds.pack(hold)
 local answer = cmsgpack.pack({ hold.deadline_ms, line_rows_held, sku_rows, plan, trace, old and old.id or '', sealed.versions })
 local records = { { 'hold:' .. hold.id, packed } }
-local old_packed = old and pack_hold(old)
+local old_packed = old and holds.pack(old)
 
 if old then
-  table.insert(records, 1, write_ended(old, old_packed))
+  table.insert(records, 1, holds.write_ended(old, old_packed))
 end
 redis.call('HSET', keys.holds, hold.id, packed)
 redis.call('ZADD', keys.deadlines, string.format('%.0f', hold.deadline_ms), hold.id)
 if hold.owner ~= '' then
-  redis.call('HSET', keys.owners, owner_field(hold), hold.id)
+  redis.call('HSET', keys.owners, holds.owner_field(hold), hold.id)
 end
-return write(head, 'hold', '', sealed, records, 'held', answer)
+return write.commit(head, 'hold', '', sealed, records, 'held', answer)

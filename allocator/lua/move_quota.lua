@@ -32,40 +32,40 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include rules
 --@include write
 --@include places
 
-local head = read_op(read_head())
-local why = optional('why', 256)
-local line = { sku = text('sku', SKU_MAX), location = text('location', CODE_MAX) }
-local from, to = text('from', CODE_MAX), text('to', CODE_MAX)
-local units = whole('units', 1, UNITS_MAX)
+local head = gate.read_op(gate.read_head())
+local why = args.optional('why', 256)
+local line = { sku = args.text('sku', args.SKU_MAX), location = args.text('location', args.CODE_MAX) }
+local from, to = args.text('from', args.CODE_MAX), args.text('to', args.CODE_MAX)
+local units = args.whole('units', 1, args.UNITS_MAX)
 if from == to then
-  complain('to', 'must be another channel than from')
+  args.complain('to', 'must be another channel than from')
 end
 
-local refused = gate(head)
+local refused = gate.pass(head)
 for _, channel in ipairs({ from, to }) do
-  if not refused and not channel_view(channel) then
-    refused = refuse(head, 'unknown_channel', { channel })
+  if not refused and not rules.channel_view(channel) then
+    refused = gate.refuse(head, 'unknown_channel', { channel })
   end
 end
-refused = refused or refuse_unknown(head, { line })
+refused = refused or places.refuse_unknown(head, { line })
 if refused then
   return refused
 end
 
-local place = place_of(line)
-local giver, taker = quota_at(place, from), quota_at(place, to)
+local place = places.place_of(line)
+local giver, taker = stock.quota_at(place, from), stock.quota_at(place, to)
 local spare = math.max(0, giver.quota - giver.consumed)
 if units > spare then
-  return refuse(head, 'not_enough', { line.sku, line.location, spare })
-elseif taker.quota + units > UNITS_MAX then
-  return refuse(head, 'over_limit', { line.sku, line.location, taker.quota })
+  return gate.refuse(head, 'not_enough', { line.sku, line.location, spare })
+elseif taker.quota + units > args.UNITS_MAX then
+  return gate.refuse(head, 'over_limit', { line.sku, line.location, taker.quota })
 end
-move(stock[line.sku], line.location, 'quota', -units, from)
-move(stock[line.sku], line.location, 'quota', units, to)
+stock.move(stock.skus[line.sku], line.location, 'quota', -units, from)
+stock.move(stock.skus[line.sku], line.location, 'quota', units, to)
 
-return write_movement(head, 'move_quota', why, false)
+return places.commit(head, 'move_quota', why, false)

@@ -39,7 +39,7 @@
 --   over_limit [sku, location, on_hand]   gone only
 --   short [[line, sku, units, atp_now], ...]
 --   unroutable [split_limit, [[line, sku, units, atp_now], ...], trace]
---   placed [state, placed_ms, lines, hold, plan, trace, versions]
+--   placed [kind, state, placed_ms, lines, hold, plan, trace, versions]
 --     lines  see shared/orders.lua; for gone with the takes as they were when the goods left
 --     hold   '' (none named), used, unknown, other_channel, or the state of a hold that has ended
 -- KEEPS
@@ -51,25 +51,31 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include rules
 --@include atp
 --@include takes
 --@include route
 --@include demand
+--@include planning
+--@include tracing
+--@include promise
+--@include firm
 --@include holds
+--@include take_over
 --@include orders
 --@include shipping
+--@include gone
 --@include write
 
-local head = read_op(read_head())
-head.preview = choice('mode', { take = true, preview = true }) == 'preview'
-local order = { channel = text('channel', CODE_MAX), external_id = text('external_id', ID_MAX) }
-order.kind = choice('kind', { promise = true, firm = true, gone = true })
-local hold_id = optional('hold_id', ID_MAX)
-local partial = whole('partial', 0, 1) == 1
-local candidates = read_candidates()
-local lines = read_demand_lines()
+local head = gate.read_op(gate.read_head())
+head.preview = args.choice('mode', { take = true, preview = true }) == 'preview'
+local order = { channel = args.text('channel', args.CODE_MAX), external_id = args.text('external_id', args.ID_MAX) }
+order.kind = args.choice('kind', { promise = true, firm = true, gone = true })
+local hold_id = args.optional('hold_id', args.ID_MAX)
+local partial = args.whole('partial', 0, 1) == 1
+local candidates = demand.read_candidates()
+local lines = demand.read_lines()
 order.id = order.channel .. ':' .. order.external_id
 order.op, order.fingerprint, order.lines = head.op, head.fingerprint, lines
 
@@ -79,8 +85,8 @@ local function accepted_before()
   if not packed then
     return nil
   end
-  local before = unpack_order(order.id, packed)
-  local answer = replay({ op = before.op, fingerprint = head.fingerprint })
+  local before = orders.unpack(order.id, packed)
+  local answer = gate.replay({ op = before.op, fingerprint = head.fingerprint })
   if answer then
     answer[4] = head.op
   end
@@ -91,89 +97,12 @@ local function refuse_demand()
   if order.kind == 'gone' and not candidates[1] then
     return { 'invalid', cmsgpack.pack({ 'candidates must name the location the goods left' }), 0, head.op }
   end
-  local unknown = load(skus_of(lines))
+  local unknown = stock.load(demand.skus_of(lines))
   if #unknown > 0 then
-    return refuse(head, 'unknown_sku', unknown)
+    return gate.refuse(head, 'unknown_sku', unknown)
   end
-  if order.kind == 'gone' and (config_field('locations') or {})[candidates[1][1]] == nil then
-    return refuse(head, 'unknown_location', { candidates[1][1] })
-  end
-end
-
--- Moves as much of one held take to the order's lines as they want and as is still there.
-local function retake(state, take)
-  local place = state.places[take.location]
-  local there = math.max(0, place.on_hand - place.unavailable - place.committed)
-  for _, line in ipairs(lines) do
-    local units = line.sku == state.sku and math.min(take.units, line.left, there) or 0
-    if units > 0 then
-      local mine = take_at(line.takes, take.location)
-      for _, part in ipairs(split_parts(take, units)) do
-        add_part(mine, part[1], part[2], part[3])
-      end
-      move(state, take.location, 'held', -units)
-      move(state, take.location, 'committed', units)
-      line.left, there = line.left - units, there - units
-    end
-  end
-end
-
--- Takes over the named hold in memory. Returns it if it was open, and what it gave.
-local function take_over()
-  local hold = hold_id ~= '' and read_hold(hold_id) or nil
-  if not hold then
-    return nil, hold_id ~= '' and 'unknown' or ''
-  elseif hold.channel ~= order.channel then
-    return nil, 'other_channel'
-  elseif hold.state ~= 'open' then
-    return nil, hold.state
-  end
-  load(skus_of_hold(hold))
-  for _, entry in ipairs(hold.skus) do
-    for _, take in ipairs(entry.takes) do
-      if order.kind ~= 'gone' or take.location == candidates[1][1] then
-        retake(stock[entry.sku], take)
-      end
-    end
-  end
-  end_hold(hold, 'ordered')
-  return hold, 'used'
-end
-
--- The goods have left one place: whatever is there goes, in the order of a firm order's passes; the rest is a fact too.
-local function take_gone(view, needs)
-  local code = candidates[1][1]
-  local spot = { code, 0, 1 }
-  for _, known in ipairs(view.locations) do
-    spot = known[1] == code and { code, known[2], 1 } or spot
-  end
-  for _, need in ipairs(needs) do
-    local shelf = shelf_at(view, stock[need.sku], sheets_of(need.sku), spot)
-    need.at, need.atp.shelves = { [code] = shelf }, { shelf }
-  end
-  remember_open(needs)
-  for _, pass in ipairs({ 'open', 'reserve', 'fence' }) do
-    for _, need in ipairs(needs) do
-      need.units = UNITS_MAX * LINES_MAX
-    end
-    fill(lines, needs, { code }, pass, { view = view, bucket = 'committed' })
-  end
-  for _, line in ipairs(lines) do
-    if line.left > 0 then
-      add_part(take_at(line.takes, code), 'deficit', line.left, '')
-      move(stock[line.sku], code, 'committed', line.left)
-      line.left = 0
-    end
-  end
-  return 'single'
-end
-
-local function beyond_limit()
-  for _, line in ipairs(lines) do
-    local place = stock[line.sku].places[candidates[1][1]]
-    if place and place.on_hand - place.committed < -PLACE_MAX then
-      return { line.sku, candidates[1][1], place.on_hand }
-    end
+  if order.kind == 'gone' and (rules.config_field('locations') or {})[candidates[1][1]] == nil then
+    return gate.refuse(head, 'unknown_location', { candidates[1][1] })
   end
 end
 
@@ -192,55 +121,42 @@ local function book_lines()
     line.shipped, line.conflict, line.returned = 0, 0, 0
     line.backordered = order.kind == 'firm' and line.left or 0
     line.cancelled = order.kind == 'promise' and line.left or 0
-    owe(stock[line.sku], 'backordered', line.backordered)
+    stock.owe(stock.skus[line.sku], 'backordered', line.backordered)
   end
 end
 
--- Returns the lines as they were before the goods left, with what left counted as shipped.
-local function ship_gone()
-  local rows = {}
-  for i, line in ipairs(lines) do
-    local takes = pack_takes(line.takes)
-    for _, take in ipairs(line.takes) do
-      ship_take(stock[line.sku], take, take.units)
-    end
-    line.committed, line.shipped, line.takes = 0, line.committed, {}
-    rows[i] = { line.line, line.sku, line.ordered, 0, line.shipped, 0, 0, 0, 0, takes }
-  end
-  return rows
-end
-
-local refused = wrong_arguments() and gate(head) or enter(head)
+local refused = args.wrong() and gate.pass(head) or gate.enter(head)
 if not refused and not head.preview then
-  refused = replay(head) or accepted_before()
+  refused = gate.replay(head) or accepted_before()
 end
 if refused then
   return refused
 end
-local view = channel_view(order.channel)
+local view = rules.channel_view(order.channel)
 if not view then
-  return refuse(head, 'unknown_channel', { order.channel })
+  return gate.refuse(head, 'unknown_channel', { order.channel })
 end
 refused = refuse_demand()
 if refused then
   return refused
 end
 
-local hold, hold_said = take_over()
-local needs = needs_of(lines, view)
-remember_open(needs)
+local left_from = order.kind == 'gone' and candidates[1][1] or nil
+local hold, hold_said = take_over.take(order, hold_id, left_from)
+local needs = demand.needs_of(lines, view)
+tracing.remember_open(needs)
 local word, facts, plan
 if order.kind == 'promise' then
-  word, facts, plan = promise(lines, needs, candidates, view, 'committed', partial)
+  word, facts, plan = promise.take(lines, needs, candidates, view, 'committed', partial)
 elseif order.kind == 'firm' then
-  plan = firm(lines, needs, candidates, view, 'committed', false)
+  plan = firm.take(lines, needs, candidates, view, 'committed', false)
 else
-  plan = take_gone(view, needs)
-  facts = beyond_limit()
+  plan = gone.take(lines, needs, view, left_from)
+  facts = gone.beyond_limit(lines, left_from)
   word = facts and 'over_limit'
 end
 if word then
-  return refuse(head, word, facts)
+  return gate.refuse(head, word, facts)
 end
 
 order.placed_ms, order.rank, order.candidates = head.now, view.rank, {}
@@ -249,18 +165,18 @@ for _, candidate in ipairs(candidates) do
   order.candidates[#order.candidates + 1] = candidate[2]
 end
 book_lines()
-local trace = trace_of(candidates, lines, needs, view)
-local rows = order.kind == 'gone' and ship_gone() or line_rows(order)
-local sealed = seal(order.kind == 'gone')
-local packed = pack_order(order, order.kind == 'gone' and line_rows(order) or rows)
-local answer = cmsgpack.pack({ order_state(order), head.now, rows, hold_said, plan, trace, sealed.versions })
+local trace = tracing.of(candidates, lines, needs, view)
+local rows = order.kind == 'gone' and gone.ship(lines) or orders.line_rows(order)
+local sealed = write.seal(order.kind == 'gone')
+local packed = orders.pack(order, order.kind == 'gone' and orders.line_rows(order) or rows)
+local answer = cmsgpack.pack({ order.kind, orders.state_of(order), head.now, rows, hold_said, plan, trace, sealed.versions })
 if head.preview then
   return { 'placed', answer, 0, head.op }
 end
-local hold_packed = hold and pack_hold(hold)
+local hold_packed = hold and holds.pack(hold)
 
-local records = { write_order(order, packed) }
+local records = { orders.write(order, packed) }
 if hold then
-  records[2] = write_ended(hold, hold_packed)
+  records[2] = holds.write_ended(hold, hold_packed)
 end
-return write(head, 'order', order.kind, sealed, records, 'placed', answer)
+return write.commit(head, 'order', order.kind, sealed, records, 'placed', answer)

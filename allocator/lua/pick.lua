@@ -29,19 +29,19 @@ local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include takes
 --@include orders
 --@include write
 --@include changes
 
-local head = read_op(read_head())
-local order_id = text('order_id', ID_MAX + CODE_MAX)
-local location = optional('location', CODE_MAX)
+local head = gate.read_op(gate.read_head())
+local order_id = args.text('order_id', args.ID_MAX + args.CODE_MAX)
+local location = args.optional('location', args.CODE_MAX)
 
-local refused, order = gate(head), nil
+local refused, order = gate.pass(head), nil
 if not refused then
-  order, refused = open_order(head, order_id)
+  order, refused = changes.open(head, order_id)
 end
 if refused then
   return refused
@@ -56,6 +56,6 @@ for _, line in ipairs(order.lines) do
   end
 end
 if not any then
-  return refuse(head, 'not_committed', { '', location, 0 })
+  return gate.refuse(head, 'not_committed', { '', location, 0 })
 end
-return write_change(head, 'pick', location, order)
+return changes.commit(head, 'pick', location, order)

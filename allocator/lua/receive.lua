@@ -28,26 +28,26 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include rules
 --@include write
 --@include places
 
-local head = read_op(read_head())
-local why = optional('why', 256)
-local lines = read_lines(1)
+local head = gate.read_op(gate.read_head())
+local why = args.optional('why', 256)
+local lines = places.read_lines(1)
 
-local refused = gate(head) or refuse_unknown(head, lines)
+local refused = gate.pass(head) or places.refuse_unknown(head, lines)
 if refused then
   return refused
 end
 
 for _, line in ipairs(lines) do
-  local on_hand = place_of(line).on_hand
-  if on_hand + line.units > PLACE_MAX then
-    return refuse(head, 'over_limit', { line.sku, line.location, on_hand })
+  local on_hand = places.place_of(line).on_hand
+  if on_hand + line.units > stock.PLACE_MAX then
+    return gate.refuse(head, 'over_limit', { line.sku, line.location, on_hand })
   end
-  move(stock[line.sku], line.location, 'on_hand', line.units)
+  stock.move(stock.skus[line.sku], line.location, 'on_hand', line.units)
 end
 
-return write_movement(head, 'receive', why, false)
+return places.commit(head, 'receive', why, false)

@@ -29,30 +29,30 @@ local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include takes
 --@include holds
 --@include write
 
-local head = read_op(read_head())
-local hold_id = text('hold_id', ID_MAX)
+local head = gate.read_op(gate.read_head())
+local hold_id = args.text('hold_id', args.ID_MAX)
 
-local refused = gate(head)
+local refused = gate.pass(head)
 if refused then
   return refused
 end
-local hold = read_hold(hold_id)
+local hold = holds.read(hold_id)
 if not hold then
-  return refuse(head, 'unknown_hold', { hold_id })
+  return gate.refuse(head, 'unknown_hold', { hold_id })
 elseif hold.state ~= 'open' then
-  return refuse(head, 'hold_ended', { hold_id, hold.state })
+  return gate.refuse(head, 'hold_ended', { hold_id, hold.state })
 end
 
-load(skus_of_hold(hold))
-end_hold(hold, 'released')
-local packed = pack_hold(hold)
-local sealed = seal(false)
+stock.load(holds.skus_of(hold))
+holds.end_in_memory(hold, 'released')
+local packed = holds.pack(hold)
+local sealed = write.seal(false)
 local answer = cmsgpack.pack({ sealed.versions })
 
-local record = write_ended(hold, packed)
-return write(head, 'release', '', sealed, { record }, 'released', answer)
+local record = holds.write_ended(hold, packed)
+return write.commit(head, 'release', '', sealed, { record }, 'released', answer)

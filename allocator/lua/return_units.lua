@@ -40,7 +40,7 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include rules
 --@include takes
 --@include orders
@@ -48,51 +48,51 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 --@include changes
 --@include places
 
-local head = read_op(read_head())
-local order_id = optional('order_id', ID_MAX + CODE_MAX)
-local why = optional('why', 256)
+local head = gate.read_op(gate.read_head())
+local order_id = args.optional('order_id', args.ID_MAX + args.CODE_MAX)
+local why = args.optional('why', 256)
 local lines = {}
-for i = 1, whole('lines', 1, 500) do
-  lines[i] = { line = text('line or sku', ID_MAX), location = text('location', CODE_MAX), units = whole('units', 1, UNITS_MAX),
-    disposition = choice('disposition', { restock = true, quarantine = true, scrap = true }) }
+for i = 1, args.whole('lines', 1, 500) do
+  lines[i] = { line = args.text('line or sku', args.ID_MAX), location = args.text('location', args.CODE_MAX), units = args.whole('units', 1, args.UNITS_MAX),
+    disposition = args.choice('disposition', { restock = true, quarantine = true, scrap = true }) }
 end
 
-local refused, order = gate(head), nil
+local refused, order = gate.pass(head), nil
 if not refused and order_id ~= '' then
-  order, refused = open_order(head, order_id)
-  refused = refused or refuse_unknown_line(head, order, lines)
+  order, refused = changes.open(head, order_id)
+  refused = refused or changes.refuse_unknown_line(head, order, lines)
 end
 if refused then
   return refused
 end
 for _, line in ipairs(lines) do
-  line.sku = order and find_line(order, line.line).sku or line.line
+  line.sku = order and orders.find_line(order, line.line).sku or line.line
 end
-refused = refuse_unknown(head, lines)
+refused = places.refuse_unknown(head, lines)
 if refused then
   return refused
 end
 
 for _, line in ipairs(lines) do
-  local on_hand = place_of(line).on_hand
-  local sold = order and find_line(order, line.line)
+  local on_hand = places.place_of(line).on_hand
+  local sold = order and orders.find_line(order, line.line)
   if sold then
     if line.units > sold.shipped - sold.returned then
-      return refuse(head, 'not_shipped', { line.line, sold.shipped - sold.returned })
+      return gate.refuse(head, 'not_shipped', { line.line, sold.shipped - sold.returned })
     end
     sold.returned = sold.returned + line.units
   end
   if line.disposition ~= 'scrap' then
-    if on_hand + line.units > PLACE_MAX then
-      return refuse(head, 'over_limit', { line.sku, line.location, on_hand })
+    if on_hand + line.units > stock.PLACE_MAX then
+      return gate.refuse(head, 'over_limit', { line.sku, line.location, on_hand })
     end
-    move(stock[line.sku], line.location, 'on_hand', line.units)
+    stock.move(stock.skus[line.sku], line.location, 'on_hand', line.units)
   end
   if line.disposition == 'quarantine' then
-    move(stock[line.sku], line.location, 'unavailable', line.units, 'quarantine')
+    stock.move(stock.skus[line.sku], line.location, 'unavailable', line.units, 'quarantine')
   end
 end
 if order then
-  return write_change(head, 'return', why, order)
+  return changes.commit(head, 'return', why, order)
 end
-return write_movement(head, 'return', why, false)
+return places.commit(head, 'return', why, false)

@@ -30,21 +30,23 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ledger = KEY
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include rules
 --@include atp
 --@include takes
 --@include route
 --@include demand
+--@include planning
+--@include firm
 --@include orders
 --@include write
 
-local head = read_head()
-local sweep = whole('sweep', 0, 1) == 1
-local sku_limit = whole('skus', 1, 100)
-local line_limit = whole('lines', 1, 100)
+local head = gate.read_head()
+local sweep = args.whole('sweep', 0, 1) == 1
+local sku_limit = args.whole('skus', 1, 100)
+local line_limit = args.whole('lines', 1, 100)
 
-local refused = gate(head)
+local refused = gate.pass(head)
 if refused then
   return refused
 end
@@ -64,11 +66,11 @@ local function swept_skus()
   return skus, from
 end
 
-local orders, records, served = {}, {}, {}
+local touched, records, served = {}, {}, {}
 
 local function order_of(id)
-  orders[id] = orders[id] or read_order(id)
-  return orders[id]
+  touched[id] = touched[id] or orders.read(id)
+  return touched[id]
 end
 
 local function candidates_of_order(order)
@@ -80,15 +82,15 @@ local function candidates_of_order(order)
 end
 
 local function serve_line(order, line)
-  local view = channel_view(order.channel)
+  local view = rules.channel_view(order.channel)
   if not view then
     return 0
   end
   line.left, line.waited = line.backordered, true
-  firm({ line }, needs_of({ line }, view), candidates_of_order(order), view, 'committed', true)
+  firm.take({ line }, demand.needs_of({ line }, view), candidates_of_order(order), view, 'committed', true)
   local units = line.backordered - line.left
   line.backordered, line.committed = line.left, line.committed + units
-  owe(stock[line.sku], 'backordered', -units)
+  stock.owe(stock.skus[line.sku], 'backordered', -units)
   return units
 end
 
@@ -98,7 +100,7 @@ local function serve_sku(sku)
   for _, member in ipairs(queue) do
     local order_id, name = member:match('^[^%z]*%z%d*%z([^%z]*)%z(.*)$')
     local order = order_of(order_id)
-    local units = serve_line(order, find_line(order, name))
+    local units = serve_line(order, orders.find_line(order, name))
     if units > 0 then
       order.served = true
       served[#served + 1] = { order_id, name, sku, units }
@@ -117,7 +119,7 @@ if sweep then
 end
 local skus = redis.call('SRANDMEMBER', keys.servable, sku_limit)
 table.sort(skus)
-load(skus)
+stock.load(skus)
 for _, sku in ipairs(skus) do
   local before = #served
   if not (serve_sku(sku) and #served > before) then
@@ -128,15 +130,15 @@ for _, sku in ipairs(skus) do
 end
 more = more or #skus == sku_limit
 local answer = cmsgpack.pack({ served, more and 1 or 0 })
-local sealed = seal(false)
+local sealed = write.seal(false)
 local packed = {}
-for id, order in pairs(orders) do
-  packed[id] = order.served and pack_order(order, line_rows(order)) or nil
+for id, order in pairs(touched) do
+  packed[id] = order.served and orders.pack(order, orders.line_rows(order)) or nil
 end
 
-for id, order in pairs(orders) do
+for id, order in pairs(touched) do
   if packed[id] then
-    records[#records + 1] = write_order(order, packed[id])
+    records[#records + 1] = orders.write(order, packed[id])
   end
 end
 if #done > 0 then
@@ -145,4 +147,4 @@ end
 if #served == 0 then
   return { 'served', answer, 0, '' }
 end
-return write(head, 'serve', '', sealed, records, 'served', answer)
+return write.commit(head, 'serve', '', sealed, records, 'served', answer)

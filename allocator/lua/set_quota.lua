@@ -30,28 +30,28 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include rules
 --@include write
 --@include places
 
-local head = read_op(read_head())
-local why = optional('why', 256)
-local line = { sku = text('sku', SKU_MAX), location = text('location', CODE_MAX) }
-local channel = text('channel', CODE_MAX)
-local units, floor = whole('quota', 0, UNITS_MAX), whole('floor', 0, UNITS_MAX)
+local head = gate.read_op(gate.read_head())
+local why = args.optional('why', 256)
+local line = { sku = args.text('sku', args.SKU_MAX), location = args.text('location', args.CODE_MAX) }
+local channel = args.text('channel', args.CODE_MAX)
+local units, floor = args.whole('quota', 0, args.UNITS_MAX), args.whole('floor', 0, args.UNITS_MAX)
 
-local refused = gate(head)
-if not refused and not channel_view(channel) then
-  refused = refuse(head, 'unknown_channel', { channel })
+local refused = gate.pass(head)
+if not refused and not rules.channel_view(channel) then
+  refused = gate.refuse(head, 'unknown_channel', { channel })
 end
-refused = refused or refuse_unknown(head, { line })
+refused = refused or places.refuse_unknown(head, { line })
 if refused then
   return refused
 end
 
-local quota = quota_at(place_of(line), channel)
-move(stock[line.sku], line.location, 'floor', floor - quota.floor, channel)
-move(stock[line.sku], line.location, 'quota', units - quota.quota, channel)
+local quota = stock.quota_at(places.place_of(line), channel)
+stock.move(stock.skus[line.sku], line.location, 'floor', floor - quota.floor, channel)
+stock.move(stock.skus[line.sku], line.location, 'quota', units - quota.quota, channel)
 
-return write_movement(head, 'set_quota', why, false)
+return places.commit(head, 'set_quota', why, false)

@@ -30,37 +30,37 @@ local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include takes
 --@include orders
 --@include shipping
 --@include write
 --@include changes
 
-local head = read_op(read_head())
-local order_id = text('order_id', ID_MAX + CODE_MAX)
+local head = gate.read_op(gate.read_head())
+local order_id = args.text('order_id', args.ID_MAX + args.CODE_MAX)
 local wanted = {}
-for i = 1, whole('lines', 0, 500) do
-  wanted[i] = { line = text('line', ID_MAX), location = text('location', CODE_MAX), units = whole('units', 1, UNITS_MAX) }
+for i = 1, args.whole('lines', 0, 500) do
+  wanted[i] = { line = args.text('line', args.ID_MAX), location = args.text('location', args.CODE_MAX), units = args.whole('units', 1, args.UNITS_MAX) }
 end
 
-local refused, order = gate(head), nil
+local refused, order = gate.pass(head), nil
 if not refused then
-  order, refused = open_order(head, order_id)
+  order, refused = changes.open(head, order_id)
 end
-refused = refused or refuse_unknown_line(head, order, wanted)
+refused = refused or changes.refuse_unknown_line(head, order, wanted)
 if refused then
   return refused
 end
 
 local function ship_from(line, take, units)
-  ship_take(stock[line.sku], take, units)
+  shipping.ship(stock.skus[line.sku], take, units)
   line.committed, line.shipped = line.committed - units, line.shipped + units
 end
 
 -- Ships what a line wants from one location. Returns what was committed there if that is too little.
 local function ship_line(want)
-  local line, left, there = find_line(order, want.line), want.units, 0
+  local line, left, there = orders.find_line(order, want.line), want.units, 0
   for _, take in ipairs(line.takes) do
     there = there + (take.location == want.location and take.units or 0)
   end
@@ -79,7 +79,7 @@ end
 for _, want in ipairs(wanted) do
   local there = ship_line(want)
   if there then
-    return refuse(head, 'not_committed', { want.line, want.location, there })
+    return gate.refuse(head, 'not_committed', { want.line, want.location, there })
   end
 end
 if #wanted == 0 then
@@ -91,7 +91,7 @@ if #wanted == 0 then
     end
   end
   if not any then
-    return refuse(head, 'not_committed', { '', '', 0 })
+    return gate.refuse(head, 'not_committed', { '', '', 0 })
   end
 end
-return write_change(head, 'ship', '', order)
+return changes.commit(head, 'ship', '', order)

@@ -31,17 +31,17 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 
 --@include args
 --@include gate
---@include state
+--@include stock
 --@include rules
 --@include write
 --@include places
 
-local head = read_op(read_head())
-local reason = text('reason', CODE_MAX)
-local direction = choice('direction', { ['in'] = true, out = true })
-local lines = read_lines(1)
+local head = gate.read_op(gate.read_head())
+local reason = args.text('reason', args.CODE_MAX)
+local direction = args.choice('direction', { ['in'] = true, out = true })
+local lines = places.read_lines(1)
 
-local refused = gate(head) or refuse_unknown(head, lines)
+local refused = gate.pass(head) or places.refuse_unknown(head, lines)
 if refused then
   return refused
 end
@@ -56,12 +56,12 @@ local function units_of(place)
 end
 
 for _, line in ipairs(lines) do
-  local place = place_of(line)
+  local place = places.place_of(line)
   local there = direction == 'in' and math.max(0, place.on_hand - place.unavailable) or units_of(place)
   if line.units > there then
-    return refuse(head, 'not_enough', { line.sku, line.location, there })
+    return gate.refuse(head, 'not_enough', { line.sku, line.location, there })
   end
-  move(stock[line.sku], line.location, 'unavailable', direction == 'in' and line.units or -line.units, reason)
+  stock.move(stock.skus[line.sku], line.location, 'unavailable', direction == 'in' and line.units or -line.units, reason)
 end
 
-return write_movement(head, 'unavailable', reason .. ' ' .. direction, true)
+return places.commit(head, 'unavailable', reason .. ' ' .. direction, true)

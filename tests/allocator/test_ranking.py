@@ -29,7 +29,7 @@ every_ranking = pytest.mark.parametrize("name", sorted(RANKINGS))
 
 def ranker(locations: Sequence[Location], *routing: str, same_region_only: bool = False) -> Ranker:
     shelves = [ChannelLocation(code=location.code) for location in locations]
-    shop = Channel(code="shop", locations=shelves, routing=list(routing), same_region_only=same_region_only)
+    shop = Channel(code="shop", locations=shelves, routing=routing, same_region_only=same_region_only)
     return Ranker(Config(locations=list(locations), channels=[shop], zones=ZONES))
 
 
@@ -76,7 +76,7 @@ def test_names_every_location_exactly_once_and_ties_count_from_zero_without_gaps
 def test_the_same_question_has_the_same_answer_whatever_the_order_of_the_document(name):
     places = crowd(CANDIDATES_MAX, seed=2)
     shelves = [ChannelLocation(code=place.code) for place in places]
-    shop = Channel(code="shop", locations=shelves, routing=[name])
+    shop = Channel(code="shop", locations=shelves, routing=(name,))
 
     one = Ranker(Config(locations=places, channels=[shop], zones=ZONES))
     other = Ranker(Config(locations=places[::-1], channels=[shop], zones=ZONES))

@@ -251,7 +251,7 @@ def test_refuses_a_second_rule_for_the_same_scope_even_if_it_says_the_same():
 
 
 def test_refuses_a_ranking_nobody_wrote_and_names_those_there_are():
-    shop = msgspec.structs.replace(SHOP, routing=["channel_rank", "moon_phase"])
+    shop = msgspec.structs.replace(SHOP, routing=("channel_rank", "moon_phase"))
 
     refused = refusal(channels=[shop])
 

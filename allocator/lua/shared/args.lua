@@ -6,66 +6,66 @@
 local cursor = 0
 local wrong
 
-local function complain(name, what)
+function args.complain(name, what)
   wrong = wrong or (name .. ' ' .. what)
 end
 
-local function next_argument()
+function args.next()
   cursor = cursor + 1
   return ARGV[cursor] or ''
 end
 
 -- Text of at most `max` bytes, possibly empty, without control characters (they part the fields of index members).
-local function optional(name, max)
-  local value = next_argument()
+function args.optional(name, max)
+  local value = args.next()
   if #value > max or value:find('%c') then
-    complain(name, 'must be text of at most ' .. max .. ' bytes without control characters')
+    args.complain(name, 'must be text of at most ' .. max .. ' bytes without control characters')
     return ''
   end
   return value
 end
 
-local function text(name, max)
-  local value = optional(name, max)
+function args.text(name, max)
+  local value = args.optional(name, max)
   if value == '' then
-    complain(name, 'is missing')
+    args.complain(name, 'is missing')
   end
   return value
 end
 
-local function whole(name, min, max)
-  local value = next_argument()
+function args.whole(name, min, max)
+  local value = args.next()
   local number = #value <= 16 and value:match('^%-?%d+$') and tonumber(value)
   if not number or number < min or number > max then
-    complain(name, string.format('must be a whole number from %.0f to %.0f', min, max))
+    args.complain(name, string.format('must be a whole number from %.0f to %.0f', min, max))
     return min
   end
   return number
 end
 
 -- A whole number, or nothing at all.
-local function whole_or_none(name, min, max)
+function args.whole_or_none(name, min, max)
   if ARGV[cursor + 1] == '' then
     cursor = cursor + 1
     return nil
   end
-  return whole(name, min, max)
+  return args.whole(name, min, max)
 end
 
-local function choice(name, choices)
-  local value = next_argument()
+function args.choice(name, choices)
+  local value = args.next()
   if not choices[value] then
-    complain(name, 'has a value that is not known')
+    args.complain(name, 'has a value that is not known')
   end
   return value
 end
 
 -- Call when all is read: what is wrong with the arguments, or nil.
-local function wrong_arguments()
+function args.wrong()
   if cursor ~= #ARGV then
-    complain('the arguments', 'are not as many as announced')
+    args.complain('the arguments', 'are not as many as announced')
   end
   return wrong
 end
 
-local CODE_MAX, SKU_MAX, ID_MAX, UNITS_MAX = 64, 256, 512, 1000000000
+args.CODE_MAX, args.SKU_MAX, args.ID_MAX, args.UNITS_MAX = 64, 256, 512, 1000000000

@@ -8,10 +8,10 @@
 -- and from these:
 --   open      own, plus shared unless overflow is `none`, plus what lenders have above their floor for `borrow`
 --   fence     what `open` leaves of own, shared and lenders
--- Needs: state, rules.
+-- Needs: stock, rules.
 
 local function by_rank(a, b)
-  local rank_a, rank_b = rank_of(a.channel), rank_of(b.channel)
+  local rank_a, rank_b = rules.rank_of(a.channel), rules.rank_of(b.channel)
   if rank_a ~= rank_b then
     return rank_a < rank_b
   end
@@ -34,7 +34,7 @@ local function cover_quotas(shelf, place, channel)
   shelf.shared = left
 end
 
-local function lendable(lender)
+function atp.lendable(lender)
   return math.max(0, lender.units - lender.floor)
 end
 
@@ -46,22 +46,22 @@ local function count_open(shelf, overflow)
   for _, lender in ipairs(shelf.lenders) do
     all = all + lender.units
     if overflow == 'borrow' then
-      open = open + lendable(lender)
+      open = open + atp.lendable(lender)
     end
   end
   shelf.open, shelf.fence = open, all - open
 end
 
 -- Steps 1 and 2 at one location. spot: { code, own_shelf, active } of the channel's view.
-local function shelf_at(view, state, own_sheets, spot)
+function atp.shelf_at(view, state, own_sheets, spot)
   local code = spot[1]
   local place = state.places[code]
   local safety, scope = 0, nil
   if spot[2] == 0 then
-    safety, scope = rule(own_sheets, SAFETY, code)
+    safety, scope = rules.winner(own_sheets, rules.SAFETY, code)
     safety = safety or 0
   end
-  local there = place and spot[3] == 1 and available(place) or 0
+  local there = place and spot[3] == 1 and stock.available(place) or 0
   local free = math.max(0, there - safety)
   local shelf = { code = code, available = there, safety = safety, safety_scope = scope, free = free,
     own = 0, shared = free, lenders = {}, reserve = math.max(0, there) - free }
@@ -79,38 +79,38 @@ end
 
 -- Steps 3 to 5 over the channel's locations, or over those in `only` ({ [code] = true }) when given.
 -- Returns { shelves, at = { [code] = shelf }, owed, pool, buffer, after_buffer, cutoff, max, published }.
-local function promise_of(view, state, only)
-  local own_sheets = sheets_of(state.sku)
-  local atp = { shelves = {}, at = {}, open = 0, owed = owed(state) }
+function atp.of(view, state, only)
+  local own_sheets = rules.sheets_of(state.sku)
+  local sums = { shelves = {}, at = {}, open = 0, owed = stock.owed(state) }
   for _, spot in ipairs(view.locations) do
     if not only or only[spot[1]] then
-      local shelf = shelf_at(view, state, own_sheets, spot)
-      atp.shelves[#atp.shelves + 1] = shelf
-      atp.at[shelf.code] = shelf
-      atp.open = atp.open + shelf.open
+      local shelf = atp.shelf_at(view, state, own_sheets, spot)
+      sums.shelves[#sums.shelves + 1] = shelf
+      sums.at[shelf.code] = shelf
+      sums.open = sums.open + shelf.open
     end
   end
-  atp.pool = math.max(0, atp.open - atp.owed)
-  local buffer, buffer_scope = rule(own_sheets, BUFFER, view.channel)
-  atp.buffer = buffer and math.max(buffer[1], ceil_share(atp.pool, buffer[2])) or 0
-  atp.after_buffer = math.max(0, atp.pool - atp.buffer)
-  local cutoff, cutoff_scope = rule(own_sheets, CUTOFF, view.channel)
-  local max, max_scope = rule(own_sheets, MAX, view.channel)
-  atp.cutoff, atp.max = cutoff or 0, max
-  atp.published = atp.after_buffer
-  if atp.after_buffer <= atp.cutoff then
-    atp.published = 0
-  elseif max and max < atp.published then
-    atp.published = max
+  sums.pool = math.max(0, sums.open - sums.owed)
+  local buffer, buffer_scope = rules.winner(own_sheets, rules.BUFFER, view.channel)
+  sums.buffer = buffer and math.max(buffer[1], ceil_share(sums.pool, buffer[2])) or 0
+  sums.after_buffer = math.max(0, sums.pool - sums.buffer)
+  local cutoff, cutoff_scope = rules.winner(own_sheets, rules.CUTOFF, view.channel)
+  local max, max_scope = rules.winner(own_sheets, rules.MAX, view.channel)
+  sums.cutoff, sums.max = cutoff or 0, max
+  sums.published = sums.after_buffer
+  if sums.after_buffer <= sums.cutoff then
+    sums.published = 0
+  elseif max and max < sums.published then
+    sums.published = max
   end
-  atp.buffer_scope, atp.cutoff_scope, atp.max_scope = buffer_scope, cutoff_scope, max_scope
-  return atp
+  sums.buffer_scope, sums.cutoff_scope, sums.max_scope = buffer_scope, cutoff_scope, max_scope
+  return sums
 end
 
 -- The published number by location, in rank order up to what is open there: { code, units, code, units, ... }.
-local function spread(atp)
-  local left, spots = atp.published, {}
-  for _, shelf in ipairs(atp.shelves) do
+function atp.spread(sums)
+  local left, spots = sums.published, {}
+  for _, shelf in ipairs(sums.shelves) do
     local units = math.min(shelf.open, left)
     left = left - units
     spots[#spots + 1] = shelf.code

@@ -2,24 +2,24 @@
 --
 -- Needs: args, keys.seller, and for mutating verbs keys.ops.
 
-local JUMP_MS = 60000
+gate.JUMP_MS = 60000
 
 -- epoch   the data set the caller means
 -- config  the config version the caller ranked with; '' for verbs that config does not touch
 -- now_ms  '' for the server's clock; tests pass it in
-local function read_head()
-  return { epoch = text('epoch', 64), config = optional('config', 16), given = whole_or_none('now_ms', 0, 1e13) }
+function gate.read_head()
+  return { epoch = args.text('epoch', 64), config = args.optional('config', 16), given = args.whole_or_none('now_ms', 0, 1e13) }
 end
 
 -- op           the call's own name
 -- fingerprint  16 characters of the request's digest
 -- actor        who asked
-local function read_op(head)
-  head.op = text('op', ID_MAX + CODE_MAX + 32)
-  head.fingerprint = text('fingerprint', 16)
-  head.actor = optional('actor', 128)
+function gate.read_op(head)
+  head.op = args.text('op', args.ID_MAX + args.CODE_MAX + 32)
+  head.fingerprint = args.text('fingerprint', 16)
+  head.actor = args.optional('actor', 128)
   if #head.fingerprint ~= 16 then
-    complain('fingerprint', 'must be 16 bytes')
+    args.complain('fingerprint', 'must be 16 bytes')
   end
   return head
 end
@@ -30,7 +30,7 @@ local function server_ms()
 end
 
 -- Sets head.now, never before the seller's clock. Returns a refusal, or nil.
-local function enter(head)
+function gate.enter(head)
   local seller = redis.call('HMGET', keys.seller, 'epoch', 'config', 'clock')
   if seller[1] ~= head.epoch then
     return { 'not_ready', cmsgpack.pack({ seller[1] or '' }), 0, head.op or '' }
@@ -44,7 +44,7 @@ local function enter(head)
 end
 
 -- What this op answered before, or nil. A replay writes, so that waiting for durability after it means something.
-local function replay(head)
+function gate.replay(head)
   local before = redis.call('HGET', keys.ops, head.op)
   if not before then
     return nil
@@ -58,24 +58,24 @@ local function replay(head)
 end
 
 -- The first step of every mutating verb: a refusal or an earlier answer, or nil to go on.
-local function gate(head)
-  local bad = wrong_arguments()
+function gate.pass(head)
+  local bad = args.wrong()
   if bad then
     return { 'invalid', cmsgpack.pack({ bad }), 0, head.op or '' }
   end
-  return enter(head) or (head.op and replay(head)) or nil
+  return gate.enter(head) or (head.op and gate.replay(head)) or nil
 end
 
 -- Keeps the answer under the op: 13 digits of time, 16 bytes of fingerprint, the word, a newline, the packed answer.
-local function remember(head, word, packed)
+function gate.remember(head, word, packed)
   redis.call('HSET', keys.ops, head.op, string.format('%013d', head.now) .. head.fingerprint .. word .. '\n' .. packed)
 end
 
 -- A decided "no" is an answer too and is remembered: a delayed retry never turns it into a forgotten "yes".
-local function refuse(head, word, facts)
+function gate.refuse(head, word, facts)
   local packed = cmsgpack.pack(facts)
   if head.op and not head.preview then
-    remember(head, word, packed)
+    gate.remember(head, word, packed)
   end
   return { word, packed, 0, head.op or '' }
 end

@@ -2,31 +2,31 @@
 --
 -- Packed: { channel, owner, state, deadline_ms, skus }, skus a list of { sku, takes }
 -- state   open, released, expired, replaced, ordered
--- Needs: state, takes, and keys.holds, deadlines, owners.
+-- Needs: stock, takes, and keys.holds, deadlines, owners.
 
 local function unpack_hold(id, packed)
   local row = cmsgpack.unpack(packed)
   local hold = { id = id, channel = row[1], owner = row[2], state = row[3], deadline_ms = row[4], skus = {} }
   for _, entry in ipairs(row[5]) do
-    hold.skus[#hold.skus + 1] = { sku = entry[1], takes = unpack_takes(entry[2]) }
+    hold.skus[#hold.skus + 1] = { sku = entry[1], takes = takes.unpack(entry[2]) }
   end
   return hold
 end
 
-local function pack_hold(hold)
+function holds.pack(hold)
   local skus = {}
   for _, entry in ipairs(hold.skus) do
-    skus[#skus + 1] = { entry.sku, pack_takes(entry.takes) }
+    skus[#skus + 1] = { entry.sku, takes.pack(entry.takes) }
   end
   return cmsgpack.pack({ hold.channel, hold.owner, hold.state, hold.deadline_ms, skus })
 end
 
-local function read_hold(id)
+function holds.read(id)
   local packed = redis.call('HGET', keys.holds, id)
   return packed and unpack_hold(id, packed) or nil
 end
 
-local function skus_of_hold(hold)
+function holds.skus_of(hold)
   local skus = {}
   for _, entry in ipairs(hold.skus) do
     skus[#skus + 1] = entry.sku
@@ -35,26 +35,26 @@ local function skus_of_hold(hold)
 end
 
 -- Gives all units of the hold back, in memory; the record keeps no takes once it has ended.
-local function end_hold(hold, state)
+function holds.end_in_memory(hold, state)
   for _, entry in ipairs(hold.skus) do
     for _, take in ipairs(entry.takes) do
-      give_back(stock[entry.sku], take, 'held', take.units)
+      takes.give_back(stock.skus[entry.sku], take, 'held', take.units)
     end
   end
   hold.skus = {}
   hold.state = state
 end
 
-local function owner_field(hold)
+function holds.owner_field(hold)
   return hold.channel .. ':' .. hold.owner
 end
 
 -- Writes an ended hold. Returns its ledger record.
-local function write_ended(hold, packed)
+function holds.write_ended(hold, packed)
   redis.call('HSET', keys.holds, hold.id, packed)
   redis.call('ZREM', keys.deadlines, hold.id)
-  if hold.owner ~= '' and redis.call('HGET', keys.owners, owner_field(hold)) == hold.id then
-    redis.call('HDEL', keys.owners, owner_field(hold))
+  if hold.owner ~= '' and redis.call('HGET', keys.owners, holds.owner_field(hold)) == hold.id then
+    redis.call('HDEL', keys.owners, holds.owner_field(hold))
   end
   return { 'hold:' .. hold.id, packed }
 end

@@ -3,25 +3,25 @@
 -- Packed: { channel, external_id, kind, op, fingerprint, placed_ms, rank, candidates, lines, state }
 --   candidates  { code, tie, code, tie, ... }: the ranking it came with, used again when a backorder is served
 --   lines       { { line, sku, ordered, committed, shipped, backordered, conflict, cancelled, returned, takes }, ... }
--- Needs: state, takes, and keys.orders, waiting.
+-- Needs: stock, takes, and keys.orders, waiting.
 
-local function unpack_order(id, packed)
+function orders.unpack(id, packed)
   local row = cmsgpack.unpack(packed)
   local order = { id = id, channel = row[1], external_id = row[2], kind = row[3], op = row[4], fingerprint = row[5],
     placed_ms = row[6], rank = row[7], candidates = row[8], lines = {} }
   for _, line in ipairs(row[9]) do
     order.lines[#order.lines + 1] = { line = line[1], sku = line[2], ordered = line[3], committed = line[4],
       shipped = line[5], backordered = line[6], conflict = line[7], cancelled = line[8], returned = line[9],
-      takes = unpack_takes(line[10]) }
+      takes = takes.unpack(line[10]) }
   end
   return order
 end
 
-local function line_rows(order)
+function orders.line_rows(order)
   local rows = {}
   for i, line in ipairs(order.lines) do
     rows[i] = { line.line, line.sku, line.ordered, line.committed, line.shipped, line.backordered, line.conflict,
-      line.cancelled, line.returned, pack_takes(line.takes) }
+      line.cancelled, line.returned, takes.pack(line.takes) }
   end
   return rows
 end
@@ -31,12 +31,12 @@ local function check_line(line)
   assert(sum == line.ordered and line.returned <= line.shipped, 'the units of a line do not add up')
 end
 
-local function read_order(id)
+function orders.read(id)
   local packed = redis.call('HGET', keys.orders, id)
-  return packed and unpack_order(id, packed) or nil
+  return packed and orders.unpack(id, packed) or nil
 end
 
-local function skus_of_order(order)
+function orders.skus_of(order)
   local skus, seen = {}, {}
   for _, line in ipairs(order.lines) do
     if not seen[line.sku] then
@@ -47,7 +47,7 @@ local function skus_of_order(order)
   return skus
 end
 
-local function find_line(order, name)
+function orders.find_line(order, name)
   for _, line in ipairs(order.lines) do
     if line.line == name then
       return line
@@ -76,7 +76,7 @@ end
 --   returned                all that was shipped came back
 --   shipped                 all that was not cancelled has left
 --   cancelled               nothing is left of it
-local function order_state(order)
+function orders.state_of(order)
   local sum = totals(order)
   if sum.conflict > 0 then return 'conflict' end
   if sum.backordered > 0 then return 'backordered' end
@@ -87,12 +87,12 @@ local function order_state(order)
 end
 
 -- Checks and packs; to be called before the first write.
-local function pack_order(order, rows)
+function orders.pack(order, rows)
   for _, line in ipairs(order.lines) do
     check_line(line)
   end
   return cmsgpack.pack({ order.channel, order.external_id, order.kind, order.op, order.fingerprint, order.placed_ms,
-    order.rank, order.candidates, rows, order_state(order) })
+    order.rank, order.candidates, rows, orders.state_of(order) })
 end
 
 -- A waiting line's place in the queue of its sku: rank of the channel, then age.
@@ -101,7 +101,7 @@ local function waiting_member(order, line)
 end
 
 -- Writes the order and keeps the queue of backorders in step. Returns its ledger record.
-local function write_order(order, packed)
+function orders.write(order, packed)
   redis.call('HSET', keys.orders, order.id, packed)
   for _, line in ipairs(order.lines) do
     if line.backordered > 0 then

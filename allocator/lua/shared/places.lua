@@ -1,12 +1,12 @@
 -- places: what stock movements share: the lines they name must exist.
 --
--- Needs: gate, state, rules.
+-- Needs: gate, stock, rules.
 
 -- Reads `count` lines of sku, location and units.
-local function read_lines(units_min)
+function places.read_lines(units_min)
   local lines = {}
-  for i = 1, whole('lines', 1, 500) do
-    lines[i] = { sku = text('sku', SKU_MAX), location = text('location', CODE_MAX), units = whole('units', units_min, UNITS_MAX) }
+  for i = 1, args.whole('lines', 1, 500) do
+    lines[i] = { sku = args.text('sku', args.SKU_MAX), location = args.text('location', args.CODE_MAX), units = args.whole('units', units_min, args.UNITS_MAX) }
   end
   return lines
 end
@@ -20,27 +20,27 @@ local function names_of(lines, field)
 end
 
 -- A refusal when a sku or a location does not exist, else nil; the skus are loaded then.
-local function refuse_unknown(head, lines)
-  local unknown = load(names_of(lines, 'sku'))
+function places.refuse_unknown(head, lines)
+  local unknown = stock.load(names_of(lines, 'sku'))
   if #unknown > 0 then
-    return refuse(head, 'unknown_sku', unknown)
+    return gate.refuse(head, 'unknown_sku', unknown)
   end
-  local known = config_field('locations') or {}
+  local known = rules.config_field('locations') or {}
   for _, line in ipairs(lines) do
     if known[line.location] == nil then
       unknown[#unknown + 1] = line.location
     end
   end
-  return #unknown > 0 and refuse(head, 'unknown_location', unknown) or nil
+  return #unknown > 0 and gate.refuse(head, 'unknown_location', unknown) or nil
 end
 
-local function place_of(line)
-  local state = stock[line.sku]
-  return state.places[line.location] or new_place(state, line.location)
+function places.place_of(line)
+  local state = stock.skus[line.sku]
+  return state.places[line.location] or stock.new_place(state, line.location)
 end
 
 -- Writes a movement that has been booked in memory.
-local function write_movement(head, verb, why, deficit_allowed)
-  local sealed = seal(deficit_allowed)
-  return write(head, verb, why, sealed, {}, 'moved', cmsgpack.pack({ sealed.versions }))
+function places.commit(head, verb, why, deficit_allowed)
+  local sealed = write.seal(deficit_allowed)
+  return write.commit(head, verb, why, sealed, {}, 'moved', cmsgpack.pack({ sealed.versions }))
 end

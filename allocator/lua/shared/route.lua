@@ -8,7 +8,8 @@
 -- needs       { { units, at = { [code] = shelf } }, ... }, one per sku
 -- pass        the part of a shelf that is counted: open, reserve or fence
 
-local EXACT_AMONG, NO_LIMIT = 8, 1000
+local EXACT_AMONG = 8
+route.NO_LIMIT = 1000
 
 -- The candidates that have any of it: { code, tie, units, open = { by need } }, best first.
 local function with_units(candidates, needs, pass)
@@ -115,7 +116,7 @@ local function codes_of(spots)
 end
 
 -- Returns the chosen location codes, the plan's name (single, pair, triple, greedy, none) and whether all is filled.
-local function choose(candidates, needs, pass, limit)
+function route.choose(candidates, needs, pass, limit)
   local spots = with_units(candidates, needs, pass)
   for size = 1, math.min(3, limit) do
     local among = size == 1 and #spots or math.min(EXACT_AMONG, #spots)

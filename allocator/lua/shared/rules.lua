@@ -6,19 +6,19 @@
 -- Needs: keys.config.
 
 local NO_SHEET = { '', {}, {}, {}, {} }
-local SAFETY, BUFFER, CUTOFF, MAX = 2, 3, 4, 5
-local SCOPES = { 'sku+', 'category+', 'sku', 'category', '', 'global' }
+rules.SAFETY, rules.BUFFER, rules.CUTOFF, rules.MAX = 2, 3, 4, 5
+rules.SCOPES = { 'sku+', 'category+', 'sku', 'category', '', 'global' }
 local base_sheet
-local sheets = {}
+local sheets_by_sku, sheets_by_category = {}, {}
 
-local function config_field(field)
+function rules.config_field(field)
   local packed = redis.call('HGET', keys.config, field)
   return packed and cmsgpack.unpack(packed) or nil
 end
 
 -- { rank, overflow, split_limit, demand, { { location, own_shelf, active }, ... } } as a table with names, or nil.
-local function channel_view(channel)
-  local view = config_field('channel:' .. channel)
+function rules.channel_view(channel)
+  local view = rules.config_field('channel:' .. channel)
   if not view then
     return nil
   end
@@ -26,31 +26,31 @@ local function channel_view(channel)
 end
 
 local function category_sheet(category)
-  if not sheets['category:' .. category] then
-    sheets['category:' .. category] = category ~= '' and config_field('category:' .. category) or NO_SHEET
+  if not sheets_by_category[category] then
+    sheets_by_category[category] = category ~= '' and rules.config_field('category:' .. category) or NO_SHEET
   end
-  return sheets['category:' .. category]
+  return sheets_by_category[category]
 end
 
 -- The three sheets that may hold a rule for this sku.
-local function sheets_of(sku)
-  base_sheet = base_sheet or config_field('rules') or NO_SHEET
-  local own = sheets[sku]
+function rules.sheets_of(sku)
+  base_sheet = base_sheet or rules.config_field('rules') or NO_SHEET
+  local own = sheets_by_sku[sku]
   if not own then
-    local sheet = config_field('sku:' .. sku) or NO_SHEET
+    local sheet = rules.config_field('sku:' .. sku) or NO_SHEET
     own = { sheet, category_sheet(sheet[1]), base_sheet }
-    sheets[sku] = own
+    sheets_by_sku[sku] = own
   end
   return own
 end
 
-local function candidates_of(own, kind, place)
+function rules.speakers(own, kind, place)
   local sku, category, base = own[1][kind], own[2][kind], own[3][kind]
   return { sku[place], category[place], sku[''], category[''], base[place], base[''] }
 end
 
 -- The value in force and the number of its scope in SCOPES, or nil when no rule speaks.
-local function rule(own, kind, place)
+function rules.winner(own, kind, place)
   local sku, category, base = own[1][kind], own[2][kind], own[3][kind]
   local value = sku[place]
   if value ~= nil then return value, 1 end
@@ -69,7 +69,7 @@ end
 
 -- channel -> rank, read when the first quota asks; a channel that no longer exists comes last.
 local ranks
-local function rank_of(channel)
-  ranks = ranks or config_field('ranks') or {}
+function rules.rank_of(channel)
+  ranks = ranks or rules.config_field('ranks') or {}
   return ranks[channel] or 99999
 end

@@ -2,10 +2,10 @@
 --
 -- A take is { location, units, picking, parts }; parts is a list of { source, units, quota }. Units that came from a
 -- quota raise what that quota has consumed, whoever took them.
--- Needs: state, atp.
+-- Needs: stock, atp.
 
 -- Merged with the part before when that is alike, so that serving unit by unit leaves no trail.
-local function add_part(take, source, units, quota)
+function takes.add_part(take, source, units, quota)
   local last = take.parts[#take.parts]
   if last and last[1] == source and last[3] == quota then
     last[2] = last[2] + units
@@ -21,10 +21,10 @@ local function draw_part(job, shelf, available_units, wanted, source, quota)
   if units <= 0 then
     return 0
   end
-  add_part(job.take, job.mark or source, units, quota)
-  move(job.state, shelf.code, job.bucket, units)
+  takes.add_part(job.take, job.mark or source, units, quota)
+  stock.move(job.state, shelf.code, job.bucket, units)
   if quota ~= '' then
-    move(job.state, shelf.code, 'consumed', units, quota)
+    stock.move(job.state, shelf.code, 'consumed', units, quota)
   end
   return units
 end
@@ -32,7 +32,7 @@ end
 local function draw_lenders(job, shelf, wanted, whole)
   local drawn = 0
   for _, lender in ipairs(shelf.lenders) do
-    local may = whole and lender.units or lendable(lender)
+    local may = whole and lender.units or atp.lendable(lender)
     local units = draw_part(job, shelf, may, wanted - drawn, 'borrowed', lender.channel)
     lender.units = lender.units - units
     drawn = drawn + units
@@ -69,7 +69,7 @@ local DRAW = {
 }
 
 -- Takes up to `wanted` units from one shelf in one pass (open, reserve or fence). Returns how many.
-local function draw(job, shelf, pass, wanted)
+function takes.draw(job, shelf, pass, wanted)
   wanted = math.min(wanted, shelf[pass])
   if wanted <= 0 then
     return 0
@@ -79,7 +79,7 @@ local function draw(job, shelf, pass, wanted)
   return units
 end
 
-local function take_at(takes, location)
+function takes.at(takes, location)
   for _, take in ipairs(takes) do
     if take.location == location and take.picking == 0 then
       return take
@@ -91,14 +91,14 @@ local function take_at(takes, location)
 end
 
 -- Gives up to `units` of a take back to where they came from, last first. Returns the units given back.
-local function give_back(state, take, bucket, units)
+function takes.give_back(state, take, bucket, units)
   local left = math.min(units, take.units)
   local given = left
   while left > 0 do
     local part = take.parts[#take.parts]
     local back = math.min(part[2], left)
     if part[3] ~= '' then
-      move(state, take.location, 'consumed', -back, part[3])
+      stock.move(state, take.location, 'consumed', -back, part[3])
     end
     part[2] = part[2] - back
     left = left - back
@@ -107,12 +107,12 @@ local function give_back(state, take, bucket, units)
     end
   end
   take.units = take.units - given
-  move(state, take.location, bucket, -given)
+  stock.move(state, take.location, bucket, -given)
   return given
 end
 
 -- Parts the first `units` of a take from it. Returns them as parts; the buckets are the caller's to move.
-local function split_parts(take, units)
+function takes.split_parts(take, units)
   local left, parts = units, {}
   while left > 0 do
     local part = take.parts[1]
@@ -128,7 +128,7 @@ local function split_parts(take, units)
   return parts
 end
 
-local function without_empty(takes)
+function takes.without_empty(takes)
   local kept = {}
   for _, take in ipairs(takes) do
     if take.units > 0 then
@@ -139,7 +139,7 @@ local function without_empty(takes)
 end
 
 -- Packed: { location, units, picking, source, units, quota, source, units, quota, ... }
-local function pack_takes(takes)
+function takes.pack(takes)
   local rows = {}
   for _, take in ipairs(takes) do
     local row = { take.location, take.units, take.picking }
@@ -152,7 +152,7 @@ local function pack_takes(takes)
   return rows
 end
 
-local function unpack_takes(rows)
+function takes.unpack(rows)
   local takes = {}
   for _, row in ipairs(rows) do
     local take = { location = row[1], units = row[2], picking = row[3], parts = {} }

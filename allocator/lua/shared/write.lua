@@ -1,10 +1,10 @@
 -- write: the last step of every mutating verb. Checks all, then writes all; nothing after the first write can fail.
 --
--- Needs: gate, state, and keys.seller, stock, ops, ledger, servable.
+-- Needs: gate, stock, and keys.seller, stock, ops, ledger, servable.
 
 local function sound_place(place)
   assert(place.held >= 0 and place.committed >= 0 and place.unavailable >= 0, 'a bucket fell below zero')
-  assert(place.on_hand <= PLACE_MAX and place.on_hand >= -PLACE_MAX, 'on_hand is out of range')
+  assert(place.on_hand <= stock.PLACE_MAX and place.on_hand >= -stock.PLACE_MAX, 'on_hand is out of range')
   for _, quota in ipairs(place.quotas) do
     assert(quota.consumed >= quota.spent and quota.spent >= 0, 'a quota consumed less than nothing')
   end
@@ -15,10 +15,10 @@ end
 local function settle_deficits(state, allowed)
   for _, code in ipairs(state.codes) do
     local place = state.places[code]
-    local gap = math.max(0, -available(place))
+    local gap = math.max(0, -stock.available(place))
     if gap ~= place.deficit then
       assert(gap < place.deficit or allowed, 'units were promised twice')
-      move(state, code, 'deficit', gap - place.deficit)
+      stock.move(state, code, 'deficit', gap - place.deficit)
     end
     sound_place(place)
   end
@@ -43,24 +43,24 @@ local function got_units(state)
 end
 
 -- Raises the version of every changed sku by one and returns what the ledger, the answer and the store need of them.
-local function seal(deficit_allowed)
+function write.seal(deficit_allowed)
   local changes, versions, fields, servable = {}, {}, {}, {}
   local skus = {}
-  for sku, state in pairs(stock) do
+  for sku, state in pairs(stock.skus) do
     if #state.moves > 0 then
       skus[#skus + 1] = sku
     end
   end
   table.sort(skus)
   for _, sku in ipairs(skus) do
-    local state = stock[sku]
+    local state = stock.skus[sku]
     settle_deficits(state, deficit_allowed)
     assert(state.backordered >= 0 and state.conflict >= 0, 'a debt fell below zero')
     state.version = state.version + 1
     changes[#changes + 1] = { sku, state.version, state.moves }
     versions[#versions + 1] = { sku, state.version }
     fields[#fields + 1] = sku
-    fields[#fields + 1] = pack_state(state)
+    fields[#fields + 1] = stock.pack(state)
     if state.backordered > 0 and got_units(state) then
       servable[#servable + 1] = sku
     end
@@ -70,7 +70,7 @@ end
 
 -- The clock only follows time that passes; a jump is for `expire` to judge.
 local function tick(head)
-  if head.now > head.clock and head.now - head.clock <= JUMP_MS then
+  if head.now > head.clock and head.now - head.clock <= gate.JUMP_MS then
     redis.call('HSET', keys.seller, 'clock', string.format('%.0f', head.now))
   end
 end
@@ -79,7 +79,7 @@ end
 -- sealed      what seal() returned
 -- records     { { 'hold:<id>' or 'order:<id>', packed }, ... }: holds and orders as they are now
 -- answer      packed
-local function write(head, verb, why, sealed, records, word, answer)
+function write.commit(head, verb, why, sealed, records, word, answer)
   if #sealed.fields > 0 then
     redis.call('HSET', keys.stock, unpack(sealed.fields))
   end
@@ -97,7 +97,7 @@ local function write(head, verb, why, sealed, records, word, answer)
   end
   redis.call('XADD', keys.ledger, '*', unpack(fields))
   if head.op then
-    remember(head, word, answer)
+    gate.remember(head, word, answer)
   end
   return { word, answer, 0, head.op or '' }
 end

@@ -1,19 +1,19 @@
--- state: the one place that knows how a sku's state is stored, read, changed and written.
+-- stock: the one place that knows how a sku's state is stored, read, changed and written.
 --
 -- Packed (cmsgpack): { version, owed, code, on_hand, held, committed, extra, code, on_hand, ... }
 --   owed   0, or { backordered, conflict }
 --   extra  0, or { deficit, { reason, units, ... }, { channel, quota, consumed, spent, floor, ... } }
--- Unpacked: { sku, version, backordered, conflict, codes, places = { [code] = place }, moves }
+-- Unpacked, stock.skus[sku]: { sku, version, backordered, conflict, codes, places = { [code] = place }, moves }
 --   place  { on_hand, held, committed, unavailable, deficit, reasons = { { reason, units } }, quotas = { quota } }
 --   moves  { code, bucket, of, units, ... }: all that changed, for the ledger
 -- spent is the part of consumed that has been shipped, so consumed - spent is what open takes use.
 --
 -- Needs: keys.stock.
 
-local PLACE_MAX = 10000000000
-local stock = {}
+stock.PLACE_MAX = 10000000000
+stock.skus = {}
 
-local function new_place(state, code)
+function stock.new_place(state, code)
   local place = { on_hand = 0, held = 0, committed = 0, unavailable = 0, deficit = 0, reasons = {}, quotas = {} }
   state.places[code] = place
   state.codes[#state.codes + 1] = code
@@ -41,7 +41,7 @@ local function unpack_state(sku, packed)
     state.backordered, state.conflict = owed[1], owed[2]
   end
   for i = 3, #flat, 5 do
-    local place = new_place(state, flat[i])
+    local place = stock.new_place(state, flat[i])
     place.on_hand, place.held, place.committed = flat[i + 1], flat[i + 2], flat[i + 3]
     if flat[i + 4] ~= 0 then
       unpack_extra(place, flat[i + 4])
@@ -71,7 +71,7 @@ local function pack_extra(place)
   return { place.deficit, reasons, quotas }
 end
 
-local function pack_state(state)
+function stock.pack(state)
   local owed = (state.backordered ~= 0 or state.conflict ~= 0) and { state.backordered, state.conflict } or 0
   local flat = { state.version, owed }
   for _, code in ipairs(state.codes) do
@@ -86,11 +86,11 @@ local function pack_state(state)
   return cmsgpack.pack(flat)
 end
 
--- Reads these skus into `stock`, once. Returns the list of those that do not exist; {} when all do.
-local function load(skus)
+-- Reads these skus into stock.skus, once. Returns the list of those that do not exist; {} when all do.
+function stock.load(skus)
   local missing, unknown = {}, {}
   for _, sku in ipairs(skus) do
-    if not stock[sku] then
+    if not stock.skus[sku] then
       missing[#missing + 1] = sku
     end
   end
@@ -100,7 +100,7 @@ local function load(skus)
   local found = redis.call('HMGET', keys.stock, unpack(missing))
   for i, sku in ipairs(missing) do
     if found[i] then
-      stock[sku] = unpack_state(sku, found[i])
+      stock.skus[sku] = unpack_state(sku, found[i])
     else
       unknown[#unknown + 1] = sku
     end
@@ -118,20 +118,20 @@ local function entry_of(list, field, name, blank)
   return blank
 end
 
-local function quota_at(place, channel)
+function stock.quota_at(place, channel)
   return entry_of(place.quotas, 'channel', channel, { channel = channel, quota = 0, consumed = 0, spent = 0, floor = 0 })
 end
 
 local QUOTA_BUCKETS = { quota = true, consumed = true, spent = true, floor = true }
 
 -- The only way to change a place. `of` is the reason (unavailable) or the channel (quota buckets).
-local function move(state, code, bucket, units, of)
+function stock.move(state, code, bucket, units, of)
   if units == 0 then
     return
   end
-  local place = state.places[code] or new_place(state, code)
+  local place = state.places[code] or stock.new_place(state, code)
   if QUOTA_BUCKETS[bucket] then
-    local quota = quota_at(place, of)
+    local quota = stock.quota_at(place, of)
     quota[bucket] = quota[bucket] + units
   else
     place[bucket] = place[bucket] + units
@@ -145,7 +145,7 @@ local function move(state, code, bucket, units, of)
 end
 
 -- The only way to change what a sku owes: bucket is backordered or conflict.
-local function owe(state, bucket, units)
+function stock.owe(state, bucket, units)
   if units == 0 then
     return
   end
@@ -154,11 +154,11 @@ local function owe(state, bucket, units)
   moves[n + 1], moves[n + 2], moves[n + 3], moves[n + 4] = '', bucket, '', units
 end
 
-local function available(place)
+function stock.available(place)
   return place.on_hand - place.unavailable - place.held - place.committed
 end
 
-local function owed(state)
+function stock.owed(state)
   local units = state.backordered + state.conflict
   for _, place in pairs(state.places) do
     units = units + place.deficit

@@ -1,0 +1,93 @@
+-- firm: units for an order that has been sold already.
+--
+-- Needs: demand, planning.
+
+-- Candidates first, then the channel's other locations: a firm order uses all of them.
+local function all_of(candidates, view)
+  local every, seen = planning.eligible(candidates, view), {}
+  for _, candidate in ipairs(every) do
+    seen[candidate[1]] = true
+  end
+  for _, spot in ipairs(view.locations) do
+    if not seen[spot[1]] then
+      every[#every + 1] = { spot[1], 10001 }
+    end
+  end
+  return every
+end
+
+-- Plans a pass of a firm order: the split limit is only a wish.
+local function plan_softly(every, lines, needs, pass, view)
+  local codes, plan, complete = planning.pass(every, lines, needs, pass, view.split_limit)
+  if complete then
+    return codes, plan
+  end
+  return planning.pass(every, lines, needs, pass, route.NO_LIMIT)
+end
+
+local function sum_of(need, pass)
+  local units = 0
+  for _, shelf in ipairs(need.atp.shelves) do
+    units = units + shelf[pass]
+  end
+  return units
+end
+
+-- How many units of each sku the passes up to each one may take together; what is owed already stays untouched.
+local function ceilings(needs, ignore_owed)
+  for _, need in ipairs(needs) do
+    local owes = ignore_owed and 0 or need.atp.owed
+    local units = 0
+    need.ceiling, need.got = {}, 0
+    for _, pass in ipairs({ 'open', 'reserve', 'fence' }) do
+      units = units + sum_of(need, pass)
+      need.ceiling[pass] = math.max(0, units - owes)
+    end
+  end
+end
+
+-- Sets what the pass aims at: what is wanted and not got, within the ceiling, and within ATP when `plain`.
+local function aim(needs, pass, plain)
+  local any = false
+  for _, need in ipairs(needs) do
+    local most = plain and math.min(need.ceiling[pass], need.atp.after_buffer) or need.ceiling[pass]
+    need.units = math.max(0, math.min(need.wanted, most) - need.got)
+    any = any or need.units > 0
+  end
+  return any
+end
+
+local function fill_and_count(lines, needs, codes, pass, job)
+  local aimed = {}
+  for n, need in ipairs(needs) do
+    aimed[n] = need.units
+  end
+  demand.fill(lines, needs, codes, pass, job)
+  for n, need in ipairs(needs) do
+    need.got = need.got + aimed[n] - need.units
+  end
+end
+
+-- A firm order: each pass only for what the earlier ones left. What is still left afterwards is for the caller.
+-- The first pass is routed as a whole; its units beyond ATP are marked as taken from the buffer.
+function firm.take(lines, needs, candidates, view, bucket, ignore_owed)
+  local every = all_of(candidates, view)
+  local plan = 'none'
+  ceilings(needs, ignore_owed)
+  if aim(needs, 'open') then
+    local codes
+    codes, plan = plan_softly(every, lines, needs, 'open', view)
+    aim(needs, 'open', not ignore_owed)
+    fill_and_count(lines, needs, codes, 'open', { view = view, bucket = bucket })
+    aim(needs, 'open')
+    fill_and_count(lines, needs, codes, 'open', { view = view, bucket = bucket, mark = 'buffer' })
+  end
+  for _, pass in ipairs({ 'reserve', 'fence' }) do
+    if aim(needs, pass) then
+      local codes, later = plan_softly(every, lines, needs, pass, view)
+      fill_and_count(lines, needs, codes, pass, { view = view, bucket = bucket })
+      plan = plan == 'none' and later or plan
+    end
+  end
+  return plan
+end

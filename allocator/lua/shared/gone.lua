@@ -1,0 +1,54 @@
+-- gone: units that have left one place already.
+--
+-- Needs: stock, atp, takes, demand, tracing, shipping.
+
+-- The goods have left one place: whatever is there goes, in the order of a firm order's passes; the rest is a fact too.
+function gone.take(lines, needs, view, code)
+  local spot = { code, 0, 1 }
+  for _, known in ipairs(view.locations) do
+    spot = known[1] == code and { code, known[2], 1 } or spot
+  end
+  for _, need in ipairs(needs) do
+    local shelf = atp.shelf_at(view, stock.skus[need.sku], rules.sheets_of(need.sku), spot)
+    need.at, need.atp.shelves = { [code] = shelf }, { shelf }
+  end
+  tracing.remember_open(needs)
+  for _, pass in ipairs({ 'open', 'reserve', 'fence' }) do
+    for _, need in ipairs(needs) do
+      need.units = args.UNITS_MAX * demand.LINES_MAX
+    end
+    demand.fill(lines, needs, { code }, pass, { view = view, bucket = 'committed' })
+  end
+  for _, line in ipairs(lines) do
+    if line.left > 0 then
+      takes.add_part(takes.at(line.takes, code), 'deficit', line.left, '')
+      stock.move(stock.skus[line.sku], code, 'committed', line.left)
+      line.left = 0
+    end
+  end
+  return 'single'
+end
+
+-- The first place that could not count what has left it, as facts, or nil.
+function gone.beyond_limit(lines, code)
+  for _, line in ipairs(lines) do
+    local place = stock.skus[line.sku].places[code]
+    if place and place.on_hand - place.committed < -stock.PLACE_MAX then
+      return { line.sku, code, place.on_hand }
+    end
+  end
+end
+
+-- Returns the lines as they were before the goods left, with what left counted as shipped.
+function gone.ship(lines)
+  local rows = {}
+  for i, line in ipairs(lines) do
+    local takes = takes.pack(line.takes)
+    for _, take in ipairs(line.takes) do
+      shipping.ship(stock.skus[line.sku], take, take.units)
+    end
+    line.committed, line.shipped, line.takes = 0, line.committed, {}
+    rows[i] = { line.line, line.sku, line.ordered, 0, line.shipped, 0, 0, 0, 0, takes }
+  end
+  return rows
+end

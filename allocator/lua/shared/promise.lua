@@ -1,0 +1,34 @@
+-- promise: units for a hold or a promised order.
+--
+-- Needs: demand, planning, tracing.
+
+-- What a short or unroutable answer says per line: { line, sku, units, atp_now }.
+local function line_facts(lines, needs)
+  local facts = {}
+  for i, line in ipairs(lines) do
+    facts[i] = { line.line, line.sku, line.asked, needs[line.sku].atp.after_buffer }
+  end
+  return facts
+end
+
+-- A promise: never beyond ATP, within the split limit; all or nothing, or what there is when `partial`.
+-- Returns a refusal word with its facts, or nil, nil and the plan's name.
+function promise.take(lines, needs, candidates, view, bucket, partial)
+  local short, some = false, false
+  for _, need in ipairs(needs) do
+    need.units = math.min(need.wanted, need.atp.after_buffer)
+    short = short or need.units < need.wanted
+    some = some or need.units > 0
+  end
+  local taken_over = #planning.used_codes(lines) > 0
+  if short and not (partial and (some or taken_over)) then
+    return 'short', line_facts(lines, needs)
+  end
+  local may = planning.eligible(candidates, view)
+  local codes, plan, complete = planning.pass(may, lines, needs, 'open', view.split_limit)
+  if not complete and not (partial and (#codes > 0 or taken_over)) then
+    return 'unroutable', { view.split_limit, line_facts(lines, needs), tracing.of(candidates, lines, needs, view) }
+  end
+  demand.fill(lines, needs, codes, 'open', { view = view, bucket = bucket })
+  return nil, nil, plan
+end

@@ -1,0 +1,43 @@
+-- take_over: an order takes over a hold of its channel; its units are re-taken where they lie, as far as they are there.
+--
+-- Needs: stock, takes, holds.
+
+-- Moves as much of one held take to the order's lines as they want and as is still there.
+local function retake(lines, state, take)
+  local place = state.places[take.location]
+  local there = math.max(0, place.on_hand - place.unavailable - place.committed)
+  for _, line in ipairs(lines) do
+    local units = line.sku == state.sku and math.min(take.units, line.left, there) or 0
+    if units > 0 then
+      local mine = takes.at(line.takes, take.location)
+      for _, part in ipairs(takes.split_parts(take, units)) do
+        takes.add_part(mine, part[1], part[2], part[3])
+      end
+      stock.move(state, take.location, 'held', -units)
+      stock.move(state, take.location, 'committed', units)
+      line.left, there = line.left - units, there - units
+    end
+  end
+end
+
+-- Takes over the named hold in memory, or what of it lies at `only_at`. Returns it if it was open, and what it gave.
+function take_over.take(order, hold_id, only_at)
+  local hold = hold_id ~= '' and holds.read(hold_id) or nil
+  if not hold then
+    return nil, hold_id ~= '' and 'unknown' or ''
+  elseif hold.channel ~= order.channel then
+    return nil, 'other_channel'
+  elseif hold.state ~= 'open' then
+    return nil, hold.state
+  end
+  stock.load(holds.skus_of(hold))
+  for _, entry in ipairs(hold.skus) do
+    for _, take in ipairs(entry.takes) do
+      if not only_at or take.location == only_at then
+        retake(order.lines, stock.skus[entry.sku], take)
+      end
+    end
+  end
+  holds.end_in_memory(hold, 'ordered')
+  return hold, 'used'
+end

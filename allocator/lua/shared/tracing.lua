@@ -1,0 +1,47 @@
+-- tracing: what became of each candidate, for the answer.
+--
+-- Needs: demand.
+
+local function open_anywhere(needs, code)
+  for _, need in ipairs(needs) do
+    local shelf = need.at[code]
+    if shelf and shelf.had > 0 then
+      return true
+    end
+  end
+  return false
+end
+
+function tracing.remember_open(needs)
+  for _, need in ipairs(needs) do
+    for _, shelf in ipairs(need.atp.shelves) do
+      shelf.had = shelf.open + shelf.reserve + shelf.fence
+    end
+  end
+end
+
+-- { code, verdict, units } per candidate: taken, not_needed, nothing_open, inactive or not_eligible.
+function tracing.of(candidates, lines, needs, view)
+  local units, active, trace = {}, {}, {}
+  for _, spot in ipairs(view.locations) do
+    active[spot[1]] = spot[3]
+  end
+  for _, line in ipairs(lines) do
+    for _, take in ipairs(line.takes) do
+      units[take.location] = (units[take.location] or 0) + take.units
+    end
+  end
+  for i, candidate in ipairs(candidates) do
+    local code = candidate[1]
+    local verdict = open_anywhere(needs, code) and 'not_needed' or 'nothing_open'
+    if (units[code] or 0) > 0 then
+      verdict = 'taken'
+    elseif not active[code] then
+      verdict = 'not_eligible'
+    elseif active[code] == 0 then
+      verdict = 'inactive'
+    end
+    trace[i] = { code, verdict, units[code] or 0 }
+  end
+  return trace
+end

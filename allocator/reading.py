@@ -1,0 +1,111 @@
+"""
+Reads all that a seller has in Valkey, in chunks, beside the running service.
+
+No command is long, so no caller waits; in return the parts are of slightly different moments while verbs run.
+`position` tells whether any did.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from .keys import SellerKeys
+from .model import Hold
+from .records import (
+    UNREADABLE,
+    Entry,
+    OrderRecord,
+    Remembered,
+    SkuState,
+    decode_answer,
+    decode_entry,
+    decode_hold,
+    decode_order,
+    decode_state,
+)
+
+
+class Books(msgspec.Struct):
+    """A seller's records, read. `unreadable` names those that could not be: "<key>: <field>"."""
+
+    clock_ms: int = 0
+    stock: dict[str, SkuState] = {}
+    holds: dict[str, Hold] = {}
+    orders: dict[str, OrderRecord] = {}
+    ops: dict[str, Remembered] = {}
+    owners: dict[str, str] = {}
+    deadlines: dict[str, int] = {}
+    waiting: set[bytes] = set()
+    ledger: list[Entry] = []
+    unreadable: list[str] = []
+
+
+async def position(client: Redis, seller: str) -> str:
+    """The id of the seller's last ledger entry, or ''. Every effect moves it."""
+    [ledger] = SellerKeys(seller).named("ledger")
+    last: Any = await client.xrevrange(ledger, count=1)
+    return str(last[0][0].decode()) if last else ""
+
+
+async def read_books(client: Redis, seller: str, *, chunk: int = 500) -> Books:
+    """
+    Read every key of a seller, `chunk` records at a time.
+
+    Stock comes first and the ledger last, so that what the ledger says of a sku is never older than its state.
+    """
+    books, reader = Books(), _Reader(client, SellerKeys(seller), chunk)
+    books.clock_ms = await reader.clock_ms()
+    books.stock = await reader.hash("stock", lambda _, packed: decode_state(packed))
+    books.ops = await reader.hash("ops", lambda _, packed: decode_answer(packed))
+    books.owners = await reader.hash("owners", lambda _, packed: packed.decode())
+    books.holds = await reader.hash("holds", decode_hold)
+    books.orders = await reader.hash("orders", lambda _, packed: decode_order(packed))
+    books.deadlines = {member.decode(): score async for member, score in reader.sorted_set("deadlines")}
+    books.waiting = {member async for member, _ in reader.sorted_set("waiting")}
+    books.ledger = [entry async for entry in reader.ledger()]
+    books.unreadable = reader.unreadable
+    return books
+
+
+class _Reader:
+    """Walks one seller's keys; a record that cannot be read is noted and passed over."""
+
+    def __init__(self, client: Redis, keys: SellerKeys, chunk: int) -> None:
+        self.client, self.keys, self.chunk = client, keys, chunk
+        self.unreadable: list[str] = []
+
+    async def clock_ms(self) -> int:
+        [name] = self.keys.named("seller")
+        stored: Any = await self.client.hget(name, "clock")
+        return int(stored or 0)
+
+    async def hash(self, key: str, decode: Callable[[str, bytes], Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        [name] = self.keys.named(key)
+        async for field, packed in self.client.hscan_iter(name, count=self.chunk):
+            try:
+                found[field.decode()] = decode(field.decode(), packed)
+            except UNREADABLE:
+                self.unreadable.append(f"{key}: {field.decode(errors='replace')}")
+        return found
+
+    async def sorted_set(self, key: str) -> AsyncIterator[tuple[bytes, int]]:
+        [name] = self.keys.named(key)
+        async for member, score in self.client.zscan_iter(name, count=self.chunk):
+            yield member, int(score)
+
+    async def ledger(self) -> AsyncIterator[Entry]:
+        [name] = self.keys.named("ledger")
+        start = "-"
+        while rows := await self._entries(name, start):
+            for id, fields in rows:
+                try:
+                    yield decode_entry(fields)
+                except UNREADABLE:
+                    self.unreadable.append(f"ledger: {id.decode()}")
+            start = f"({rows[-1][0].decode()}"
+
+    async def _entries(self, name: str, start: str) -> Any:
+        return await self.client.xrange(name, start, "+", self.chunk)

@@ -1,0 +1,130 @@
+"""
+Between HTTP and types: decodes bodies, paths and queries, encodes answers.
+
+msgspec does it in a few microseconds; what goes wrong is said with its place and, where the choice is short, with
+what is allowed there.
+"""
+
+import re
+from typing import Any, Final, Generic, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+from fastapi import Request, Response
+from msgspec.inspect import ListType, LiteralType, StructType, Type, UnionType, type_info
+
+from .errors import Malformed, RequestRefused, Unfit
+
+T = TypeVar("T")
+
+REPLAYED: Final = "Idempotency-Replayed"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Body(Generic[T]):
+    """Reads a JSON body of one type; with `optional` an empty one counts as {}."""
+
+    def __init__(self, type: type[T], *, optional: bool = False) -> None:
+        self.type = type
+        self.optional = optional
+        self._decode = msgspec.json.Decoder(type).decode
+
+    async def __call__(self, request: Request) -> T:
+        """The body. Raises Malformed, Unfit, BodyTooLarge."""
+        raw = await request.body()
+        try:
+            return self._decode(raw or b"{}" if self.optional else raw)
+        except msgspec.ValidationError as error:
+            raise unfit(error, "body", self.type) from error
+        except ValueError as error:
+            raise Malformed(f"the body is not JSON: {error}", where="body") from error
+
+
+class Path(Generic[T]):
+    """Reads the path's variables."""
+
+    def __init__(self, type: type[T]) -> None:
+        self.type = type
+
+    def __call__(self, request: Request) -> T:
+        """The variables. Raises Unfit."""
+        try:
+            return msgspec.convert(request.path_params, self.type)
+        except msgspec.ValidationError as error:
+            raise unfit(error, "path", self.type) from error
+
+
+class Query(Generic[T]):
+    """Reads the query; a field that is a list may be repeated."""
+
+    def __init__(self, type: type[T]) -> None:
+        self.type = type
+        self._lists = {name for name, hint in get_type_hints(type).items() if _is_list(hint)}
+
+    def __call__(self, request: Request) -> T:
+        """The query. Raises Unfit."""
+        given = request.query_params
+        said = {name: given.getlist(name) if name in self._lists else given[name] for name in given}
+        try:
+            return msgspec.convert(said, self.type, strict=False)
+        except msgspec.ValidationError as error:
+            raise unfit(error, "query", self.type) from error
+
+
+def _is_list(hint: Any) -> bool:
+    origin = get_origin(hint) or hint
+    return origin is list or any(get_origin(part) is list for part in get_args(hint))
+
+
+def answer(said: Any, status: int = 200) -> Response:
+    """
+    What the allocator answered, as JSON.
+
+    What was answered before says so in a header; and where making it is 201, having it already is 200.
+    """
+    if getattr(said, "replayed", False):
+        return Response(_encode(said), 200, {REPLAYED: "true"}, "application/json")
+    return Response(_encode(said), status, None, "application/json")
+
+
+# --- what does not fit -----------------------------------------------------------------------------------------
+
+
+def unfit(error: msgspec.ValidationError, part: str, type: Any) -> RequestRefused:
+    """The error for people: what is wrong, where, and what would be right."""
+    what, _, place = str(error).partition(" - at ")
+    names = re.findall(r"[A-Za-z_]+|\d+", place.replace("`", "").replace("key in", ""))
+    where = f"{part} /{'/'.join(names)}" if part == "body" else f"{part} {'/'.join(names)}".strip()
+    return Unfit(_plain(what), where=where, allowed=_allowed(type_info(type), names))
+
+
+def _plain(what: str) -> str:
+    """Without the patterns, which the documentation explains in words."""
+    return re.sub(r"matching regex .*", "of allowed characters only", what)
+
+
+def _allowed(here: Type, names: list[str]) -> list[str]:
+    """The fields of the object there, or the words of the choice there; nothing for anything else."""
+    for name in names:
+        found = _inside(here, name)
+        if found is None:
+            return []
+        here = found
+    here = _without_null(here)
+    if isinstance(here, StructType):
+        return [field.name for field in here.fields]
+    return sorted(map(str, here.values)) if isinstance(here, LiteralType) else []
+
+
+def _inside(here: Type, name: str) -> Type | None:
+    here = _without_null(here)
+    if isinstance(here, ListType):
+        return here.item_type
+    fields = here.fields if isinstance(here, StructType) else ()
+    return next((field.type for field in fields if field.encode_name == name), None)
+
+
+def _without_null(here: Type) -> Type:
+    if isinstance(here, UnionType):
+        return next((part for part in here.types if isinstance(part, StructType | LiteralType)), here)
+    return here

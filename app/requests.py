@@ -1,0 +1,238 @@
+"""
+What callers send: bodies, paths and queries as types, with the limits that give a good message early.
+
+The scripts check everything again; nothing here is needed for safety.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from allocator import (
+    LINES_MAX,
+    MOVES_MAX,
+    AdjustLine,
+    CancelLine,
+    Code,
+    Demand,
+    Id,
+    Line,
+    ReturnLine,
+    ShipLine,
+    ShipTo,
+    Sku,
+    StockLine,
+    Units,
+)
+
+SKUS_MAX = 1_000
+"""Most skus one question may name; the allocator is asked for a hundred at a time."""
+
+CHANNELS_MAX = 100
+
+Text = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+Why = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z", description="Kept in the ledger.")]
+Seconds = Annotated[int, msgspec.Meta(ge=1, description="From now.")]
+Prefer = Annotated[list[Code], msgspec.Meta(max_length=100, description="Locations to rank first.")]
+Moves = Annotated[list[StockLine], msgspec.Meta(min_length=1, max_length=MOVES_MAX)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+
+
+class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A field nobody knows is an error, so that a typing mistake is not a silent default."""
+
+
+class LineAsked(Asked, frozen=True, kw_only=True):
+    """One line of demand. `line` is the caller's name for it; without one it is its number from 1."""
+
+    sku: Sku
+    units: Units
+    line: Text = ""
+
+
+Lines = Annotated[list[LineAsked], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
+
+
+def named(lines: list[LineAsked]) -> list[Line]:
+    """The lines with a name each."""
+    return [Line(asked.line or str(number), asked.sku, asked.units) for number, asked in enumerate(lines, 1)]
+
+
+# --- paths -----------------------------------------------------------------------------------------------------
+
+
+class SkuPath(Asked, frozen=True, kw_only=True):
+    """One sku."""
+
+    sku: Sku
+
+
+class HoldPath(Asked, frozen=True, kw_only=True):
+    """The caller's id of a hold. It is the idempotency key."""
+
+    hold_id: Id
+
+
+class OrderPath(Asked, frozen=True, kw_only=True):
+    """A channel and its own id of an order. Together with the attempt they are the idempotency key."""
+
+    channel: Code
+    external_id: Id
+
+
+# --- queries ---------------------------------------------------------------------------------------------------
+
+
+class Place(Asked, frozen=True, kw_only=True):
+    """Whose holds to add back, and where the goods would go."""
+
+    owner: Text = ""
+    country: Text = ""
+    region: Text = ""
+    latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
+
+    def ship_to(self) -> ShipTo | None:
+        """The ship-to, or None when nothing of it was said."""
+        said = self.country or self.region or self.latitude is not None or self.longitude is not None
+        return ShipTo(self.country, self.region, self.latitude, self.longitude) if said else None
+
+
+class AvailabilityQuery(Place, frozen=True, kw_only=True):
+    """No channel means all of them; with a ship-to name one."""
+
+    channel: Annotated[list[Code], msgspec.Meta(max_length=CHANNELS_MAX)] = []
+
+
+class ExplainQuery(Place, frozen=True, kw_only=True):
+    """One channel."""
+
+    channel: Code
+
+
+# --- bodies ----------------------------------------------------------------------------------------------------
+
+
+class AvailabilityAsked(Asked, frozen=True, kw_only=True):
+    """Many skus at once; no channels means all of them."""
+
+    skus: Annotated[list[Sku], msgspec.Meta(min_length=1, max_length=SKUS_MAX)]
+    channels: Annotated[list[Code], msgspec.Meta(max_length=CHANNELS_MAX)] = []
+    owner: Text = ""
+    ship_to: ShipTo | None = None
+
+
+class HoldAsked(Asked, frozen=True, kw_only=True):
+    """A claim for a limited time; an owner (a cart) has one open hold per channel."""
+
+    channel: Code
+    lines: Lines
+    owner: Text = ""
+    ttl_seconds: Seconds | None = None
+    partial: bool = False
+    ship_to: ShipTo = ShipTo()
+    prefer: Prefer = []
+
+
+class ExtendAsked(Asked, frozen=True, kw_only=True):
+    """How long the hold shall live from now on."""
+
+    ttl_seconds: Seconds
+
+
+class OrderAsked(Asked, frozen=True, kw_only=True):
+    """
+    Demand to be accepted.
+
+    kind: promise, firm or gone; without one the channel's own. hold: a hold to take over. at: the location that goods
+    that are gone have left. A refusal is final for its attempt.
+    """
+
+    lines: Lines
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    kind: Demand | None = None
+    hold: Text = ""
+    at: Text = ""
+    partial: bool = False
+    ship_to: ShipTo = ShipTo()
+    prefer: Prefer = []
+
+
+class PreviewAsked(OrderAsked, frozen=True, kw_only=True):
+    """An order that is only tried."""
+
+    channel: Code
+
+
+class PickAsked(Asked, frozen=True, kw_only=True):
+    """Where the pick has started; without a location everywhere."""
+
+    location: Annotated[str, msgspec.Meta(max_length=64)] = ""
+
+
+class ShipAsked(Asked, frozen=True, kw_only=True):
+    """What has left; no lines means all that is committed."""
+
+    lines: Annotated[list[ShipLine], msgspec.Meta(max_length=LINES_MAX)] = []
+
+
+class CancelAsked(Asked, frozen=True, kw_only=True):
+    """What is no longer wanted; no lines means the whole order."""
+
+    lines: Annotated[list[CancelLine], msgspec.Meta(max_length=LINES_MAX)] = []
+    why: Why = ""
+
+
+class ReturnAsked(Asked, frozen=True, kw_only=True):
+    """Goods of an order that came back, by its lines."""
+
+    lines: Annotated[list[ReturnLine], msgspec.Meta(min_length=1, max_length=MOVES_MAX)]
+    why: Why = ""
+
+
+class StockReturnAsked(ReturnAsked, frozen=True, kw_only=True):
+    """Goods that came back and belong to no order we know, by their skus."""
+
+
+class ReceiveAsked(Asked, frozen=True, kw_only=True):
+    """Units that arrive on shelves."""
+
+    lines: Moves
+    why: Why = ""
+
+
+class AdjustAsked(Asked, frozen=True, kw_only=True):
+    """Corrections of on_hand, up or down, with a reason."""
+
+    lines: Annotated[list[AdjustLine], msgspec.Meta(min_length=1, max_length=MOVES_MAX)]
+    why: Annotated[Why, msgspec.Meta(min_length=1)]
+
+
+class UnavailableAsked(Asked, frozen=True, kw_only=True):
+    """Units to take out of sale (direction in) or to put back (direction out)."""
+
+    lines: Moves
+    reason: Annotated[Code, msgspec.Meta(description="damaged, quality_hold, ...")]
+    direction: Literal["in", "out"]
+
+
+class SetQuotaAsked(Asked, frozen=True, kw_only=True):
+    """Units ring-fenced for one channel at one location; `floor` of them nobody may borrow."""
+
+    sku: Sku
+    location: Code
+    channel: Code
+    quota: Count
+    floor: Count = 0
+    why: Why = ""
+
+
+class MoveQuotaAsked(Asked, frozen=True, kw_only=True):
+    """Ring-fenced units to hand to another channel."""
+
+    sku: Sku
+    location: Code
+    from_channel: Code
+    to_channel: Code
+    units: Units
+    why: Why = ""

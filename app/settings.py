@@ -1,0 +1,80 @@
+"""
+What an operator can set: environment variables that begin with ALLOT_, or the same names in a file `.env`.
+
+Made once in `main` and handed on as plain values; nothing imports settings as a global.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from allocator.client import UNSAFE_NAMES
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; an empty variable counts as not set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ALLOT_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        validate_default=True,
+    )
+
+    data_dir: Path = Field(Path("allot-data"), description="Folder of the embedded Valkey, SQLite and pepper.")
+    redis_url: str | None = Field(None, description="A Valkey or Redis to use instead of the embedded one.")
+    database_url: str | None = Field(None, description="A PostgreSQL or SQLite to use instead of the one in data_dir.")
+    allow_unsafe: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(),
+        description="Reasons for refusing a server that are accepted, by name, separated by commas.",
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
+    body_bytes_max: int = Field(1_048_576, ge=1_024, description="Largest request body, in bytes.")
+
+    hold_seconds: int = Field(900, ge=1, description="How long a hold lasts when the request does not say.")
+    hold_seconds_max: int = Field(86_400, ge=1, description="The longest a hold may be asked for.")
+
+    key_pepper: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Secret mixed into stored API keys; without it one is made and kept in data_dir.",
+    )
+    seed_path: Path | None = Field(None, description="YAML with locations, channels, skus and stock for a first start.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="auto: console on a terminal, else json."
+    )
+
+    @field_validator("allow_unsafe", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        if isinstance(value, str):
+            return frozenset(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("allow_unsafe")
+    @classmethod
+    def _know_names(cls, names: frozenset[str]) -> frozenset[str]:
+        unknown = names - UNSAFE_NAMES
+        if unknown:
+            message = f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(sorted(UNSAFE_NAMES))}"
+            raise ValueError(message)
+        return names
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.hold_seconds > self.hold_seconds_max:
+            message = f"hold_seconds {self.hold_seconds} is longer than hold_seconds_max {self.hold_seconds_max}"
+            raise ValueError(message)
+        # Processes that share a database check each other's keys, and each would make a pepper of its own.
+        if self.database_url and not self.database_url.startswith("sqlite") and self.key_pepper is None:
+            message = "a shared database needs ALLOT_KEY_PEPPER, the same for every process"
+            raise ValueError(message)
+        return self

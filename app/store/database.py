@@ -1,0 +1,126 @@
+"""
+One database: its engine, its transactions and its migrations.
+
+SQLite in the data folder unless an address is given. A committed transaction survives a power cut:
+SQLite runs with a write-ahead log and `synchronous=FULL`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from .migrations import upgrade
+
+SQLITE_FILE: Final = "allot.sqlite3"
+BUSY_MS_MAX: Final = 5_000
+"""How long a writer waits for another one."""
+
+DRIVERS: Final = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+}
+WRITES: Final = "allot_writes"
+
+
+def sqlite_url(folder: Path) -> str:
+    """The address of the database inside a data folder."""
+    return URL.create("sqlite+aiosqlite", database=str(folder / SQLITE_FILE)).render_as_string()
+
+
+class Database:
+    """Transactions on one database. Make it with `open`, end it with `close`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = async_url(url)
+        engine = create_async_engine(self.url, pool_pre_ping=self.url.get_backend_name() != "sqlite")
+        prepare_sqlite(engine.sync_engine, foreign_keys=True)
+        self._engine = engine
+        self._readers = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
+        writing = engine.execution_options(**{WRITES: True})
+        self._writers = async_sessionmaker(writing, class_=AsyncSession, expire_on_commit=False)
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Bring the database at `url` to the newest revision and connect to it. Raises what the driver raises."""
+        await asyncio.to_thread(migrate, url)
+        return cls(url)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """One use case that writes: committed at the end, rolled back on an error."""
+        async with self._writers.begin() as session:
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """One use case that only reads: it sees one state of the database and blocks no writer."""
+        async with self._readers() as session:
+            yield session
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        await self._engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def migrate(url: str) -> None:
+    """Bring the database to the newest revision; blocks, so call it in a thread from async code."""
+    engine = create_engine(sync_url(url))
+    prepare_sqlite(engine, foreign_keys=False)
+    try:
+        with engine.execution_options(**{WRITES: True}).begin() as connection:
+            upgrade(connection)
+    finally:
+        engine.dispose()
+
+
+def async_url(url: str) -> URL:
+    """The address with the driver the service uses, whatever driver it named."""
+    parsed = make_url(url)
+    return parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
+
+
+def sync_url(url: str) -> URL:
+    """The same address for migrations, which run without asyncio."""
+    parsed = async_url(url)
+    return parsed.set(drivername="sqlite") if parsed.get_backend_name() == "sqlite" else parsed
+
+
+def prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
+    """
+    Make SQLite durable and its transactions real; other databases are left alone.
+
+    Migrations run without foreign keys: rebuilding a table would otherwise delete the rows that point to it.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _: object) -> None:
+        # Python's driver begins transactions late and commits before DDL; `on_begin` does it instead.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_MS_MAX}")
+        cursor.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later fails at once when another wrote in between; one that
+        # says from the start that it will write waits for its turn.
+        writes = connection.get_execution_options().get(WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,314 @@
+import asyncio
+import inspect
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy import inspect as look_into
+from sqlalchemy.exc import IntegrityError
+
+from app.data_folder import PEPPER, DataFolder, FolderForeign
+from app.store import configs, datasets, keys, sellers
+from app.store.configs import VersionUnknown, activate_config, active_config, read_config, stage_config
+from app.store.database import Database, async_url, migrate, sqlite_url, sync_url
+from app.store.datasets import OtherDataset, ensure_dataset, next_generation
+from app.store.keys import KeyFacts, key_id, list_keys, make_key, revoke_key, verify_key
+from app.store.migrations import differences, new_revision, upgrade
+from app.store.sellers import SellerFacts, SellerUnknown, ensure_seller, list_sellers
+from app.store.tables import metadata
+from tests.servers import ROOT
+
+PEPPER_A = b"a" * 64
+PEPPER_B = b"b" * 64
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with await Database.open(sqlite_url(tmp_path)) as database:
+        async with database.writing() as session:
+            await ensure_seller(session, "main", "Main")
+        yield database
+
+
+async def test_the_newest_revision_has_exactly_the_tables_of_the_code(tmp_path):
+    url = sqlite_url(tmp_path)
+    migrate(url)
+
+    engine = create_engine(sync_url(url))
+    with engine.connect() as connection:
+        assert differences(connection) == []
+        assert set(look_into(connection).get_table_names()) == {"alembic_version", *metadata.tables}
+    engine.dispose()
+
+
+def test_a_difference_would_be_noticed(tmp_path):
+    url = sqlite_url(tmp_path)
+    migrate(url)
+
+    engine = create_engine(sync_url(url))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE seller DROP COLUMN name"))
+        assert "name" in str(differences(connection))
+    engine.dispose()
+
+
+async def test_opening_again_keeps_what_is_there(tmp_path):
+    url = sqlite_url(tmp_path)
+    async with await Database.open(url) as database, database.writing() as session:
+        await ensure_seller(session, "main", "Main")
+
+    async with await Database.open(url) as database, database.reading() as session:
+        assert await list_sellers(session) == [SellerFacts("main", "Main")]
+
+
+def test_a_revision_is_written_from_the_difference(tmp_path, monkeypatch):
+    written: list[str] = []
+    monkeypatch.setattr("alembic.command.revision", lambda _, message, autogenerate: written.append(message))
+    engine = create_engine("sqlite://")
+
+    with engine.begin() as connection:
+        upgrade(connection)
+        new_revision(connection, "last used")
+
+    assert written == ["last used"]
+    engine.dispose()
+
+
+def test_every_revision_has_a_docstring_and_a_way_back():
+    revisions = sorted((ROOT / "app/store/migrations/versions").glob("[0-9]*.py"))
+
+    assert revisions
+    for path in revisions:
+        source = path.read_text()
+        assert source.startswith('"""')
+        assert "def downgrade() -> None:\n    pass" not in source
+
+
+async def test_sqlite_is_durable_and_checks_references(database):
+    async with database.reading() as session:
+        connection = await session.connection()
+        found = {
+            name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5_000}
+
+
+async def test_a_use_case_that_fails_leaves_nothing(database):
+    with pytest.raises(ZeroDivisionError):
+        async with database.writing() as session:
+            await ensure_seller(session, "second", "Second")
+            _ = 1 / 0
+
+    async with database.reading() as session:
+        assert [seller.code for seller in await list_sellers(session)] == ["main"]
+
+
+async def test_writers_that_read_first_wait_for_each_other(database):
+    async def stage() -> int:
+        async with database.writing() as session:
+            return (await stage_config(session, seller="main", document="{}", now_ms=1)).version
+
+    versions = await asyncio.gather(*(stage() for _ in range(12)))
+
+    assert sorted(versions) == list(range(1, 13))
+
+
+@pytest.mark.parametrize(
+    ("given", "service", "migrations"),
+    [
+        ("sqlite:///a b/x.db", "sqlite+aiosqlite:///a b/x.db", "sqlite:///a b/x.db"),
+        ("postgres://u:p%40@db/allot", "postgresql+psycopg://u:p%40@db/allot", "postgresql+psycopg://u:p%40@db/allot"),
+        ("postgresql+asyncpg://db/x", "postgresql+asyncpg://db/x", "postgresql+asyncpg://db/x"),
+    ],
+)
+def test_an_address_names_no_driver_unless_it_wants_to(given: str, service: str, migrations: str):
+    assert async_url(given).render_as_string(hide_password=False) == service
+    assert sync_url(given).render_as_string(hide_password=False) == migrations
+
+
+async def test_a_folder_with_odd_letters_holds_a_database(tmp_path):
+    folder = tmp_path / "50% off? #1"
+    folder.mkdir()
+
+    async with await Database.open(sqlite_url(folder)):
+        assert (folder / "allot.sqlite3").exists()
+
+
+async def test_a_new_database_takes_the_folders_data_set_and_keeps_it(database):
+    async with database.writing() as session:
+        made = await ensure_dataset(session, id="cafe", now_ms=5)
+    async with database.writing() as session:
+        again = await ensure_dataset(session, now_ms=9)
+
+    assert made == again
+    assert (made.epoch, made.created_ms) == ("cafe-1", 5)
+
+
+async def test_a_database_of_another_data_set_is_refused(database):
+    async with database.writing() as session:
+        await ensure_dataset(session, id="cafe", now_ms=5)
+        with pytest.raises(OtherDataset, match=r"cafe.*beef"):
+            await ensure_dataset(session, id="beef", now_ms=5)
+
+
+async def test_a_rebuild_gets_an_epoch_of_its_own(database):
+    async with database.writing() as session:
+        before = await ensure_dataset(session, now_ms=5)
+        after = await next_generation(session)
+
+    assert (before.id, before.generation + 1) == (after.id, after.generation)
+    assert before.epoch != after.epoch
+
+
+async def test_a_key_is_known_by_its_plaintext_and_only_that(database):
+    async with database.writing() as session:
+        made = await make_key(session, seller="main", name="till 1", pepper=PEPPER_A, now_ms=7)
+
+    async with database.reading() as session:
+        assert await verify_key(session, made.plaintext, pepper=PEPPER_A) == KeyFacts(
+            made.id, "main", "till 1", 7, None
+        )
+        other_letter = "A" if made.plaintext[-1] != "A" else "B"
+        assert await verify_key(session, made.plaintext[:-1] + other_letter, pepper=PEPPER_A) is None
+        assert await verify_key(session, made.plaintext, pepper=PEPPER_B) is None
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    ["", "allot_live_", "Bearer x", "allot_live_0123456789ab_short", "allot_test_0123456789ab_" + "x" * 43, "ä" * 70],
+)
+async def test_nonsense_is_no_key(database, nonsense: str):
+    async with database.reading() as session:
+        assert await verify_key(session, nonsense, pepper=PEPPER_A) is None
+
+
+async def test_a_key_that_was_never_made_is_unknown(database):
+    async with database.reading() as session:
+        assert await verify_key(session, f"allot_live_{'0' * 12}_{'x' * 43}", pepper=PEPPER_A) is None
+
+
+async def test_the_secret_is_nowhere_in_the_database(database, tmp_path):
+    async with database.writing() as session:
+        made = await make_key(session, seller="main", name="till 1", pepper=PEPPER_A, now_ms=7)
+    await database.close()
+
+    secret = made.plaintext.removeprefix(f"allot_live_{made.id}_").encode()
+    assert len(secret) == 43
+    assert all(secret not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+async def test_a_revoked_key_is_refused_for_ever_and_still_listed(database):
+    async with database.writing() as session:
+        made = await make_key(session, seller="main", name="till 1", pepper=PEPPER_A, now_ms=7)
+        first = await revoke_key(session, made.id, seller="main", now_ms=8)
+        again = await revoke_key(session, made.id, seller="main", now_ms=9)
+
+    async with database.reading() as session:
+        assert first == again == KeyFacts(made.id, "main", "till 1", 7, 8)
+        assert await verify_key(session, made.plaintext, pepper=PEPPER_A) is None
+        assert await list_keys(session, seller="main") == [first]
+
+
+async def test_a_seller_neither_sees_nor_revokes_keys_of_another(database):
+    async with database.writing() as session:
+        await ensure_seller(session, "second", "Second")
+        made = await make_key(session, seller="main", name="till 1", pepper=PEPPER_A, now_ms=7)
+
+        assert await list_keys(session, seller="second") == []
+        assert await revoke_key(session, made.id, seller="second", now_ms=8) is None
+        assert await verify_key(session, made.plaintext, pepper=PEPPER_A)
+
+
+async def test_there_is_no_key_without_a_seller(database):
+    with pytest.raises(SellerUnknown):
+        async with database.writing() as session:
+            await make_key(session, seller="nobody", name="x", pepper=PEPPER_A, now_ms=1)
+
+
+def test_the_public_part_of_a_key_can_be_logged():
+    assert key_id(f"allot_live_0123456789ab_{'_' * 43}") == "0123456789ab"
+
+
+async def test_versions_are_staged_then_activated_one_at_a_time(database):
+    async with database.writing() as session:
+        first = await stage_config(session, seller="main", document='{"a": 1}', now_ms=1)
+        second = await stage_config(session, seller="main", document='{"a": 2}', now_ms=2)
+        assert await active_config(session, seller="main") is None
+    for version in (1, 2, 2):
+        async with database.writing() as session:
+            await activate_config(session, seller="main", version=version)
+
+    async with database.reading() as session:
+        active = await active_config(session, seller="main")
+        old = await read_config(session, seller="main", version=1)
+    assert (first.version, second.version, first.active) == (1, 2, False)
+    assert active is not None
+    assert (active.version, active.document, active.active) == (2, '{"a": 2}', True)
+    assert old is not None
+    assert (old.document, old.active) == ('{"a": 1}', False)
+
+
+async def test_each_seller_has_versions_of_its_own(database):
+    async with database.writing() as session:
+        await ensure_seller(session, "second", "Second")
+        for seller in ("main", "second"):
+            await stage_config(session, seller=seller, document="{}", now_ms=1)
+            await activate_config(session, seller=seller, version=1)
+
+    async with database.reading() as session:
+        assert await active_config(session, seller="main")
+        assert await active_config(session, seller="second")
+        assert await read_config(session, seller="main", version=2) is None
+
+
+async def test_a_version_that_was_never_staged_cannot_be_activated(database):
+    with pytest.raises(VersionUnknown, match="main has no config version 3"):
+        async with database.writing() as session:
+            await activate_config(session, seller="main", version=3)
+
+
+async def test_the_database_itself_refuses_two_active_versions(database):
+    with pytest.raises(IntegrityError):
+        async with database.writing() as session:
+            connection = await session.connection()
+            for version in (1, 2):
+                row = f"('main', {version}, '{{}}', 1, 0)"
+                await connection.exec_driver_sql(
+                    f"INSERT INTO config_document (seller, version, document, active, created_ms) VALUES {row}"
+                )
+
+
+@pytest.mark.parametrize("module", [configs, datasets, keys, sellers], ids=lambda module: module.__name__)
+def test_no_table_leaves_the_store(module):
+    public = [
+        function
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_")
+    ]
+
+    assert public
+    for function in public:
+        assert "app.store.tables" not in str(function.__annotations__["return"]), function.__name__
+
+
+def test_the_pepper_is_made_once_and_private(tmp_path):
+    with DataFolder(tmp_path) as data:
+        first, again = data.pepper(), data.pepper()
+
+        assert first == again
+        assert len(first) == 64
+        assert stat.S_IMODE((tmp_path / PEPPER).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.chmod(0o644), lambda path: path.write_bytes(b"")])
+def test_a_pepper_others_may_read_or_that_was_cut_short_is_refused(tmp_path, spoil):
+    with DataFolder(tmp_path) as data:
+        data.pepper()
+        spoil(tmp_path / PEPPER)
+
+        with pytest.raises(FolderForeign, match="pepper"):
+            data.pepper()

@@ -1,7 +1,7 @@
 """
 Reads what the scripts keep: the packed records in a seller's keys, and the entries of its ledger.
 
-The shapes are stated in lua/shared/state.lua, holds.lua, orders.lua, gate.lua and write.lua; here they get names, for
+The shapes are stated in lua/shared/stock.lua, holds.lua, orders.lua, gate.lua and write.lua; here they get names, for
 everything that reads the state without running a verb: the checker, a replay of the ledger.
 """
 
@@ -110,7 +110,7 @@ class ConfigRecord(msgspec.Struct, frozen=True):
 
 
 def decode_state(packed: bytes) -> SkuState:
-    """A sku's state, as shared/state.lua packs it."""
+    """A sku's state, as shared/stock.lua packs it."""
     version, debts, *rows = answers.unpack(packed)
     backordered, conflict = debts or (0, 0)
     places = {rows[i]: _place(*rows[i + 1 : i + 5]) for i in range(0, len(rows), 5)}
@@ -162,9 +162,11 @@ def waiting_member(record: OrderRecord, line: str, sku: str) -> bytes:
 
 def decode_entry(fields: Mapping[bytes, bytes]) -> Entry:
     """A ledger entry, as shared/write.lua appends it."""
-    *head, changes = answers.unpack(fields[b"entry"])
-    records = {name.decode(): packed for name, packed in fields.items() if b":" in name or name == b"config"}
-    return Entry(*head, [_change(*change) for change in changes], fields[b"answer"], records)
+    verb, op, fingerprint, at_ms, actor, why, epoch, config, word, changed = answers.unpack(fields[b"entry"])
+    changes = [_change(*change) for change in changed]
+    records = {name.decode(): packed for name, packed in fields.items() if name not in {b"entry", b"answer"}}
+    answer = fields[b"answer"]
+    return Entry(verb, op, fingerprint, at_ms, actor, why, epoch, config, word, changes, answer, records)
 
 
 def _change(sku: str, version: int, moves: list[Any]) -> Change:

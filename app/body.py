@@ -18,29 +18,26 @@ class BodyLimit:
         self._bytes_max = bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with a `receive` that counts."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-        # The server itself holds a body to the length it announced, so only the others need counting.
-        small = announced.isdigit() and int(announced) <= self._bytes_max
-        await self._app(scope, receive if small else self._counted(receive, announced), send)
+        """Pass the request on, with a `receive` that keeps the limit."""
+        await self._app(scope, self._limited(scope, receive) if scope["type"] == "http" else receive, send)
 
-    def _counted(self, receive: Receive, announced: bytes) -> Receive:
-        left = 0 if announced else self._bytes_max
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        announced = next((value for name, value in scope["headers"] if name == b"content-length"), None)
+        if announced is None:
+            return self._counted(receive)
+        # The server itself holds a body to the length it announced.
+        return receive if announced.isdigit() and int(announced) <= self._bytes_max else self._refuse
+
+    def _counted(self, receive: Receive) -> Receive:
+        left = self._bytes_max
 
         async def counted() -> Message:
             nonlocal left
-            message = b"" if announced else await receive()
-            if isinstance(message, bytes):
-                raise self._too_large()
+            message = await receive()
             left -= len(message.get("body", b""))
-            if left < 0:
-                raise self._too_large()
-            return message
+            return message if left >= 0 else await self._refuse()
 
         return counted
 
-    def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"the body has more than {self._bytes_max} bytes", where="body")
+    async def _refuse(self) -> Message:
+        raise BodyTooLarge(f"the body has more than {self._bytes_max} bytes", where="body")

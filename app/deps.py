@@ -24,13 +24,12 @@ OP_KEY_MAX: Final = 128
 
 @dataclass
 class State:
-    """What lives as long as the service. `hindrance` says why the store cannot be used, '' when it can."""
+    """What lives as long as the service; `clock_jumps_ms` has the sellers whose clock is paused."""
 
     settings: Settings
     database: Database
     keys: Keys
     allocators: dict[str, Allocator]
-    hindrance: str = ""
     clock_jumps_ms: dict[str, int] = field(default_factory=dict)
 
 
@@ -40,6 +39,13 @@ class Caller(NamedTuple):
     seller: str
     actor: str
     allocator: Allocator
+
+    async def channels(self) -> list[str]:
+        """Every channel of the seller. Raises NotReady, Unanswered."""
+        if not self.allocator.config.channels:
+            # No shop is without channels for long; more likely the store could not be read yet.
+            await self.allocator.reload()
+        return [channel.code for channel in self.allocator.config.channels]
 
 
 def state_of(request: Request) -> State:

@@ -7,16 +7,21 @@ what is allowed there.
 
 import re
 from typing import Any, Final, Generic, TypeVar, get_args, get_origin, get_type_hints
+from urllib.parse import unquote
 
 import msgspec
 from fastapi import Request, Response
 from msgspec.inspect import ListType, LiteralType, StructType, Type, UnionType, type_info
+from starlette.types import Scope
 
 from .errors import Malformed, RequestRefused, Unfit
 
 T = TypeVar("T")
 
 REPLAYED: Final = "Idempotency-Replayed"
+
+ENCODED_SLASH: Final = "\udc2f"
+"""Stands for a %2F of the path until routing is over; no path can contain it otherwise."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -49,7 +54,7 @@ class Path(Generic[T]):
     def __call__(self, request: Request) -> T:
         """The variables. Raises Unfit."""
         try:
-            return msgspec.convert(request.path_params, self.type)
+            return msgspec.convert(path_names(request.scope), self.type)
         except msgspec.ValidationError as error:
             raise unfit(error, "path", self.type) from error
 
@@ -69,6 +74,18 @@ class Query(Generic[T]):
             return msgspec.convert(said, self.type, strict=False)
         except msgspec.ValidationError as error:
             raise unfit(error, "query", self.type) from error
+
+
+def keep_slashes(scope: Scope) -> None:
+    """Undo, before routing, what the server did to %2F: in an id it is a character like any other."""
+    raw: bytes = scope.get("raw_path") or b""
+    if b"%2F" in raw or b"%2f" in raw:
+        scope["path"] = unquote(re.sub("%2F", ENCODED_SLASH, raw.decode("ascii", "replace"), flags=re.IGNORECASE))
+
+
+def path_names(scope: Scope) -> dict[str, str]:
+    """The path's variables, with the slashes of their ids."""
+    return {name: value.replace(ENCODED_SLASH, "/") for name, value in scope.get("path_params", {}).items()}
 
 
 def _is_list(hint: Any) -> bool:

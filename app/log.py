@@ -12,7 +12,6 @@ import sys
 import time
 from contextvars import ContextVar
 from typing import Any, Final
-from urllib.parse import unquote
 
 import structlog
 from fastapi import Request
@@ -20,12 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import problems
 from .deps import OP_KEY
+from .edge import keep_slashes, path_names
 
 REQUEST_ID: Final = b"x-request-id"
 _GOOD_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-
-ENCODED_SLASH: Final = "\udc2f"
-"""Stands for a %2F of the path until routing is over; no path can contain it otherwise."""
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -52,8 +49,12 @@ def configure(level: str, form: str) -> None:
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_without_meta, *last]))
-    logging.basicConfig(handlers=[handler], level=max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]), force=True)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_without_meta, *last])
+    )
+    logging.basicConfig(
+        handlers=[handler], level=max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]), force=True
+    )
 
 
 def _add_request_id(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -99,7 +100,9 @@ class RequestLog:
             log.exception("request_failed", method=scope["method"], path=template(scope))
             if status:
                 raise
-            await problems.respond(Request(scope), problems.Failed(f"{type(error).__name__}; see the log"))(scope, receive, told)
+            await problems.respond(Request(scope), problems.Failed(f"{type(error).__name__}; see the log"))(
+                scope, receive, told
+            )
         finally:
             if status >= 400 or not self._quiet:
                 _tell(scope, status, started)
@@ -109,7 +112,9 @@ class RequestLog:
 def _tell(scope: Scope, status: int, started: float) -> None:
     say = log.error if status >= 500 else log.info if status >= 400 else log.debug
     duration_ms = round((time.perf_counter() - started) * 1000, 2)
-    say("request", method=scope["method"], path=template(scope), status=status, duration_ms=duration_ms, **_names(scope))
+    say(
+        "request", method=scope["method"], path=template(scope), status=status, duration_ms=duration_ms, **_names(scope)
+    )
 
 
 def template(scope: Scope) -> str:
@@ -119,7 +124,7 @@ def template(scope: Scope) -> str:
 
 def _names(scope: Scope) -> dict[str, str]:
     """The caller's ids in this request: they name the op."""
-    names = {name: str(value) for name, value in scope.get("path_params", {}).items()}
+    names = path_names(scope)
     key = Request(scope).headers.get(OP_KEY)
     return {**names, "op": key} if key else names
 
@@ -128,11 +133,3 @@ def _name(scope: Scope) -> str:
     """The caller's request id if it has the form of one, else a new one."""
     given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
     return given.decode() if _GOOD_ID.fullmatch(given) else secrets.token_hex(8)
-
-
-def keep_slashes(scope: Scope) -> None:
-    """Undo what the server did to %2F: in an id it is a character like any other."""
-    raw: bytes = scope.get("raw_path") or b""
-    if b"%2F" in raw or b"%2f" in raw:
-        path = raw.partition(b"?")[0].decode("ascii", "replace")
-        scope["path"] = unquote(re.sub("%2F", ENCODED_SLASH, path, flags=re.IGNORECASE))

@@ -5,6 +5,7 @@ A slug is public and never changes; `/problems/<slug>` explains it. `outcome` sa
 not_applied, or unknown, and then the same request with the same id is the way to find out.
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +23,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 
 
 class Kind(NamedTuple):
-    """One kind of problem: its status, its slug, when it happens and what to do. `retry_s`: worth trying again after."""
+    """One kind of problem: status, slug, when it happens, what to do, and after how many seconds to try again."""
 
     status: int
     slug: str
@@ -233,7 +234,7 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
         422,
         "unfit",
         "The request does not have the documented form",
-        "A value in the body, path, query or a header is missing, unknown, or of another type or range. `where` names it.",
+        "A value in the body, path, query or a header is missing, unknown or of another form; `where` says it.",
         "Compare with /docs; `allowed` has the fields or words that are known there.",
     ),
     BodyTooLarge: Kind(
@@ -269,7 +270,7 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
 
 BY_SLUG: Final = {kind.slug: kind for kind in PROBLEMS.values()}
 
-_HTTP: Final[dict[int, type[Exception]]] = {404: NotFound, 405: MethodNotAllowed}
+_HTTP: Final[dict[int, type[Exception]]] = {400: Malformed, 404: NotFound, 405: MethodNotAllowed}
 
 
 def problem_type(slug: str) -> str:
@@ -277,7 +278,7 @@ def problem_type(slug: str) -> str:
     return f"/problems/{slug}"
 
 
-def respond(request: Request, error: Exception) -> Response:
+def respond(request: Request, error: Exception, headers: Mapping[str, str] | None = None) -> Response:
     """The problem for an error of the table, as an answer."""
     kind = PROBLEMS[type(error)]
     said = Problem(
@@ -285,7 +286,7 @@ def respond(request: Request, error: Exception) -> Response:
         title=kind.title,
         status=kind.status,
         detail=str(error) or kind.title,
-        instance=request.url.path,
+        instance=request.scope.get("raw_path", b"").decode("ascii", "replace"),
         outcome=kind.outcome,
         do=kind.do,
         where=_where(error),
@@ -293,7 +294,7 @@ def respond(request: Request, error: Exception) -> Response:
         facts=getattr(error, "facts", {}),
         request_id=request.scope.get("allot.request_id", ""),
     )
-    return Response(msgspec.json.encode(said), kind.status, _headers(kind, error), MEDIA_TYPE)
+    return Response(msgspec.json.encode(said), kind.status, {**(headers or {}), **_headers(kind, error)}, MEDIA_TYPE)
 
 
 def _where(error: Exception) -> str:
@@ -304,7 +305,7 @@ def _where(error: Exception) -> str:
 
 
 def _headers(kind: Kind, error: Exception) -> dict[str, str]:
-    headers = dict(getattr(error, "headers", None) or {})
+    headers = {}
     if kind.retry_s:
         headers["Retry-After"] = str(kind.retry_s)
     if kind.status == HTTPStatus.UNAUTHORIZED:
@@ -321,9 +322,7 @@ async def _known(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     """What the framework refuses: unknown paths and methods, and nothing else in this service."""
     assert isinstance(error, HTTPException)
-    refused = _HTTP.get(error.status_code, Failed)()
-    refused.headers = error.headers  # type: ignore[attr-defined] # Allow, for 405
-    return respond(request, refused)
+    return respond(request, _HTTP.get(error.status_code, Failed)(), error.headers)
 
 
 async def _framework_unfit(request: Request, error: Exception) -> Response:

@@ -26,7 +26,7 @@ class Keys:
 
     def __init__(self, database: Database, pepper: bytes) -> None:
         self._database = database
-        self._pepper = pepper
+        self.pepper = pepper
         self._known: dict[bytes, KeyFacts] = {}
 
     def recall(self, header: str | None) -> KeyFacts | None:
@@ -50,19 +50,23 @@ class Keys:
         """Forget every key that has been revoked since it was verified."""
         known = dict(self._known)
         async with self._database.reading() as session:
-            facts = [key for seller in {key.seller for key in known.values()} for key in await list_keys(session, seller=seller)]
+            facts = [
+                key
+                for seller in {key.seller for key in known.values()}
+                for key in await list_keys(session, seller=seller)
+            ]
         good = {key.id for key in facts if key.revoked_ms is None}
         for digest, key in known.items():
             if key.id not in good:
                 del self._known[digest]
 
     def _digest(self, header: str) -> bytes:
-        return hmac.digest(self._pepper, header.encode("utf-8", "surrogateescape"), "sha256")
+        return hmac.digest(self.pepper, header.encode("utf-8", "surrogateescape"), "sha256")
 
     async def _look_up(self, plaintext: str) -> KeyFacts | None:
         try:
             async with self._database.reading() as session:
-                return await verify_key(session, plaintext, pepper=self._pepper)
+                return await verify_key(session, plaintext, pepper=self.pepper)
         except Exception as error:
             log.exception("key_lookup_failed")
             raise KeysUnknown from error

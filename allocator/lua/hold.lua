@@ -44,6 +44,7 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 --@include rules
 --@include atp
 --@include takes
+--@include drawing
 --@include route
 --@include demand
 --@include planning
@@ -81,7 +82,6 @@ if old then
 end
 
 local needs = demand.needs_of(lines, view)
-tracing.remember_open(needs)
 local word, facts, plan = promise.take(lines, needs, candidates, view, 'held', partial)
 if word then
   return gate.refuse(head, word, facts)

@@ -55,6 +55,7 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 --@include rules
 --@include atp
 --@include takes
+--@include drawing
 --@include route
 --@include demand
 --@include planning
@@ -117,8 +118,7 @@ end
 -- Gives every line its buckets. A firm order waits for what it did not get; a partial promise forgoes it.
 local function book_lines()
   for _, line in ipairs(lines) do
-    line.ordered, line.committed = line.asked, taken_units(line)
-    line.shipped, line.conflict, line.returned = 0, 0, 0
+    line.committed = taken_units(line)
     line.backordered = order.kind == 'firm' and line.left or 0
     line.cancelled = order.kind == 'promise' and line.left or 0
     stock.owe(stock.skus[line.sku], 'backordered', line.backordered)
@@ -144,7 +144,6 @@ end
 local left_from = order.kind == 'gone' and candidates[1][1] or nil
 local hold, hold_said = take_over.take(order, hold_id, left_from)
 local needs = demand.needs_of(lines, view)
-tracing.remember_open(needs)
 local word, facts, plan
 if order.kind == 'promise' then
   word, facts, plan = promise.take(lines, needs, candidates, view, 'committed', partial)

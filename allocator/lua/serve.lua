@@ -34,6 +34,7 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ledger = KEY
 --@include rules
 --@include atp
 --@include takes
+--@include drawing
 --@include route
 --@include demand
 --@include planning

@@ -8,7 +8,11 @@
 -- and from these:
 --   open      own, plus shared unless overflow is `none`, plus what lenders have above their floor for `borrow`
 --   fence     what `open` leaves of own, shared and lenders
+--   had       all of it together, before anything was drawn
 -- Needs: stock, rules.
+
+-- Shared by all shelves without quotas; never written to.
+local NO_LENDERS = {}
 
 local function by_rank(a, b)
   local rank_a, rank_b = rules.rank_of(a.channel), rules.rank_of(b.channel)
@@ -21,6 +25,7 @@ end
 -- Step 2: quotas are covered in channel rank order from what is free; the rest is shared.
 local function cover_quotas(shelf, place, channel)
   local left = shelf.free
+  shelf.lenders = {}
   table.sort(place.quotas, by_rank)
   for _, quota in ipairs(place.quotas) do
     local effective = math.max(0, math.min(quota.quota - quota.consumed, left))
@@ -56,19 +61,16 @@ end
 function atp.shelf_at(view, state, own_sheets, spot)
   local code = spot[1]
   local place = state.places[code]
-  local safety, scope = 0, nil
-  if spot[2] == 0 then
-    safety, scope = rules.winner(own_sheets, rules.SAFETY, code)
-    safety = safety or 0
-  end
+  local safety = spot[2] == 0 and rules.winner(own_sheets, rules.SAFETY, code) or 0
   local there = place and spot[3] == 1 and stock.available(place) or 0
   local free = math.max(0, there - safety)
-  local shelf = { code = code, available = there, safety = safety, safety_scope = scope, free = free,
-    own = 0, shared = free, lenders = {}, reserve = math.max(0, there) - free }
-  if place and #place.quotas > 0 then
+  local shelf = { code = code, safety = safety, free = free, own = 0, shared = free, lenders = NO_LENDERS,
+    reserve = math.max(0, there) - free, open = free, fence = 0, had = 0 }
+  if place and place.quotas[1] then
     cover_quotas(shelf, place, view.channel)
   end
   count_open(shelf, view.overflow)
+  shelf.had = shelf.open + shelf.reserve + shelf.fence
   return shelf
 end
 
@@ -81,7 +83,8 @@ end
 -- Returns { shelves, at = { [code] = shelf }, owed, pool, buffer, after_buffer, cutoff, max, published }.
 function atp.of(view, state, only)
   local own_sheets = rules.sheets_of(state.sku)
-  local sums = { shelves = {}, at = {}, open = 0, owed = stock.owed(state) }
+  local sums = { shelves = {}, at = {}, open = 0, owed = stock.owed(state), pool = 0, buffer = 0, after_buffer = 0, cutoff = 0,
+    max = false, published = 0 }
   for _, spot in ipairs(view.locations) do
     if not only or only[spot[1]] then
       local shelf = atp.shelf_at(view, state, own_sheets, spot)
@@ -91,19 +94,17 @@ function atp.of(view, state, only)
     end
   end
   sums.pool = math.max(0, sums.open - sums.owed)
-  local buffer, buffer_scope = rules.winner(own_sheets, rules.BUFFER, view.channel)
+  local buffer = rules.winner(own_sheets, rules.BUFFER, view.channel)
   sums.buffer = buffer and math.max(buffer[1], ceil_share(sums.pool, buffer[2])) or 0
   sums.after_buffer = math.max(0, sums.pool - sums.buffer)
-  local cutoff, cutoff_scope = rules.winner(own_sheets, rules.CUTOFF, view.channel)
-  local max, max_scope = rules.winner(own_sheets, rules.MAX, view.channel)
-  sums.cutoff, sums.max = cutoff or 0, max
+  local max = rules.winner(own_sheets, rules.MAX, view.channel)
+  sums.cutoff, sums.max = rules.winner(own_sheets, rules.CUTOFF, view.channel) or 0, max
   sums.published = sums.after_buffer
   if sums.after_buffer <= sums.cutoff then
     sums.published = 0
   elseif max and max < sums.published then
     sums.published = max
   end
-  sums.buffer_scope, sums.cutoff_scope, sums.max_scope = buffer_scope, cutoff_scope, max_scope
   return sums
 end
 

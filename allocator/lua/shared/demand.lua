@@ -2,7 +2,7 @@
 --
 -- A line here is { line, sku, asked, left, takes }: `left` is what it still wants. A need sums the lines of one sku, so that
 -- two lines of the same sku can never be promised the same unit.
--- Needs: args, stock, rules, atp, takes.
+-- Needs: args, stock, rules, atp, takes, drawing.
 
 local CANDIDATES_MAX = 15
 demand.LINES_MAX = 1500
@@ -23,8 +23,9 @@ end
 function demand.read_lines()
   local lines, seen = {}, {}
   for i = 1, args.whole('lines', 1, demand.LINES_MAX) do
-    local line = { line = args.text('line', args.ID_MAX), sku = args.text('sku', args.SKU_MAX), asked = args.whole('units', 1, args.UNITS_MAX), takes = {} }
-    line.left = line.asked
+    local name, sku, units = args.text('line', args.ID_MAX), args.text('sku', args.SKU_MAX), args.whole('units', 1, args.UNITS_MAX)
+    local line = { line = name, sku = sku, asked = units, left = units, takes = {}, ordered = units, committed = 0, shipped = 0,
+      backordered = 0, conflict = 0, cancelled = 0, returned = 0 }
     if seen[line.line] then
       args.complain('line', 'is named twice')
     end
@@ -69,7 +70,7 @@ function demand.fill(lines, needs, codes, pass, job)
       local shelf, wanted = need.at[code], math.min(line.left, need.units)
       if wanted > 0 and shelf and shelf[pass] > 0 then
         job.state, job.take = stock.skus[line.sku], takes.at(line.takes, code)
-        local units = takes.draw(job, shelf, pass, wanted)
+        local units = drawing.draw(job, shelf, pass, wanted)
         line.left, need.units = line.left - units, need.units - units
       end
     end

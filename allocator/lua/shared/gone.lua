@@ -12,7 +12,6 @@ function gone.take(lines, needs, view, code)
     local shelf = atp.shelf_at(view, stock.skus[need.sku], rules.sheets_of(need.sku), spot)
     need.at, need.atp.shelves = { [code] = shelf }, { shelf }
   end
-  tracing.remember_open(needs)
   for _, pass in ipairs({ 'open', 'reserve', 'fence' }) do
     for _, need in ipairs(needs) do
       need.units = args.UNITS_MAX * demand.LINES_MAX

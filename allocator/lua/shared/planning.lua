@@ -43,6 +43,9 @@ end
 -- Returns the codes to fill from, the plan's name and whether all needs are met.
 function planning.pass(candidates, lines, needs, pass, limit)
   local used, seen = planning.used_codes(lines)
+  if #used == 0 then
+    return route.choose(candidates, needs, pass, limit)
+  end
   local allowed = {}
   for _, candidate in ipairs(candidates) do
     allowed[candidate[1]] = true

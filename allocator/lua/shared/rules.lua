@@ -49,22 +49,16 @@ function rules.speakers(own, kind, place)
   return { sku[place], category[place], sku[''], category[''], base[place], base[''] }
 end
 
--- The value in force and the number of its scope in SCOPES, or nil when no rule speaks.
+-- The value in force, or nil when no rule speaks.
 function rules.winner(own, kind, place)
   local sku, category, base = own[1][kind], own[2][kind], own[3][kind]
   local value = sku[place]
-  if value ~= nil then return value, 1 end
-  value = category[place]
-  if value ~= nil then return value, 2 end
-  value = sku['']
-  if value ~= nil then return value, 3 end
-  value = category['']
-  if value ~= nil then return value, 4 end
-  value = base[place]
-  if value ~= nil then return value, 5 end
-  value = base['']
-  if value ~= nil then return value, 6 end
-  return nil
+  if value == nil then value = category[place] end
+  if value == nil then value = sku[''] end
+  if value == nil then value = category[''] end
+  if value == nil then value = base[place] end
+  if value == nil then value = base[''] end
+  return value
 end
 
 -- channel -> rank, read when the first quota asks; a channel that no longer exists comes last.

@@ -12,14 +12,6 @@ local function open_anywhere(needs, code)
   return false
 end
 
-function tracing.remember_open(needs)
-  for _, need in ipairs(needs) do
-    for _, shelf in ipairs(need.atp.shelves) do
-      shelf.had = shelf.open + shelf.reserve + shelf.fence
-    end
-  end
-end
-
 -- { code, verdict, units } per candidate: taken, not_needed, nothing_open, inactive or not_eligible.
 function tracing.of(candidates, lines, needs, view)
   local units, active, trace = {}, {}, {}

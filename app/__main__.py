@@ -1,0 +1,5 @@
+"""`python -m app` is `allot`."""
+
+from .cli import main
+
+main()

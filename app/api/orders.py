@@ -1,0 +1,137 @@
+"""Orders: placed, changed and read by channel and the channel's own id."""
+
+# ruff: noqa: FAST003 - a path is read by edge.Path, which says what is wrong with it
+
+from fastapi import APIRouter, Request, Response
+
+from allocator import Changed, Order, OrderRequest, Placed, errors
+from app.deps import Guarded, caller_of, op_key
+from app.edge import Body, Path, answer
+from app.openapi import documented
+from app.requests import (
+    CancelAsked,
+    OrderAsked,
+    OrderPath,
+    PickAsked,
+    PreviewAsked,
+    ReturnAsked,
+    ShipAsked,
+    named,
+)
+
+router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=Guarded)
+preview = APIRouter(prefix="/v1/preview", tags=["orders"], route_class=Guarded)
+
+ORDER = Path(OrderPath)
+PLACE = Body(OrderAsked)
+PREVIEW = Body(PreviewAsked)
+PICK = Body(PickAsked, optional=True)
+SHIP = Body(ShipAsked, optional=True)
+CANCEL = Body(CancelAsked, optional=True)
+RETURN = Body(ReturnAsked)
+
+UNKNOWN = (errors.UnknownSku, errors.UnknownChannel, errors.UnknownLocation)
+REFUSES = (errors.Short, errors.Unroutable, errors.OverLimit, *UNKNOWN)
+
+
+def demand(channel: str, external_id: str, asked: OrderAsked) -> OrderRequest:
+    """What the allocator is asked for."""
+    return OrderRequest(
+        channel=channel,
+        external_id=external_id,
+        lines=named(asked.lines),
+        attempt=asked.attempt,
+        kind=asked.kind,
+        hold=asked.hold,
+        at=asked.at,
+        partial=asked.partial,
+        ship_to=asked.ship_to,
+        prefer=asked.prefer,
+    )
+
+
+@router.put("/{channel}/{external_id}", **documented(ORDER, PLACE, answers=Placed, created=True, refuses=REFUSES))
+async def put_order(request: Request) -> Response:
+    """Place an order: take its units at once and decide where they ship from. Again: the same answer."""
+    caller, path, asked = caller_of(request), ORDER(request), await PLACE(request)
+    return answer(await caller.allocator.order(demand(path.channel, path.external_id, asked), caller.actor), 201)
+
+
+@router.get("/{channel}/{external_id}", **documented(ORDER, answers=Order, refuses=(errors.UnknownOrder,)))
+async def get_order(request: Request) -> Response:
+    """The order as it stands."""
+    caller, path = caller_of(request), ORDER(request)
+    return answer(await caller.allocator.find_order(path.channel, path.external_id))
+
+
+@router.post(
+    "/{channel}/{external_id}/pick",
+    **documented(ORDER, PICK, answers=Changed, op_key=True, refuses=(errors.UnknownOrder, errors.NotCommitted)),
+)
+async def pick_order(request: Request) -> Response:
+    """The pick has started, at one location or everywhere."""
+    caller, path, op, asked = caller_of(request), ORDER(request), op_key(request), await PICK(request)
+    picked = caller.allocator.pick(path.channel, path.external_id, op=op, location=asked.location, actor=caller.actor)
+    return answer(await picked)
+
+
+@router.post(
+    "/{channel}/{external_id}/ship",
+    **documented(
+        ORDER,
+        SHIP,
+        answers=Changed,
+        op_key=True,
+        refuses=(errors.UnknownOrder, errors.UnknownLine, errors.NotCommitted),
+    ),
+)
+async def ship_order(request: Request) -> Response:
+    """Units have left; no lines means all that is committed."""
+    caller, path, op, asked = caller_of(request), ORDER(request), op_key(request), await SHIP(request)
+    shipped = caller.allocator.ship(path.channel, path.external_id, asked.lines, op=op, actor=caller.actor)
+    return answer(await shipped)
+
+
+@router.post(
+    "/{channel}/{external_id}/cancel",
+    **documented(
+        ORDER,
+        CANCEL,
+        answers=Changed,
+        op_key=True,
+        refuses=(errors.UnknownOrder, errors.UnknownLine, errors.PickStarted, errors.NotCommitted),
+    ),
+)
+async def cancel_order(request: Request) -> Response:
+    """Units are no longer wanted; no lines means the whole order."""
+    caller, path, op, asked = caller_of(request), ORDER(request), op_key(request), await CANCEL(request)
+    cancelled = caller.allocator.cancel(
+        path.channel, path.external_id, asked.lines, op=op, why=asked.why, actor=caller.actor
+    )
+    return answer(await cancelled)
+
+
+@router.post(
+    "/{channel}/{external_id}/return",
+    **documented(
+        ORDER,
+        RETURN,
+        answers=Changed,
+        op_key=True,
+        refuses=(errors.UnknownOrder, errors.UnknownLine, errors.UnknownLocation, errors.NotShipped, errors.OverLimit),
+    ),
+)
+async def return_order(request: Request) -> Response:
+    """Goods of the order came back; the disposition says where each unit goes."""
+    caller, path, op, asked = caller_of(request), ORDER(request), op_key(request), await RETURN(request)
+    order = (path.channel, path.external_id)
+    returned = caller.allocator.return_units(asked.lines, op=op, order=order, why=asked.why, actor=caller.actor)
+    return answer(await returned)
+
+
+@preview.post("", **documented(PREVIEW, answers=Placed, refuses=REFUSES))
+async def preview_order(request: Request) -> Response:
+    """What placing this order would answer now. Nothing is written."""
+    caller, asked = caller_of(request), await PREVIEW(request)
+    wanted = demand(asked.channel, "preview", asked)
+    return answer(await caller.allocator.order(wanted, caller.actor, preview=True))

@@ -1,0 +1,45 @@
+"""The command line: `allot serve`, and what helps people to try it."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ELSEWHERE = ("replay", "demo")
+"""Commands that are functions in a module of the same name; only whoever does not serve waits for their imports."""
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def allot() -> None:
+    """Decides how many units each sales channel may promise, who gets them and where they ship from."""
+
+
+@app.command()
+def serve(
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the embedded Valkey, SQLite and pepper.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    seed: Annotated[
+        Path | None, typer.Option(help="YAML that fills a new data set; one in use is left alone.")
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(help="Where to write the first API key instead of showing it.")
+    ] = None,
+) -> None:
+    """Run the service until SIGTERM or Ctrl-C; then finish what was begun and stop Valkey."""
+    from .serving import run
+
+    given = {"data_dir": data_dir, "host": host, "port": port, "seed_path": seed}
+    raise typer.Exit(run({name: value for name, value in given.items() if value is not None}, key_file))
+
+
+def main() -> None:
+    """What the command `allot` runs."""
+    if sys.argv[1:2] != ["serve"]:
+        for name in ELSEWHERE:
+            app.command(name)(getattr(import_module(f"app.{name}"), name))
+    app()

@@ -1,0 +1,173 @@
+"""
+The OpenAPI document, made from the very types that decode bodies and encode answers.
+
+Each endpoint says with `documented` what it reads, answers and refuses; `install` adds the schemas of the types.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from allocator import errors
+
+from .deps import OP_KEY
+from .edge import REPLAYED, Body, Path, Query
+from .errors import BodyTooLarge, KeysUnknown, Malformed, NoKey, OpKeyMissing, Unfit
+from .examples import EXAMPLES
+from .problems import MEDIA_TYPE, PROBLEMS, Failed, Kind, Problem, problem_type
+
+Schema = dict[str, Any]
+
+ALWAYS: Final = (NoKey, Unfit, errors.Invalid, errors.NotReady, errors.Unanswered, KeysUnknown, Failed)
+"""What any guarded endpoint may answer."""
+
+_JSON: Final = "application/json"
+_REF: Final = "#/components/schemas/{name}"
+
+_OP_KEY: Final = {
+    "name": OP_KEY,
+    "in": "header",
+    "required": True,
+    "description": "Your own id of this change. Repeat it with the same request: one effect, one answer.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+    "example": "delivery-4711",
+}
+_REPLAYED: Final = {REPLAYED: {"description": "true: answered before, nothing done now.", "schema": {"type": "string"}}}
+
+
+def documented(
+    *parts: Path[Any] | Query[Any] | Body[Any],
+    answers: type,
+    created: bool = False,
+    op_key: bool = False,
+    refuses: Iterable[type[Exception]] = (),
+) -> dict[str, Any]:
+    """
+    What a route's decorator needs to document it.
+
+    `created`: 201 when done now, 200 when done before. `op_key`: needs an Idempotency-Key.
+    """
+    named = [errors.OpConflict] if op_key or created else []
+    refused = [*refuses, *named, *ALWAYS, *([OpKeyMissing] if op_key else [])]
+    operation: Schema = {"parameters": [row for part in parts for row in _parameters(part)]}
+    for body in (part for part in parts if isinstance(part, Body)):
+        operation["requestBody"] = {"required": not body.optional, "content": {_JSON: _content(body.type)}}
+        refused += [Malformed, BodyTooLarge]
+    if op_key:
+        operation["parameters"].append(_OP_KEY)
+    operation["responses"] = {**_answered(answers, created, op_key), **_refused(refused)}
+    return {"openapi_extra": operation, "status_code": 201 if created else 200}
+
+
+def open_to_all(answers: type, *, also: int | None = None) -> dict[str, Any]:
+    """As `documented`, for a route that needs no key; `also` is another status with the same answer."""
+    content = {"content": {_JSON: _content(answers)}}
+    responses: Schema = {"200": {"description": "The answer.", **content}}
+    if also:
+        responses[str(also)] = {"description": "The answer, when it is no.", **content}
+    return {"openapi_extra": {"responses": responses}}
+
+
+def _parameters(part: Path[Any] | Query[Any] | Body[Any]) -> list[Schema]:
+    if isinstance(part, Body):
+        return []
+    schema = _schemas([part.type])[part.type.__name__]
+    place = "path" if isinstance(part, Path) else "query"
+    return [
+        {
+            "name": name,
+            "in": place,
+            "required": name in schema["required"],
+            "description": rows.get("description", ""),
+            "schema": rows,
+        }
+        for name, rows in schema["properties"].items()
+    ]
+
+
+def _content(type: type) -> Schema:
+    return {"schema": {"$ref": _REF.format(name=type.__name__)}, "example": EXAMPLES[type]}
+
+
+def _answered(type: type, created: bool, op_key: bool) -> Schema:
+    content = {"content": {_JSON: _content(type)}}
+    if created:
+        again = {"description": "Done before; the same answer.", "headers": _REPLAYED, **content}
+        return {"201": {"description": "Done now.", **content}, "200": again}
+    return {
+        "200": {"description": "Done." if op_key else "The answer.", "headers": _REPLAYED if op_key else {}, **content}
+    }
+
+
+def _refused(refused: Iterable[type[Exception]]) -> Schema:
+    by_status: dict[int, list[Kind]] = {}
+    for error in dict.fromkeys(refused):
+        kind = PROBLEMS[error]
+        by_status.setdefault(kind.status, []).append(kind)
+    return {str(status): _problems(kinds) for status, kinds in sorted(by_status.items())}
+
+
+def _problems(kinds: list[Kind]) -> Schema:
+    examples = {kind.slug: {"summary": kind.title, "value": msgspec.to_builtins(_example(kind))} for kind in kinds}
+    content = {"schema": {"$ref": _REF.format(name=Problem.__name__)}, "examples": examples}
+    description = " · ".join(f"{kind.slug}: {kind.title}" for kind in kinds)
+    return {"description": description, "content": {MEDIA_TYPE: content}}
+
+
+def _example(kind: Kind) -> Problem:
+    return Problem(
+        type=problem_type(kind.slug),
+        title=kind.title,
+        status=kind.status,
+        detail=kind.title,
+        instance="/v1/...",
+        outcome=kind.outcome,
+        do=kind.do,
+    )
+
+
+def _schemas(types: Iterable[type]) -> dict[str, Schema]:
+    _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
+    portable: dict[str, Schema] = _portable(schemas)
+    return portable
+
+
+def _portable(schema: Any) -> Any:
+    r"""JSON Schema's patterns end with $, Python's with \Z."""
+    if isinstance(schema, dict):
+        return {name: _portable(value) for name, value in schema.items()}
+    if isinstance(schema, list):
+        return [_portable(value) for value in schema]
+    return schema.removesuffix("\\Z") + "$" if isinstance(schema, str) and schema.endswith("\\Z") else schema
+
+
+def operation_id(route: APIRoute) -> str:
+    """The endpoint's name: generated clients call it by this, so it never changes."""
+    return route.name
+
+
+def install(app: FastAPI) -> None:
+    """Let the application answer this document at /openapi.json, made once."""
+
+    def document() -> Schema:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign] # FastAPI's own way of replacing it
+
+
+def _document(app: FastAPI) -> Schema:
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    document["components"] = {
+        "schemas": _schemas([*EXAMPLES, Problem]),
+        "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "allot_live_<id>_<secret>"}},
+    }
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            operation["security"] = [{"key": []}] if path.startswith("/v1/") else []
+    return document

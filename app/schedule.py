@@ -1,0 +1,161 @@
+"""
+What happens by itself: a table of jobs and what runs them.
+
+A job is a plain function of the service's state with a limit on the work of one run. One that fails says so once, until
+it works again, and the others go on.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from allocator import Allocator, Expired
+from allocator.errors import AllocatorError
+
+from .deps import State
+
+RUNS_MAX: Final = 20
+"""How often one run of a job asks again when the allocator says there is more: 2,000 holds, 1,000 skus."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Memory:
+    """What jobs remember between runs: when a seller's holds were last expired, and what each failing job said last."""
+
+    expired_at: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+async def expire_holds(state: State, memory: Memory) -> None:
+    """End the holds whose time is over. The time that passed is measured by a clock nobody can set."""
+    for allocator in state.allocators.values():
+        for _ in range(RUNS_MAX):
+            started = time.monotonic()
+            before = memory.expired_at.get(allocator.seller)
+            elapsed_ms = None if before is None else int((started - before) * 1000)
+            expired = await allocator.expire(elapsed_ms=elapsed_ms)
+            memory.expired_at[allocator.seller] = started
+            _watch_clock(state, allocator.seller, expired)
+            if not expired.more:
+                break
+
+
+def _watch_clock(state: State, seller: str, expired: Expired) -> None:
+    """The alarm: said when the clock pauses and when it goes on."""
+    if expired.paused and seller not in state.clock_jumps_ms:
+        log.error("clock_paused", seller=seller, jump_ms=expired.jump_ms, do="set the clock, or POST /v1/clock/accept")
+    if expired.paused:
+        state.clock_jumps_ms[seller] = expired.jump_ms
+    elif state.clock_jumps_ms.pop(seller, None) is not None:
+        log.info("clock_goes_on", seller=seller)
+
+
+async def serve_backorders(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
+    """Give units that have arrived to the orders that wait for them."""
+    for allocator in state.allocators.values():
+        await _serve(allocator, sweep=False)
+
+
+async def sweep_backorders(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
+    """Look at waiting orders for units that rules or locations have set free."""
+    for allocator in state.allocators.values():
+        await _serve(allocator, sweep=True)
+
+
+async def _serve(allocator: Allocator, *, sweep: bool) -> None:
+    served = await allocator.serve(sweep=sweep)
+    for _ in range(RUNS_MAX - 1):
+        if not served.more:
+            return
+        served = await allocator.serve()
+
+
+async def refresh_keys(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
+    """Forget API keys that have been revoked."""
+    await state.keys.refresh()
+
+
+class Job(NamedTuple):
+    """What runs, and how often."""
+
+    run: Callable[[State, Memory], Awaitable[None]]
+    seconds: int
+
+
+JOBS: Final = (
+    Job(expire_holds, 1),
+    Job(serve_backorders, 1),
+    Job(sweep_backorders, 60),
+    Job(refresh_keys, 2),
+)
+
+
+async def attempt(job: Job, state: State, memory: Memory) -> None:
+    """Run a job once; what goes wrong is logged when it is new, and never raised."""
+    name = job.run.__name__
+    try:
+        await job.run(state, memory)
+    except Exception as error:  # noqa: BLE001 - whatever one run does, the next one must come
+        _say_failure(name, error, memory)
+    else:
+        if memory.failures.pop(name, None) is not None:
+            log.info("job_recovered", job=name)
+
+
+def _say_failure(name: str, error: Exception, memory: Memory) -> None:
+    says = f"{type(error).__name__}: {error}"
+    if memory.failures.get(name) != says:
+        expected = isinstance(error, AllocatorError)
+        log.error("job_failed", job=name, says=says, exc_info=None if expected else error)
+    memory.failures[name] = says
+
+
+@asynccontextmanager
+async def running(state: State, jobs: tuple[Job, ...] = JOBS) -> AsyncIterator[AsyncIOScheduler]:
+    """Run the jobs until the block ends; a run that has begun is waited for no longer than its next await."""
+    scheduler, memory = AsyncIOScheduler(timezone=UTC), Memory()
+    for job in jobs:
+        scheduler.add_job(
+            attempt,
+            "interval",
+            (job, state, memory),
+            id=job.run.__name__,
+            seconds=job.seconds,
+            next_run_time=datetime.now(UTC),
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+        )
+    scheduler.start()
+    keeper = asyncio.create_task(_keep_pace(scheduler))
+    try:
+        yield scheduler
+    finally:
+        keeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeper
+        scheduler.shutdown(wait=False)
+
+
+async def _keep_pace(scheduler: AsyncIOScheduler) -> None:
+    """See once a second that a clock that was set back does not put the jobs off."""
+    while True:
+        await asyncio.sleep(1)
+        keep_pace(scheduler)
+
+
+def keep_pace(scheduler: AsyncIOScheduler) -> None:
+    """Run now what is planned for later than one interval from now: the scheduler plans by the wall clock."""
+    now = datetime.now(UTC)
+    for job in scheduler.get_jobs():
+        if job.next_run_time > now + job.trigger.interval + timedelta(seconds=1):
+            job.modify(next_run_time=now)

@@ -23,9 +23,7 @@ def serve(
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the embedded Valkey, SQLite and pepper.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
-    seed: Annotated[
-        Path | None, typer.Option(help="YAML that fills a new data set; one in use is left alone.")
-    ] = None,
+    seed: Annotated[Path | None, typer.Option(help="YAML that fills a new data set; one in use is left alone.")] = None,
     key_file: Annotated[
         Path | None, typer.Option(help="Where to write the first API key instead of showing it.")
     ] = None,

@@ -6,9 +6,10 @@ Every route of an `APIRouter(route_class=Guarded)` is denied without a good key,
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any, Final, NamedTuple, cast
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from allocator import Allocator
@@ -72,17 +73,35 @@ def op_key(request: Request) -> str:
 
 
 class Guarded(APIRoute):
-    """A route that asks for a good key before it does anything else."""
+    """
+    A route that asks for a good key before it does anything else.
+
+    Its endpoint takes the request and nothing more: FastAPI's way of filling parameters costs 20 µs, and `edge` reads
+    paths, queries and bodies in one tenth of that.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's own handler, behind the check."""
-        handle = super().get_route_handler()
+        """The endpoint behind the check. An endpoint with other parameters fails here, when the service starts."""
+        endpoint = self.endpoint
+        if len(signature(endpoint).parameters) != 1:
+            raise TypeError(f"{endpoint.__name__} must take the request alone")
 
         async def guarded(request: Request) -> Response:
             request.scope["allot.caller"] = await _admit(request)
-            return await handle(request)
+            answer: Response = await endpoint(request)
+            return answer
 
         return guarded
+
+
+def guarded_router(prefix: str, tag: str) -> APIRouter:
+    """A router whose every route is guarded, and known in the documentation by its endpoint's name."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=Guarded, generate_unique_id_function=operation_id)
+
+
+def operation_id(route: APIRoute) -> str:
+    """The endpoint's name: generated clients call it by this, so it never changes."""
+    return route.name
 
 
 async def _admit(request: Request) -> Caller:

@@ -10,7 +10,6 @@ from typing import Any, Final
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 
 from allocator import errors
 
@@ -143,11 +142,6 @@ def _portable(schema: Any) -> Any:
     if isinstance(schema, list):
         return [_portable(value) for value in schema]
     return schema.removesuffix("\\Z") + "$" if isinstance(schema, str) and schema.endswith("\\Z") else schema
-
-
-def operation_id(route: APIRoute) -> str:
-    """The endpoint's name: generated clients call it by this, so it never changes."""
-    return route.name
 
 
 def install(app: FastAPI) -> None:

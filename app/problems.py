@@ -13,6 +13,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from allocator import errors
 
@@ -322,7 +323,15 @@ async def _known(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     """What the framework refuses: unknown paths and methods, and nothing else in this service."""
     assert isinstance(error, HTTPException)
-    return respond(request, _HTTP.get(error.status_code, Failed)(), error.headers)
+    headers = {"Allow": _methods(request)} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else error.headers
+    return respond(request, _HTTP.get(error.status_code, Failed)(), headers)
+
+
+def _methods(request: Request) -> str:
+    """Every method of this path; the framework names those of the first route alone."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    here = [route.methods or () for route in routes if route.path_regex.match(request.scope["path"])]
+    return ", ".join(sorted({method for methods in here for method in methods}))
 
 
 async def _framework_unfit(request: Request, error: Exception) -> Response:

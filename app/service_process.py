@@ -44,16 +44,35 @@ class OwnService(NamedTuple):
 
 @contextmanager
 def own_service(folder: Path, seed: Path, *, port: int = 0) -> Iterator[OwnService]:
-    """Start `allot serve` on the data in `folder`, yield it when it is ready, and stop it in order. Port 0: a free one."""
+    """
+    Start `allot serve` on the data in `folder`, yield it when it is ready, and stop it in order.
+
+    Port 0 takes a free one. Raises ServiceFailed.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key_file, log = folder / "api-key", folder / "serve.log"
-    process = _start(folder, seed, key_file, log, port)
+    with _ended_in_order():
+        process = _start(folder, seed, key_file, log, port)
+        try:
+            url = _wait_until_ready(process, log)
+            store_url = EmbeddedValkey(folder / "data").url
+            yield OwnService(url, key_file.read_text().strip(), store_url, process.pid)
+        finally:
+            _stop(process)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM ends the command as Ctrl-C does: through every `finally`, so that nothing is left behind."""
+
+    def leave(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
     try:
-        url = _wait_until_ready(process, log)
-        store_url = EmbeddedValkey(folder / "data").url
-        yield OwnService(url, key_file.read_text().strip(), store_url, process.pid)
+        yield
     finally:
-        _stop(process)
+        signal.signal(signal.SIGTERM, before)
 
 
 def _start(folder: Path, seed: Path, key_file: Path, log: Path, port: int) -> subprocess.Popen[bytes]:
@@ -65,13 +84,20 @@ def _start(folder: Path, seed: Path, key_file: Path, log: Path, port: int) -> su
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={name: value for name, value in os.environ.items() if not name.startswith("ALLOT_")},
+            env=_environment(),
             # An .env file in the caller's folder is a setting as well.
             cwd=folder,
             # Ctrl-C is for the command, which then stops the service.
             start_new_session=True,
             preexec_fn=end_with_parent(),  # noqa: PLW1509 one system call, prepared before the fork
         )
+
+
+def _environment() -> dict[str, str]:
+    """The caller's, without settings, and with the way to this package: a checkout need not be installed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ALLOT_")}
+    paths = [str(Path(__file__).parents[1]), kept.get("PYTHONPATH", "")]
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> str:

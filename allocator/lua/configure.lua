@@ -9,6 +9,7 @@
 --   3 stock     hash
 --   4 ops       hash
 --   5 ledger    stream
+--   6 servable  set
 -- ARGV
 --   epoch, config (always empty), now_ms, op, fingerprint, actor
 --   base          the version this change was made against; empty before the first
@@ -24,7 +25,7 @@
 -- KEEPS
 --   Every other verb sees the whole old config or the whole new one.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5] }
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6] }
 
 --@include args
 --@include gate

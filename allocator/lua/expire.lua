@@ -16,13 +16,13 @@
 --   epoch, config (always empty), now_ms
 --   elapsed_ms     since this caller's last run by its monotonic clock; empty on its first run, which expires nothing
 --   accept         1: take the clock as it is, end a pause
---   limit          most holds to end, 1 to 100
+--   limit          most holds to end, 1 to 100; fewer end when they are large, so that one run stays short
 -- RETURNS, first match wins
 --   invalid [what]
 --   not_ready [epoch found]         another data set
 --   stale_config [version]          never: this verb names no config
 --   paused [jump_ms]
---   expired [[hold_id, ...], more]  more: 1 when the limit was reached
+--   expired [[hold_id, ...], more]  more: 1 when it should be run again at once
 -- KEEPS
 --   Every unit goes back to where it was taken from; a hold ends exactly once, and never before its deadline.
 
@@ -35,6 +35,9 @@ local keys = { seller = KEYS[1], stock = KEYS[2], ledger = KEYS[3], servable = K
 --@include takes
 --@include holds
 --@include write
+
+-- Most skus one run touches, a single larger hold aside.
+local LINES_MAX = 1500
 
 local head = gate.read_head()
 local elapsed = args.whole_or_none('elapsed_ms', 0, 1e12)
@@ -72,15 +75,20 @@ if first and not accept then
 end
 
 local due = redis.call('ZRANGEBYSCORE', keys.deadlines, '-inf', string.format('%.0f', head.now), 'LIMIT', 0, limit)
-local ended, packed, records = {}, {}, {}
-for i, hold_id in ipairs(due) do
+local ended, ended_ids, packed, records, lines = {}, {}, {}, {}, 0
+for _, hold_id in ipairs(due) do
   local hold = holds.read(hold_id)
-  stock.load(holds.skus_of(hold))
+  local skus = holds.skus_of(hold)
+  lines = lines + #skus
+  if lines > LINES_MAX and #ended > 0 then
+    break
+  end
+  stock.load(skus)
   holds.end_in_memory(hold, 'expired')
-  ended[i], packed[i] = hold, holds.pack(hold)
+  ended[#ended + 1], ended_ids[#ended_ids + 1], packed[#packed + 1] = hold, hold_id, holds.pack(hold)
 end
-local answer = cmsgpack.pack({ due, #due == limit and 1 or 0 })
-if #due == 0 then
+local answer = cmsgpack.pack({ ended_ids, (#due == limit or #ended < #due) and 1 or 0 })
+if #ended == 0 then
   return { 'expired', answer, 0, '' }
 end
 

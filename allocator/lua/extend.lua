@@ -8,8 +8,7 @@
 --   4 ledger     stream
 --   5 servable   set
 --   6 holds      hash
---   7 owners     hash
---   8 deadlines  zset
+--   7 deadlines  zset
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   hold_id
@@ -26,7 +25,7 @@
 --   An open hold has exactly one deadline, which never moves to an earlier time.
 
 local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], holds = KEYS[6],
-  owners = KEYS[7], deadlines = KEYS[8] }
+  deadlines = KEYS[7] }
 
 --@include args
 --@include gate

@@ -26,7 +26,7 @@
 --   invalid [what]                  nonsense; not remembered
 --   not_ready [epoch found]         another data set; not remembered
 --   stale_config [version]          not remembered
---   op_conflict [op]                this id was another request
+--   op_conflict [op]                this id was another request, or one whose answer is forgotten
 --   unknown_channel [channel]
 --   unknown_sku [sku, ...]
 --   short [[line, sku, units, atp_now], ...]
@@ -64,6 +64,10 @@ local lines = demand.read_lines()
 local refused = gate.pass(head)
 if refused then
   return refused
+end
+if redis.call('HEXISTS', keys.holds, hold.id) == 1 then
+  -- Its answer has been forgotten since; making it again would leave the first one's units held for ever.
+  return { 'op_conflict', cmsgpack.pack({ head.op }), 0, head.op }
 end
 local view = rules.channel_view(hold.channel)
 if not view then

@@ -18,7 +18,7 @@
 --   not_ready [epoch found]         another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this op was another request
---   unknown_hold [hold_id]
+--   unknown_hold [hold_id]          not remembered
 --   hold_ended [hold_id, state]
 --   released [[[sku, version], ...]]
 -- KEEPS
@@ -43,7 +43,8 @@ if refused then
 end
 local hold = holds.read(hold_id)
 if not hold then
-  return gate.refuse(head, 'unknown_hold', { hold_id })
+  -- Not remembered: a release that came too early must not keep the hold from being released later.
+  return { 'unknown_hold', cmsgpack.pack({ hold_id }), 0, head.op }
 elseif hold.state ~= 'open' then
   return gate.refuse(head, 'hold_ended', { hold_id, hold.state })
 end

@@ -16,7 +16,7 @@
 --   epoch, config (always empty: the config in force counts), now_ms
 --   sweep          1: first put up to 100 more waiting skus on the list, for units that rules or locations set free
 --   skus           most skus to look at, 1 to 100
---   lines          most order lines to look at per sku, 1 to 100
+--   lines          most order lines to look at in all, 1 to 200
 -- RETURNS, first match wins
 --   invalid [what]
 --   not_ready [epoch found]         another data set
@@ -42,10 +42,13 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ledger = KEY
 --@include orders
 --@include write
 
+-- How far one run looks into the queue of one sku.
+local PAGE, PAGES_MAX = 1000, 10
+
 local head = gate.read_head()
 local sweep = args.whole('sweep', 0, 1) == 1
 local sku_limit = args.whole('skus', 1, 100)
-local line_limit = args.whole('lines', 1, 100)
+local line_limit = args.whole('lines', 1, 200)
 
 local refused = gate.pass(head)
 if refused then
@@ -82,35 +85,55 @@ local function candidates_of_order(order)
   return candidates
 end
 
-local function serve_line(order, line)
-  local view = rules.channel_view(order.channel)
+-- Gives a waiting line what there is. Returns true when that was less than it waits for.
+local function serve_line(order, sku, name)
+  local view, line = rules.channel_view(order.channel), orders.find_line(order, name)
   if not view then
-    return 0
+    return true
   end
   line.left, line.waited = line.backordered, true
   firm.take({ line }, demand.needs_of({ line }, view), candidates_of_order(order), view, 'committed', true)
   local units = line.backordered - line.left
-  line.backordered, line.committed = line.left, line.committed + units
-  stock.owe(stock.skus[line.sku], 'backordered', -units)
-  return units
+  if units > 0 then
+    line.backordered, line.committed = line.left, line.committed + units
+    stock.owe(stock.skus[sku], 'backordered', -units)
+    order.served = true
+    served[#served + 1] = { order.id, name, sku, units }
+  end
+  return line.left > 0
 end
 
--- Serves one sku's queue. Returns true when lines beyond the limit are still waiting and units may be left.
+-- A page of the queue of one sku after this member.
+local function waiting_after(sku, member)
+  local from = member and '(' .. member or '[' .. sku .. '\0'
+  return redis.call('ZRANGEBYLEX', keys.waiting, from, '(' .. sku .. '\1', 'LIMIT', 0, PAGE)
+end
+
+-- Serves one sku's queue. A channel that got less than it waits for has nothing left; its other lines are passed over.
+-- Returns false when the limit of lines was reached first.
 local function serve_sku(sku)
-  local queue = redis.call('ZRANGEBYLEX', keys.waiting, '[' .. sku .. '\0', '(' .. sku .. '\1', 'LIMIT', 0, line_limit)
-  for _, member in ipairs(queue) do
-    local order_id, name = member:match('^[^%z]*%z%d*%z([^%z]*)%z(.*)$')
-    local order = order_of(order_id)
-    local units = serve_line(order, orders.find_line(order, name))
-    if units > 0 then
-      order.served = true
-      served[#served + 1] = { order_id, name, sku, units }
+  local dry, last = {}, nil
+  for _ = 1, PAGES_MAX do
+    local queue = waiting_after(sku, last)
+    for _, member in ipairs(queue) do
+      local order_id, name = member:match('^[^%z]*%z%d*%z([^%z]*)%z(.*)$')
+      local channel = order_id:match('^[^:]*')
+      if not dry[channel] and line_limit == 0 then
+        return false
+      elseif not dry[channel] then
+        line_limit = line_limit - 1
+        dry[channel] = serve_line(order_of(order_id), sku, name)
+      end
+    end
+    last = queue[#queue]
+    if #queue < PAGE then
+      break
     end
   end
-  return #queue == line_limit
+  return true
 end
 
-local more, done = false, {}
+local done = {}
 if sweep then
   local swept, stopped = swept_skus()
   redis.call('HSET', keys.seller, 'swept', stopped)
@@ -122,14 +145,11 @@ local skus = redis.call('SRANDMEMBER', keys.servable, sku_limit)
 table.sort(skus)
 stock.load(skus)
 for _, sku in ipairs(skus) do
-  local before = #served
-  if not (serve_sku(sku) and #served > before) then
+  if serve_sku(sku) then
     done[#done + 1] = sku
-  else
-    more = true
   end
 end
-more = more or #skus == sku_limit
+local more = #done < #skus or #skus == sku_limit
 local answer = cmsgpack.pack({ served, more and 1 or 0 })
 local sealed = write.seal(false)
 local packed = {}

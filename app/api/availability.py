@@ -1,17 +1,15 @@
 """How many units a channel may promise now, and why."""
 
-# ruff: noqa: FAST003 - a path is read by edge.Path, which says what is wrong with it
-
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from allocator import Explained, Level, errors
 from app.answers import Levels
-from app.deps import Guarded, caller_of
+from app.deps import caller_of, guarded_router
 from app.edge import Body, Path, Query, answer
 from app.openapi import documented
 from app.requests import AvailabilityAsked, AvailabilityQuery, ExplainQuery, SkuPath
 
-router = APIRouter(prefix="/v1/availability", tags=["availability"], route_class=Guarded)
+router = guarded_router("/v1/availability", "availability")
 
 SKU = Path(SkuPath)
 WANTED = Query(AvailabilityQuery)

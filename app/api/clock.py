@@ -1,13 +1,13 @@
 """What an operator says about the clock."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from allocator import Expired
-from app.deps import Guarded, caller_of, state_of
+from app.deps import caller_of, guarded_router, state_of
 from app.edge import answer
 from app.openapi import documented
 
-router = APIRouter(prefix="/v1/clock", tags=["clock"], route_class=Guarded)
+router = guarded_router("/v1/clock", "clock")
 
 
 @router.post("/accept", **documented(answers=Expired))

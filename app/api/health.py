@@ -8,13 +8,13 @@ from fastapi import APIRouter, Request, Response
 
 from allocator import errors
 from app.answers import Alive, Explanation, Ready
-from app.deps import State, state_of
+from app.deps import State, operation_id, state_of
 from app.edge import answer
 from app.openapi import open_to_all
 from app.problems import BY_SLUG, NotFound, problem_type
 from app.store.sellers import list_sellers
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], generate_unique_id_function=operation_id)
 
 
 @router.get("/livez", **open_to_all(Alive))

@@ -1,17 +1,15 @@
 """Holds: time-limited claims before an order is final, by the caller's own id."""
 
-# ruff: noqa: FAST003 - a path is read by edge.Path, which says what is wrong with it
-
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from allocator import Extended, Held, Hold, HoldRequest, Released, errors
-from app.deps import Guarded, caller_of, op_key, state_of
+from app.deps import caller_of, guarded_router, op_key, state_of
 from app.edge import Body, Path, answer
 from app.errors import Unfit
 from app.openapi import documented
 from app.requests import ExtendAsked, HoldAsked, HoldPath, named
 
-router = APIRouter(prefix="/v1/holds", tags=["holds"], route_class=Guarded)
+router = guarded_router("/v1/holds", "holds")
 
 HOLD = Path(HoldPath)
 CLAIM = Body(HoldAsked)

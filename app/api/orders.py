@@ -1,11 +1,9 @@
 """Orders: placed, changed and read by channel and the channel's own id."""
 
-# ruff: noqa: FAST003 - a path is read by edge.Path, which says what is wrong with it
-
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from allocator import Changed, Order, OrderRequest, Placed, errors
-from app.deps import Guarded, caller_of, op_key
+from app.deps import caller_of, guarded_router, op_key
 from app.edge import Body, Path, answer
 from app.openapi import documented
 from app.requests import (
@@ -19,8 +17,8 @@ from app.requests import (
     named,
 )
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=Guarded)
-preview = APIRouter(prefix="/v1/preview", tags=["orders"], route_class=Guarded)
+router = guarded_router("/v1/orders", "orders")
+preview = guarded_router("/v1/preview", "orders")
 
 ORDER = Path(OrderPath)
 PLACE = Body(OrderAsked)

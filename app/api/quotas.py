@@ -1,14 +1,14 @@
 """Quotas: units ring-fenced for one channel at one location."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from allocator import Moved, errors
-from app.deps import Guarded, caller_of, op_key
+from app.deps import caller_of, guarded_router, op_key
 from app.edge import Body, answer
 from app.openapi import documented
 from app.requests import MoveQuotaAsked, SetQuotaAsked
 
-router = APIRouter(prefix="/v1/quotas", tags=["quotas"], route_class=Guarded)
+router = guarded_router("/v1/quotas", "quotas")
 
 SET = Body(SetQuotaAsked)
 MOVE = Body(MoveQuotaAsked)

@@ -1,14 +1,14 @@
 """Stock movements: units that arrive, are corrected, go out of sale or come back."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from allocator import Moved, errors
-from app.deps import Guarded, caller_of, op_key
+from app.deps import caller_of, guarded_router, op_key
 from app.edge import Body, answer
 from app.openapi import documented
 from app.requests import AdjustAsked, ReceiveAsked, StockReturnAsked, UnavailableAsked
 
-router = APIRouter(prefix="/v1/stock", tags=["stock"], route_class=Guarded)
+router = guarded_router("/v1/stock", "stock")
 
 RECEIVE = Body(ReceiveAsked)
 ADJUST = Body(AdjustAsked)

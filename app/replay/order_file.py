@@ -21,7 +21,7 @@ from allocator.model import LINES_MAX, UNITS_MAX
 
 COLUMNS: Final = ("invoice", "placed_at", "country", "stock_code", "quantity")
 INVOICE_LENGTH_MAX: Final = 100
-"""The allocator takes 128 characters; the rest is for what we add to it."""
+"""The allocator takes 128 characters; the rest is for what we add to it in an Idempotency-Key, which is ASCII."""
 
 SKU_LENGTH_MAX: Final = 64
 GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -95,13 +95,19 @@ def _row(number: int, cells: list[str]) -> _Row:
     invoice, placed_at, country, sku, quantity = (cell.strip() for cell in cells)
     return _Row(
         number,
-        _name(number, "invoice", invoice, INVOICE_LENGTH_MAX),
+        _invoice_id(number, invoice),
         _time(number, placed_at),
         country,
         # People typed the codes: 85123a and 85123A lie in the same box.
         _name(number, "stock_code", sku, SKU_LENGTH_MAX).upper(),
         _quantity(number, quantity),
     )
+
+
+def _invoice_id(number: int, value: str) -> str:
+    if not value.isascii():
+        raise OrderFileInvalid(f"line {number}: invoice must be ASCII, not {value!r}")
+    return _name(number, "invoice", value, INVOICE_LENGTH_MAX)
 
 
 def _name(number: int, column: str, value: str, length_max: int) -> str:

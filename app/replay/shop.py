@@ -1,8 +1,8 @@
 """
 The shop a replay is played in: warehouses, stores and four channels that all sell from each other's shelves.
 
-Each way of letting channels compete is there once, so that a replay meets it: buffers, safety stock that tills may sell,
-ring-fenced units of the best sellers, and a channel that may borrow them.
+Each way of letting channels compete is there once, so that a replay meets it: buffers, safety stock that tills may
+sell, ring-fenced units of the best sellers, and a channel that may borrow them.
 """
 
 from collections import Counter
@@ -14,8 +14,8 @@ import msgspec
 import yaml
 
 from allocator.config import Channel, ChannelLocation, Config, Location, Rule, SkuConfig
+from app.seed import Seed, SeedQuota
 
-from ..seed import Seed, SeedQuota
 from .order_file import Invoice
 from .plan import Plan
 from .split import Split
@@ -69,13 +69,14 @@ def _locations(places: Places) -> list[Location]:
 
 def _channels(places: Places) -> list[Channel]:
     everywhere = [ChannelLocation(code=code) for code in places.all]
+    warehouses = everywhere[: len(places.warehouses)]
     counters = [ChannelLocation(code=code, own_shelf=True) for code in places.stores]
     by_priority = ("priority", "channel_rank")
     return [
         Channel(code="shop", kind="shop", rank=1, demand="promise", overflow="borrow", locations=everywhere),
         Channel(code="tills", kind="pos", rank=2, demand="gone", overflow="shared", locations=counters),
         Channel(code="amazon", kind="marketplace", rank=3, demand="firm", locations=everywhere, routing=by_priority),
-        Channel(code="ebay", kind="marketplace", rank=4, demand="firm", locations=everywhere, routing=by_priority),
+        Channel(code="ebay", kind="marketplace", rank=4, demand="firm", locations=warehouses, routing=by_priority),
     ]
 
 
@@ -88,13 +89,17 @@ def _rules(places: Places) -> list[Rule]:
 
 
 def _quotas(places: Places, plan: Plan) -> list[SeedQuota]:
-    """A fifth of the best sellers' opening stock is the shop's in the first warehouse, a tenth eBay's."""
-    first = places.warehouses[0]
-    opening = Counter({receipt.sku: receipt.units for receipt in plan.weeks[0] if receipt.location == first})
+    """Of the best sellers' opening stock a fifth in the first warehouse is the shop's, half in each store its tills'."""
+    fenced = [(places.warehouses[0], "shop", 5), *((store, "tills", 2) for store in places.stores)]
+    return [quota for location, channel, part in fenced for quota in _fence(plan, location, channel, part)]
+
+
+def _fence(plan: Plan, location: str, channel: str, part: int) -> list[SeedQuota]:
+    """Ring-fence one unit in `part` of the best sellers there."""
+    opening = Counter({receipt.sku: receipt.units for receipt in plan.weeks[0] if receipt.location == location})
     return [
-        SeedQuota(sku=sku, location=first, channel=channel, units=units // part)
+        SeedQuota(sku=sku, location=location, channel=channel, units=units // part)
         for sku, units in opening.most_common(BEST_SELLERS)
-        for channel, part in (("shop", 5), ("ebay", 10))
         if units >= part
     ]
 

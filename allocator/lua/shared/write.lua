@@ -2,6 +2,9 @@
 --
 -- Needs: gate, stock, and keys.seller, stock, ops, ledger, servable.
 
+-- Lua cannot pass more than some 8,000 values to a call; even, because fields come in pairs.
+local UNPACK_MAX = 4000
+
 local function sound_place(place)
   assert(place.held >= 0 and place.committed >= 0 and place.unavailable >= 0, 'a bucket fell below zero')
   assert(place.on_hand <= stock.PLACE_MAX and place.on_hand >= -stock.PLACE_MAX, 'on_hand is out of range')
@@ -80,8 +83,8 @@ end
 -- records     { { 'hold:<id>' or 'order:<id>', packed }, ... }: holds and orders as they are now
 -- answer      packed
 function write.commit(head, verb, why, sealed, records, word, answer)
-  if #sealed.fields > 0 then
-    redis.call('HSET', keys.stock, unpack(sealed.fields))
+  for from = 1, #sealed.fields, UNPACK_MAX do
+    redis.call('HSET', keys.stock, unpack(sealed.fields, from, math.min(from + UNPACK_MAX - 1, #sealed.fields)))
   end
   if #sealed.servable > 0 then
     redis.call('SADD', keys.servable, unpack(sealed.servable))

@@ -1,0 +1,127 @@
+"""Requests of a replay to a running service, repeated with the same id when nobody knows what became of them."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple, Self
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from .tally import Tally
+
+TRIES_MAX: Final = 8
+WAIT_SECONDS_MAX: Final = 2.0
+TIMEOUT_SECONDS: Final = 30.0
+UNAVAILABLE: Final = 503
+
+
+class Unreachable(Exception):
+    """The service did not answer, however often it was asked."""
+
+
+class Answer(NamedTuple):
+    """What the service said; `replayed` when it said so before."""
+
+    status: int
+    body: dict[str, Any]
+    replayed: bool
+
+    @property
+    def type(self) -> str:
+        """The type of the problem, or ''."""
+        return str(self.body.get("type", ""))
+
+    def same_as(self, other: "Answer") -> bool:
+        """Whether both say the same, apart from that one of them is a repetition."""
+        return _content(self.body) == _content(other.body)
+
+
+def _content(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in {"replayed", "request_id"}}
+
+
+class Caller:
+    """Speaks HTTP with one service, over at most `connections` connections; every answer is timed."""
+
+    def __init__(self, url: str, key: str, tally: Tally, connections: int) -> None:
+        self._tally = tally
+        self._client = httpx.AsyncClient(
+            base_url=url,
+            headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            timeout=TIMEOUT_SECONDS,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def place(self, channel: str, order: str, asked: dict[str, Any]) -> Answer:
+        """Place an order under its own id."""
+        return await self._call("order", "PUT", _order_path(channel, order), asked)
+
+    async def ship(self, channel: str, order: str, op: str) -> Answer:
+        """Ship what is committed of an order."""
+        return await self._call("ship", "POST", f"{_order_path(channel, order)}/ship", {}, op)
+
+    async def receive(self, lines: list[dict[str, Any]], op: str) -> Answer:
+        """Put units on shelves."""
+        return await self._call("receive", "POST", "/v1/stock/receive", {"lines": lines, "why": "replay"}, op)
+
+    async def take_back(self, lines: list[dict[str, Any]], op: str) -> Answer:
+        """Book a return without an order."""
+        return await self._call("return", "POST", "/v1/stock/return", {"lines": lines, "why": "replay"}, op)
+
+    async def explain(self, sku: str, channel: str) -> Answer:
+        """Every shelf of an article, as a channel sees it."""
+        return await self._call("explain", "GET", f"/v1/availability/{quote(sku, safe='')}/explain?channel={channel}")
+
+    async def levels(self, skus: Iterable[str], channels: Iterable[str]) -> Answer:
+        """What channels may promise of many articles."""
+        asked = {"skus": list(skus), "channels": list(channels)}
+        return await self._call("availability", "POST", "/v1/availability", asked)
+
+    async def _call(
+        self, verb: str, method: str, path: str, asked: dict[str, Any] | None = None, op: str = ""
+    ) -> Answer:
+        content = None if asked is None else msgspec.json.encode(asked)
+        request = self._client.build_request(
+            method, path, content=content, headers={"Idempotency-Key": op} if op else None
+        )
+        began = time.perf_counter()
+        response = await self._ask(request)
+        self._tally.timed(verb, time.perf_counter() - began)
+        return Answer(response.status_code, _body(response), "Idempotency-Replayed" in response.headers)
+
+    async def _ask(self, request: httpx.Request) -> httpx.Response:
+        """Send; again with the same id while the outcome is unknown. Raises Unreachable."""
+        said = ""
+        for attempt in range(TRIES_MAX):
+            if attempt:
+                self._tally.retries += 1
+                await asyncio.sleep(min(WAIT_SECONDS_MAX, 0.05 * 2**attempt))
+            try:
+                response = await self._client.send(request)
+            except httpx.TransportError as error:
+                said = repr(error)
+                continue
+            if response.status_code != UNAVAILABLE:
+                return response
+            said = response.text
+        raise Unreachable(f"{request.method} {request.url} was tried {TRIES_MAX} times: {said}")
+
+
+def _order_path(channel: str, order: str) -> str:
+    return f"/v1/orders/{channel}/{quote(order, safe='')}"
+
+
+def _body(response: httpx.Response) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(response.content, type=dict[str, Any])
+    except ValueError:
+        return {"type": "", "detail": response.text[:200]}

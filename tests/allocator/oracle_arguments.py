@@ -1,0 +1,196 @@
+"""Reads a script's arguments as its header states them, or says that they are nonsense."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+CODE, SKU, ID, UNITS = 64, 256, 512, 1_000_000_000
+WHOLE = re.compile(r"-?[0-9]+\Z")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Nonsense(Exception):
+    """An argument that no sane caller sends."""
+
+
+class Cursor:
+    """The arguments, one by one."""
+
+    def __init__(self, arguments: Sequence[Any]) -> None:
+        self.rest = list(arguments)
+
+    def raw(self) -> Any:
+        if not self.rest:
+            raise Nonsense("too few arguments")
+        return self.rest.pop(0)
+
+    def next(self) -> str:
+        value = self.raw()
+        return value.decode() if isinstance(value, bytes) else str(value)
+
+    def optional(self, most: int) -> str:
+        value = self.next()
+        if len(value.encode()) > most or CONTROL.search(value):
+            raise Nonsense(f"not a text: {value!r}")
+        return value
+
+    def text(self, most: int) -> str:
+        value = self.optional(most)
+        if not value:
+            raise Nonsense("a text is missing")
+        return value
+
+    def whole(self, least: int, most: int) -> int:
+        value = self.next()
+        if len(value) > 16 or not WHOLE.match(value) or not least <= int(value) <= most:
+            raise Nonsense(f"not a whole number from {least} to {most}: {value!r}")
+        return int(value)
+
+    def whole_or_none(self, least: int, most: int) -> int | None:
+        if self.rest and self.rest[0] == "":
+            self.next()
+            return None
+        return self.whole(least, most)
+
+    def choice(self, *words: str) -> str:
+        value = self.next()
+        if value not in words:
+            raise Nonsense(f"{value!r} is none of {words}")
+        return value
+
+    def many(self, least: int, most: int, one: Callable[["Cursor"], Any]) -> list:
+        return [one(self) for _ in range(self.whole(least, most))]
+
+
+def flag(cursor: Cursor) -> bool:
+    return cursor.whole(0, 1) == 1
+
+
+def texts(most: int, least: int, count: int) -> Callable[[Cursor], list[str]]:
+    return lambda cursor: cursor.many(least, count, lambda one: one.text(most))
+
+
+def text(most: int) -> Callable[[Cursor], str]:
+    return lambda cursor: cursor.text(most)
+
+
+def optional(most: int) -> Callable[[Cursor], str]:
+    return lambda cursor: cursor.optional(most)
+
+
+def whole(least: int, most: int) -> Callable[[Cursor], int]:
+    return lambda cursor: cursor.whole(least, most)
+
+
+def candidates(cursor: Cursor) -> list[tuple[str, int]]:
+    """In rank order, each where it stands first."""
+    first: dict[str, int] = {}
+    for code, tie in cursor.many(0, 15, lambda one: (one.text(CODE), one.whole(0, 10_000))):
+        first.setdefault(code, tie)
+    return list(first.items())
+
+
+def demand_lines(cursor: Cursor) -> list[tuple[str, str, int]]:
+    lines = cursor.many(1, 1_500, lambda one: (one.text(ID), one.text(SKU), one.whole(1, UNITS)))
+    if len({line for line, _, _ in lines}) < len(lines):
+        raise Nonsense("a line is named twice")
+    return lines
+
+
+def stock_lines(least: int) -> Callable[[Cursor], list]:
+    return lambda cursor: cursor.many(1, 500, lambda one: (one.text(SKU), one.text(CODE), one.whole(least, UNITS)))
+
+
+def corrections(cursor: Cursor) -> list:
+    lines = stock_lines(-UNITS)(cursor)
+    if any(units == 0 for _, _, units in lines):
+        raise Nonsense("a correction of nothing")
+    return lines
+
+
+def returned_lines(cursor: Cursor) -> list:
+    words = ("restock", "quarantine", "scrap")
+    return cursor.many(1, 500, lambda one: (one.text(ID), one.text(CODE), one.whole(1, UNITS), one.choice(*words)))
+
+
+OP = {"op": text(ID + CODE + 32), "fingerprint": text(16), "actor": optional(128)}
+CHANGE = {**OP, "order_id": text(ID + CODE)}
+READ = {"owner": optional(ID), "locations": texts(CODE, 0, 100)}
+QUOTA = {**OP, "why": optional(256), "sku": text(SKU), "location": text(CODE)}
+ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
+    "receive": {**OP, "why": optional(256), "lines": stock_lines(1)},
+    "adjust": {**OP, "why": text(256), "lines": corrections},
+    "unavailable": {
+        **OP,
+        "reason": text(CODE),
+        "direction": lambda cursor: cursor.choice("in", "out"),
+        "lines": stock_lines(1),
+    },
+    "set_quota": {**QUOTA, "channel": text(CODE), "quota": whole(0, UNITS), "floor": whole(0, UNITS)},
+    "move_quota": {**QUOTA, "giver": text(CODE), "taker": text(CODE), "units": whole(1, UNITS)},
+    "hold": {
+        **OP,
+        "hold_id": text(ID),
+        "channel": text(CODE),
+        "owner": optional(ID),
+        "ttl_ms": whole(1, 10**10),
+        "partial": flag,
+        "candidates": candidates,
+        "lines": demand_lines,
+    },
+    "extend": {**OP, "hold_id": text(ID), "ttl_ms": whole(1, 10**10)},
+    "release": {**OP, "hold_id": text(ID)},
+    "expire": {
+        "elapsed_ms": lambda cursor: cursor.whole_or_none(0, 10**12),
+        "accept": flag,
+        "limit": whole(1, 100),
+    },
+    "order": {
+        **OP,
+        "mode": lambda cursor: cursor.choice("take", "preview"),
+        "channel": text(CODE),
+        "external_id": text(ID),
+        "kind": lambda cursor: cursor.choice("promise", "firm", "gone"),
+        "hold_id": optional(ID),
+        "partial": flag,
+        "candidates": candidates,
+        "lines": demand_lines,
+    },
+    "pick": {**CHANGE, "location": optional(CODE)},
+    "ship": {
+        **CHANGE,
+        "lines": lambda cursor: cursor.many(0, 500, lambda one: (one.text(ID), one.text(CODE), one.whole(1, UNITS))),
+    },
+    "cancel": {
+        **CHANGE,
+        "why": optional(256),
+        "lines": lambda cursor: cursor.many(0, 1_500, lambda one: (one.text(ID), one.whole_or_none(1, UNITS))),
+    },
+    "return_units": {**OP, "order_id": optional(ID + CODE), "why": optional(256), "lines": returned_lines},
+    "serve": {"sweep": flag, "skus": whole(1, 100), "lines": whole(1, 100)},
+    "availability": {**READ, "channels": texts(CODE, 1, 100), "skus": texts(SKU, 1, 100)},
+    "explain": {**READ, "channel": text(CODE), "sku": text(SKU)},
+    "configure": {
+        **OP,
+        "base": optional(16),
+        "version": whole(1, 10**12),
+        "fields": lambda cursor: cursor.many(0, 1_000, lambda one: (one.text(SKU + 16), one.raw())),
+        "skus": texts(SKU, 0, 1_000),
+    },
+}
+"""What follows epoch, config and now_ms, verb by verb."""
+
+
+def read(verb: str, arguments: Sequence[Any]) -> dict[str, Any]:
+    """The named arguments; what only the verb itself needs is under `own`. Raises Nonsense."""
+    cursor = Cursor(arguments)
+    head = {"epoch": cursor.text(64), "config": cursor.optional(16), "now_ms": cursor.whole_or_none(0, 10**13)}
+    values = {name: take(cursor) for name, take in ARGUMENTS[verb].items()}
+    if cursor.rest:
+        raise Nonsense("too many arguments")
+    if "fingerprint" in values and len(values["fingerprint"]) != 16:
+        raise Nonsense("the fingerprint is not 16 bytes")
+    if verb == "move_quota" and values["giver"] == values["taker"]:
+        raise Nonsense("a quota moves to another channel")
+    own = {name: value for name, value in values.items() if name not in OP}
+    return {**head, **{name: value for name, value in values.items() if name in OP}, "own": own}

@@ -1,0 +1,439 @@
+"""The oracle's verbs: each changes the books, or raises Refused with a word and its facts."""
+
+from typing import Any
+
+from allocator import Channel, Config
+from tests.allocator.oracle_state import Books, Hold, Line, Order, Take, rows, take_at
+from tests.allocator.oracle_take import Demand
+from tests.allocator.oracle_view import available, explained
+
+PLACE_MAX = 10_000_000_000
+UNITS_MAX = 1_000_000_000
+
+Answer = tuple[str, list[Any]]
+
+
+class Refused(Exception):
+    """A decided no."""
+
+    def __init__(self, word: str, *facts: Any) -> None:
+        super().__init__(word)
+        self.word, self.facts = word, list(facts)
+
+
+class Verbs:
+    def __init__(self, books: Books, now: int) -> None:
+        self.books = books
+        self.now = now
+
+    # --- who is known ------------------------------------------------------------------------------------------
+
+    def _channel(self, code: str) -> Channel:
+        channel = self.books.channel(code)
+        if channel is None:
+            raise Refused("unknown_channel", code)
+        return channel
+
+    def _know_skus(self, skus: list[str]) -> None:
+        unknown = [sku for sku in dict.fromkeys(skus) if sku not in self.books.versions]
+        if unknown:
+            raise Refused("unknown_sku", *unknown)
+
+    def _know_locations(self, codes: list[str]) -> None:
+        unknown = [code for code in dict.fromkeys(codes) if not self.books.has_location(code)]
+        if unknown:
+            raise Refused("unknown_location", *unknown)
+
+    def _order(self, order_id: str) -> Order:
+        if order_id not in self.books.orders:
+            raise Refused("unknown_order", order_id)
+        return self.books.orders[order_id]
+
+    def _lines(self, order: Order, wanted: list[Any]) -> dict[str, Line]:
+        lines = {line.line: line for line in order.lines}
+        for name, *_ in wanted:
+            if name not in lines:
+                raise Refused("unknown_line", name)
+        return lines
+
+    def _open_hold(self, hold_id: str) -> Hold:
+        hold = self.books.holds.get(hold_id)
+        if hold is None:
+            raise Refused("unknown_hold", hold_id)
+        if hold.state != "open":
+            raise Refused("hold_ended", hold_id, hold.state)
+        return hold
+
+    # --- stock -------------------------------------------------------------------------------------------------
+
+    def _move_stock(self, lines: list[Any], *, may_fall: bool) -> Answer:
+        self._know_skus([sku for sku, _, _ in lines])
+        self._know_locations([code for _, code, _ in lines])
+        for sku, code, units in lines:
+            self._put(sku, code, units, may_fall=may_fall)
+        return "moved", []
+
+    def _put(self, sku: str, code: str, units: int, *, may_fall: bool = False) -> None:
+        shelf = self.books.shelf(sku, code)
+        if may_fall and units < 0 and shelf.on_hand + units < 0:
+            raise Refused("not_enough", sku, code, shelf.on_hand)
+        if shelf.on_hand + units > PLACE_MAX:
+            raise Refused("over_limit", sku, code, shelf.on_hand)
+        shelf.on_hand += units
+        self.books.touched.add(sku)
+
+    def receive(self, why: str, lines: list[Any]) -> Answer:
+        return self._move_stock(lines, may_fall=False)
+
+    def adjust(self, why: str, lines: list[Any]) -> Answer:
+        return self._move_stock(lines, may_fall=True)
+
+    def unavailable(self, reason: str, direction: str, lines: list[Any]) -> Answer:
+        self._know_skus([sku for sku, _, _ in lines])
+        self._know_locations([code for _, code, _ in lines])
+        for sku, code, units in lines:
+            shelf = self.books.shelf(sku, code)
+            sound = max(0, shelf.on_hand - shelf.reasons.total())
+            there = sound if direction == "in" else shelf.reasons[reason]
+            if units > there:
+                raise Refused("not_enough", sku, code, there)
+            shelf.reasons[reason] += units if direction == "in" else -units
+            self.books.touched.add(sku)
+        return "moved", []
+
+    def set_quota(self, *, why: str, sku: str, location: str, channel: str, quota: int, floor: int) -> Answer:
+        self._channel(channel)
+        self._know_skus([sku])
+        self._know_locations([location])
+        quotas = self.books.shelf(sku, location).quotas
+        if quotas.get(channel, [0, 0]) != [quota, floor]:
+            quotas[channel] = [quota, floor]
+            self.books.touched.add(sku)
+        return "moved", []
+
+    def move_quota(self, *, why: str, sku: str, location: str, giver: str, taker: str, units: int) -> Answer:
+        self._channel(giver)
+        self._channel(taker)
+        self._know_skus([sku])
+        self._know_locations([location])
+        quotas = self.books.shelf(sku, location).quotas
+        mine, others = quotas.get(giver, [0, 0]), quotas.setdefault(taker, [0, 0])
+        spare = max(0, mine[0] - self.books.consumed(sku, location, giver))
+        if units > spare:
+            raise Refused("not_enough", sku, location, spare)
+        if others[0] + units > UNITS_MAX:
+            raise Refused("over_limit", sku, location, others[0])
+        mine[0], others[0] = mine[0] - units, others[0] + units
+        self.books.touched.add(sku)
+        return "moved", []
+
+    # --- asking ------------------------------------------------------------------------------------------------
+
+    def availability(self, owner: str, locations: list[str], channels: list[str], skus: list[str]) -> Answer:
+        for code in channels:
+            self._channel(code)
+        return "available", available(self.books, owner, set(locations), channels, skus)
+
+    def explain(self, owner: str, locations: list[str], channel: str, sku: str) -> Answer:
+        known = self._channel(channel)
+        self._know_skus([sku])
+        return "explained", explained(self.books, owner, set(locations), known, sku)
+
+    # --- holds -------------------------------------------------------------------------------------------------
+
+    def hold(
+        self,
+        *,
+        hold_id: str,
+        channel: str,
+        owner: str,
+        ttl_ms: int,
+        partial: bool,
+        candidates: list[Any],
+        lines: list[Any],
+    ) -> Answer:
+        known = self._channel(channel)
+        self._know_skus([sku for _, sku, _ in lines])
+        replaced = self._replace(channel, owner)
+        wanted = [Line(*line, left=line[2]) for line in lines]
+        demand = Demand(self.books, known, wanted, candidates)
+        word, facts, plan = demand.promise(partial=partial)
+        if word:
+            raise Refused(word, *facts)
+        takes: dict[str, list[Take]] = {line.sku: [] for line in wanted}
+        for line in wanted:
+            for take in line.takes:
+                for part in take.parts:
+                    take_at(takes[line.sku], take.location).add(part.source, part.units, part.quota)
+        self.books.holds[hold_id] = Hold(channel, owner, "open", self.now + ttl_ms, takes)
+        held = [[line.line, line.sku, line.ordered, line.ordered - line.left] for line in wanted]
+        said = [[sku, rows(taken)] for sku, taken in takes.items()]
+        return "held", [self.now + ttl_ms, held, said, plan, demand.trace("openly"), replaced]
+
+    def _replace(self, channel: str, owner: str) -> str:
+        """An owner's open hold on a channel makes room for the new one."""
+        for id, hold in self.books.holds.items():
+            if owner and (hold.channel, hold.owner, hold.state) == (channel, owner, "open"):
+                self._end(hold, "replaced")
+                return id
+        return ""
+
+    def _end(self, hold: Hold, state: str) -> None:
+        for sku, takes in hold.takes.items():
+            if any(take.units for take in takes):
+                self.books.touched.add(sku)
+        hold.takes, hold.state = {}, state
+
+    def extend(self, hold_id: str, ttl_ms: int) -> Answer:
+        hold = self._open_hold(hold_id)
+        hold.deadline_ms = max(hold.deadline_ms, self.now + ttl_ms)
+        return "extended", [hold.deadline_ms]
+
+    def release(self, hold_id: str) -> Answer:
+        self._end(self._open_hold(hold_id), "released")
+        return "released", []
+
+    def expire(self, limit: int) -> Answer:
+        due = [
+            (h.deadline_ms, id) for id, h in self.books.holds.items() if h.state == "open" and h.deadline_ms <= self.now
+        ]
+        ended = [id for _, id in sorted(due)[:limit]]
+        for id in ended:
+            self._end(self.books.holds[id], "expired")
+        return "expired", [ended, int(limit > 0 and len(ended) == limit)]
+
+    # --- orders ------------------------------------------------------------------------------------------------
+
+    def order(
+        self,
+        *,
+        op: str,
+        mode: str,
+        channel: str,
+        external_id: str,
+        kind: str,
+        hold_id: str,
+        partial: bool,
+        candidates: list[Any],
+        lines: list[Any],
+    ) -> Answer:
+        known = self._channel(channel)
+        if kind == "gone" and not candidates:
+            raise Refused("invalid", "candidates")
+        self._know_skus([sku for _, sku, _ in lines])
+        if kind == "gone":
+            self._know_locations([candidates[0][0]])
+        wanted = [Line(*line, left=line[2]) for line in lines]
+        order = Order(channel, external_id, kind, op, self.now, known.rank, candidates, wanted)
+        self.books.orders[f"{channel}:{external_id}" if mode == "take" else f"preview of {op}"] = order
+        hold_said = self._take_over(order, hold_id)
+        demand = Demand(self.books, known, wanted, candidates)
+        plan = getattr(self, f"_{kind}")(order, demand, partial)
+        said = [kind, order.state, self.now, [line.row() for line in wanted], hold_said, plan]
+        said.append(demand.trace("openly" if kind == "promise" else "any"))
+        if kind == "gone":
+            self._leave(order, said)
+        return "placed", said
+
+    def _take_over(self, order: Order, hold_id: str) -> str:
+        """Re-take a hold's units where they lie, as far as they are there; a gone sale only where it left."""
+        hold = self.books.holds.get(hold_id)
+        if hold is None:
+            return "unknown" if hold_id else ""
+        if hold.channel != order.channel:
+            return "other_channel"
+        if hold.state != "open":
+            return hold.state
+        for sku, takes in hold.takes.items():
+            for take in takes:
+                if order.kind != "gone" or take.location == order.candidates[0][0]:
+                    self._retake(order, sku, take)
+        self._end(hold, "ordered")
+        return "used"
+
+    def _retake(self, order: Order, sku: str, take: Take) -> None:
+        shelf = self.books.shelf(sku, take.location)
+        for line in order.lines:
+            there = shelf.on_hand - shelf.reasons.total() - self.books.committed(sku, take.location)
+            units = min(take.units, line.left, there) if line.sku == sku else 0
+            if units > 0:
+                self.books.touched.add(sku)
+                mine = take_at(line.takes, take.location)
+                for part in take.remove(units, last=False):
+                    mine.add(part.source, part.units, part.quota)
+                line.left -= units
+
+    def _promise(self, order: Order, demand: Demand, partial: bool) -> str:
+        word, facts, plan = demand.promise(partial=partial)
+        if word:
+            raise Refused(word, *facts)
+        for line in order.lines:
+            line.cancelled, line.left = line.left, 0
+        return plan
+
+    def _firm(self, order: Order, demand: Demand, partial: bool) -> str:
+        plan = demand.firm()
+        for line in order.lines:
+            if line.left:
+                self.books.touched.add(line.sku)
+            line.backordered, line.left = line.left, 0
+        return plan
+
+    def _gone(self, order: Order, demand: Demand, partial: bool) -> str:
+        code = order.candidates[0][0]
+        demand.gone(code)
+        for line in order.lines:
+            on_hand = self.books.shelf(line.sku, code).on_hand
+            if on_hand - self.books.committed(line.sku, code) < -PLACE_MAX:
+                raise Refused("over_limit", line.sku, code, on_hand)
+        return "single"
+
+    def _leave(self, order: Order, said: list[Any]) -> None:
+        """The goods of a gone sale are out of the door: all of it is shipped, and its takes are only told."""
+        for line, row in zip(order.lines, said[3], strict=True):
+            for take in line.takes:
+                self._ship_take(line, take, take.units)
+            line.takes = []
+            row[3], row[4] = 0, line.shipped
+        said[1] = order.state
+
+    def _ship_take(self, line: Line, take: Take, units: int) -> None:
+        shelf = self.books.shelf(line.sku, take.location)
+        for part in take.remove(units, last=False):
+            if part.quota:
+                shelf.spent[part.quota] += part.units
+        shelf.on_hand -= units
+        line.shipped += units
+        self.books.touched.add(line.sku)
+
+    def _changed(self, order: Order) -> Answer:
+        for line in order.lines:
+            line.takes = [take for take in line.takes if take.units]
+        return "changed", [order.state, [line.row() for line in order.lines]]
+
+    def pick(self, order_id: str, location: str) -> Answer:
+        order = self._order(order_id)
+        takes = [take for line in order.lines for take in line.takes if location in {"", take.location}]
+        if not takes:
+            raise Refused("not_committed", "", location, 0)
+        for take in takes:
+            take.picking = True
+        return self._changed(order)
+
+    def ship(self, order_id: str, lines: list[Any]) -> Answer:
+        order = self._order(order_id)
+        known = self._lines(order, lines)
+        every = [(line.line, take.location, take.units) for line in order.lines for take in line.takes]
+        if not lines and not every:
+            raise Refused("not_committed", "", "", 0)
+        for name, code, units in lines or every:
+            line = known[name]
+            takes = [take for take in line.takes if take.location == code]
+            there, left = sum(take.units for take in takes), units
+            if left > there:
+                raise Refused("not_committed", name, code, there)
+            for take in takes:
+                some = min(take.units, left)
+                left -= some
+                if some:
+                    self._ship_take(line, take, some)
+        return self._changed(order)
+
+    def cancel(self, order_id: str, why: str, lines: list[Any]) -> Answer:
+        order = self._order(order_id)
+        known = self._lines(order, lines)
+        cancelled = 0
+        for name, units in lines or [(line.line, None) for line in order.lines]:
+            line = known[name]
+            may = line.backordered + line.conflict + line.committed - line.picking
+            asked = may + line.picking if units is None else units
+            if asked > may and line.picking:
+                raise Refused("pick_started", name, line.picking)
+            if asked > may:
+                raise Refused("not_committed", name, "", may)
+            self._cancel_line(line, asked)
+            cancelled += asked
+        if not cancelled:
+            raise Refused("not_committed", "", "", 0)
+        return self._changed(order)
+
+    def _cancel_line(self, line: Line, units: int) -> None:
+        """What waits goes first, then what is committed and not being picked, the last taken first."""
+        line.cancelled += units
+        if units:
+            self.books.touched.add(line.sku)
+        for debt in ("backordered", "conflict"):
+            some = min(getattr(line, debt), units)
+            setattr(line, debt, getattr(line, debt) - some)
+            units -= some
+        for take in reversed(line.takes):
+            some = 0 if take.picking else min(take.units, units)
+            take.remove(some, last=True)
+            units -= some
+
+    def return_units(self, order_id: str, why: str, lines: list[Any]) -> Answer:
+        order = self._order(order_id) if order_id else None
+        sold = self._lines(order, lines) if order else {}
+        skus = {name: sold[name].sku if order else name for name, *_ in lines}
+        self._know_skus(list(skus.values()))
+        self._know_locations([code for _, code, _, _ in lines])
+        for name, code, units, disposition in lines:
+            if order:
+                self._take_back(sold[name], units)
+            if disposition != "scrap":
+                self._put(skus[name], code, units)
+            if disposition == "quarantine":
+                self.books.shelf(skus[name], code).reasons["quarantine"] += units
+        return self._changed(order) if order else ("moved", [])
+
+    def _take_back(self, line: Line, units: int) -> None:
+        if units > line.shipped - line.returned:
+            raise Refused("not_shipped", line.line, line.shipped - line.returned)
+        line.returned += units
+
+    def serve(self, sweep: bool, skus: int, lines: int) -> Answer:
+        if sweep:
+            self.books.servable |= {sku for sku in self.books.versions if self._queue(sku)}
+        chosen, served, more = sorted(self.books.servable)[:skus], [], False
+        for sku in chosen:
+            queue = self._queue(sku)[:lines]
+            got = [[id, line.line, sku, self._serve(order, line)] for _, id, _, order, line in queue]
+            got = [row for row in got if row[3]]
+            served += got
+            if len(queue) == lines and got:
+                more = True
+            else:
+                self.books.servable.discard(sku)
+        return "served", [served, int(more or len(chosen) == skus)]
+
+    def _queue(self, sku: str) -> list[Any]:
+        """Who waits for a sku: best ranked channel first, then oldest."""
+        waiting = [
+            ((order.rank, order.placed_ms), id, line.line, order, line)
+            for id, order in self.books.orders.items()
+            for line in order.lines
+            if line.sku == sku and line.backordered
+        ]
+        return sorted(waiting, key=lambda entry: entry[:3])
+
+    def _serve(self, order: Order, line: Line) -> int:
+        channel = self.books.channel(order.channel)
+        if channel is None:
+            return 0
+        line.left, waiting = line.backordered, line.backordered
+        line.backordered = 0
+        Demand(self.books, channel, [line], order.candidates).firm(serving=True)
+        line.backordered, line.left = line.left, 0
+        return waiting - line.backordered
+
+    # --- config ------------------------------------------------------------------------------------------------
+
+    def configure(self, base: str, version: int, fields: list[Any], skus: list[str], config: Config) -> Answer:
+        if base != self.books.config_version:
+            raise Refused("stale_config", self.books.config_version)
+        if version <= int(base or 0):
+            raise Refused("invalid", "version")
+        made = [sku for sku in dict.fromkeys(skus) if sku not in self.books.versions]
+        self.books.versions |= dict.fromkeys(made, 0)
+        self.books.config, self.books.config_version = config, str(version)
+        return "configured", [version, len(made)]

@@ -1,0 +1,162 @@
+"""Scripts called as nobody should call them: every argument of every verb by name, with what must be refused."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from redis.asyncio import Redis
+
+from allocator import Pipe, SellerKeys
+from allocator.answers import unpack
+from allocator.scripts import scripts
+
+from .fixtures import CUP, EPOCH, NOW
+
+NUMBERS = [
+    *("nan", "inf", "-inf", "-nan", "-1", "0", "-0.0", "0.5", "1.0", "1e2", "1E2", "0x10", " 7 ", "7 ", "+7", "--7", "7,0"),
+    *("", "seven", "1_000", "٣", "\x007", "7\n", str(2**53), str(2**63), "9" * 400, "100000000000000"),
+]
+"""What callers may send for a number. Only plain whole numbers within the limits are taken."""
+
+TEXTS = ["a\nb", "\x00", "tab\there", "\x1b[2J", "\x7f"]
+"""Control characters part the fields of index members, so no text may have them."""
+
+
+class Arg(NamedTuple):
+    """An argument with a value that is right, and values that are wrong."""
+
+    name: str
+    right: str
+    wrong: tuple[str, ...]
+
+
+def text(name: str, right: str, longest: int) -> Arg:
+    return Arg(name, right, ("", "x" * (longest + 1), *TEXTS))
+
+
+def optional(name: str, right: str, longest: int) -> Arg:
+    return Arg(name, right, ("x" * (longest + 1), *TEXTS))
+
+
+def whole(name: str, right: str, least: int, most: int, *, empty: bool = False) -> Arg:
+    wrong = [value for value in NUMBERS if not _fits(value, least, most) and not (empty and value == "")]
+    return Arg(name, right, (*wrong, str(least - 1), str(most + 1)))
+
+
+def _fits(value: str, least: int, most: int) -> bool:
+    return bool(re.fullmatch(r"-?[0-9]+", value)) and len(value) <= 16 and least <= int(value) <= most
+
+
+def choice(name: str, right: str) -> Arg:
+    return Arg(name, right, ("", "nonsense", right.upper(), f"{right} "))
+
+
+UNITS = 1_000_000_000
+HEAD = [text("epoch", EPOCH, 64), optional("config", "", 16), whole("now_ms", str(NOW), 0, 10**13, empty=True)]
+OP = [text("op", "raw", 608), Arg("fingerprint", "f" * 16, ("", "short", "f" * 17, "\n" * 16)), optional("actor", "", 128)]
+MOVE = [whole("lines", "1", 1, 500), text("sku", CUP, 256), text("location", "oslo", 64)]
+DEMAND = [
+    whole("candidates", "2", 0, 15),
+    *(text("candidate", "oslo", 64), whole("tie", "0", 0, 10_000)),
+    *(text("candidate", "rome", 64), whole("tie", "1", 0, 10_000)),
+    whole("lines", "2", 1, 1_500),
+    *(text("line", "1", 512), text("sku", CUP, 256), whole("units", "1", 1, UNITS)),
+    *(text("line", "2", 512), text("sku", CUP, 256), whole("units", "1", 1, UNITS)),
+]
+ORDER_ID = text("order_id", "shop:1", 576)
+WHY = optional("why", "", 256)
+
+VERBS: dict[str, list[Arg]] = {
+    "adjust": [*HEAD, *OP, text("why", "count", 256), *MOVE, Arg("units", "1", whole("units", "1", -UNITS, UNITS).wrong)],
+    "availability": [
+        *HEAD,
+        optional("owner", "ann", 512),
+        *(whole("locations", "1", 0, 100), text("location", "oslo", 64)),
+        *(whole("channels", "1", 1, 100), text("channel", "shop", 64)),
+        *(whole("skus", "1", 1, 100), text("sku", CUP, 256)),
+    ],
+    "begin": [text("epoch", EPOCH, 64)],
+    "cancel": [
+        *(*HEAD, *OP, ORDER_ID, WHY, whole("lines", "1", 0, 1_500)),
+        *(text("line", "1", 512), whole("units", "1", 1, UNITS, empty=True)),
+    ],
+    "configure": [
+        *(*HEAD, *OP, optional("base", "1", 16), whole("version", "2", 1, 10**12)),
+        *(whole("fields", "1", 0, 1_000), text("field", "ranks", 272), Arg("value", "", ())),
+        *(whole("skus", "1", 0, 1_000), text("sku", CUP, 256)),
+    ],
+    "expire": [
+        *HEAD,
+        whole("elapsed_ms", "0", 0, 10**12, empty=True),
+        *(whole("accept", "0", 0, 1), whole("limit", "1", 1, 100)),
+    ],
+    "explain": [
+        *HEAD,
+        optional("owner", "ann", 512),
+        *(whole("locations", "1", 0, 100), text("location", "oslo", 64)),
+        *(text("channel", "shop", 64), text("sku", CUP, 256)),
+    ],
+    "extend": [*HEAD, *OP, text("hold_id", "h1", 512), whole("ttl_ms", "1", 1, 10**10)],
+    "find": [*HEAD, choice("kind", "hold"), text("id", "h1", 576)],
+    "hold": [
+        *(*HEAD, *OP, text("hold_id", "h9", 512), text("channel", "shop", 64), optional("owner", "ann", 512)),
+        *(whole("ttl_ms", "1", 1, 10**10), whole("partial", "0", 0, 1), *DEMAND),
+    ],
+    "move_quota": [
+        *(*HEAD, *OP, WHY, text("sku", CUP, 256), text("location", "oslo", 64)),
+        *(text("from", "shop", 64), text("to", "amazon", 64), whole("units", "1", 1, UNITS)),
+    ],
+    "order": [
+        *(*HEAD, *OP, choice("mode", "take"), text("channel", "shop", 64), text("external_id", "9", 512)),
+        *(choice("kind", "promise"), optional("hold_id", "", 512), whole("partial", "0", 0, 1), *DEMAND),
+    ],
+    "pick": [*HEAD, *OP, ORDER_ID, optional("location", "", 64)],
+    "receive": [*HEAD, *OP, WHY, *MOVE, whole("units", "1", 1, UNITS)],
+    "release": [*HEAD, *OP, text("hold_id", "h1", 512)],
+    "return_units": [
+        *(*HEAD, *OP, optional("order_id", "shop:1", 576), WHY, whole("lines", "1", 1, 500)),
+        *(text("line or sku", "1", 512), text("location", "oslo", 64), whole("units", "1", 1, UNITS)),
+        choice("disposition", "restock"),
+    ],
+    "serve": [*HEAD, whole("sweep", "0", 0, 1), whole("skus", "1", 1, 100), whole("lines", "1", 1, 100)],
+    "set_quota": [
+        *(*HEAD, *OP, WHY, text("sku", CUP, 256), text("location", "oslo", 64), text("channel", "shop", 64)),
+        *(whole("quota", "1", 0, UNITS), whole("floor", "0", 0, UNITS)),
+    ],
+    "ship": [
+        *(*HEAD, *OP, ORDER_ID, whole("lines", "1", 0, 500)),
+        *(text("line", "1", 512), text("location", "oslo", 64), whole("units", "1", 1, UNITS)),
+    ],
+    "unavailable": [*HEAD, *OP, text("reason", "damaged", 64), choice("direction", "in"), *MOVE, whole("units", "1", 1, UNITS)],
+}
+"""Every argument of every verb, in order."""
+
+
+def right(verb: str) -> list[str]:
+    """A call that the verb understands."""
+    return [argument.right for argument in VERBS[verb]]
+
+
+def changed(verb: str, **values: str) -> list[str]:
+    """A call with other values for some arguments."""
+    return [values.get(argument.name, argument.right) for argument in VERBS[verb]]
+
+
+def wrong_calls(verb: str) -> Iterator[tuple[str, list[str]]]:
+    """Calls with one wrong value, one argument missing or one too many, each with what is wrong about it."""
+    arguments = right(verb)
+    for position, argument in enumerate(VERBS[verb]):
+        before, after = arguments[:position], arguments[position + 1 :]
+        for value in argument.wrong:
+            yield f"{argument.name}={value[:20]!r}", [*before, value, *after]
+    for length in range(len(arguments)):
+        yield f"only {length} arguments", arguments[:length]
+    yield "one too many", [*arguments, ""]
+    yield "one too many", [*arguments, "1"]
+
+
+async def call(redis: Redis, verb: str, arguments: list[str]) -> tuple[str, object]:
+    """The outcome word and its facts."""
+    script = scripts()[verb]
+    word, packed, _, _ = await Pipe(redis).run(script, SellerKeys("main").named(*script.keys), arguments)
+    return word.decode(), unpack(packed)

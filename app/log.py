@@ -15,10 +15,11 @@ from typing import Any, Final
 
 import structlog
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import problems
-from .deps import OP_KEY
+from .deps import OP_KEY, OP_KEY_MAX
 from .edge import keep_slashes, path_names
 
 REQUEST_ID: Final = b"x-request-id"
@@ -96,6 +97,8 @@ class RequestLog:
 
         try:
             await self._app(scope, receive, told)
+        except ClientDisconnect:
+            log.info("client_gone", method=scope["method"], path=template(scope))
         except Exception as error:
             log.exception("request_failed", method=scope["method"], path=template(scope))
             if status:
@@ -126,7 +129,7 @@ def _names(scope: Scope) -> dict[str, str]:
     """The caller's ids in this request: they name the op."""
     names = path_names(scope)
     key = Request(scope).headers.get(OP_KEY)
-    return {**names, "op": key} if key else names
+    return {**names, "op": key[:OP_KEY_MAX]} if key else names
 
 
 def _name(scope: Scope) -> str:

@@ -45,9 +45,10 @@ async def open_service(settings: Settings) -> AsyncIterator[State]:
     The service's state, open until the block ends.
 
     Blocks while an embedded server starts, and must run in a thread that lives as long as the service. Raises
-    FolderForeign, FolderInUse, ServerFailed, UnsafeServer, OtherDataset, and what SQL and redis-py raise when their
-    server is away.
+    Invalid (the seed), FolderForeign, FolderInUse, ServerFailed, UnsafeServer, OtherDataset, NotReady (a new database
+    for a store in use), and what SQL and redis-py raise when their server is away.
     """
+    seed = load_seed(settings.seed_path) if settings.seed_path else None
     async with AsyncExitStack() as stack:
         folder, redis_url = _open_folder(stack, settings)
         client = make_client(redis_url)
@@ -58,8 +59,8 @@ async def open_service(settings: Settings) -> AsyncIterator[State]:
         allocators = await _open_dataset(database, pipe, folder)
         ready = await _is_ready(allocators)
         pepper = _pepper(settings, folder)
-        if settings.seed_path is not None and ready:
-            await apply_seed(database, allocators[SELLER], load_seed(settings.seed_path), now_ms=now_ms())
+        if seed and ready:
+            await apply_seed(database, allocators[SELLER], seed, now_ms=now_ms())
         yield State(settings, database, Keys(database, pepper), allocators)
 
 
@@ -105,9 +106,18 @@ async def _open_dataset(database: Database, pipe: Pipe, folder: DataFolder | Non
         await ensure_seller(session, SELLER, "Main")
         allocators = {seller.code: _allocator(pipe, seller, dataset) for seller in await list_sellers(session)}
         if dataset.created_ms == started_ms:
-            for allocator in allocators.values():
-                await allocator.begin()
+            await _begin(allocators)
     return allocators
+
+
+async def _begin(allocators: dict[str, Allocator]) -> None:
+    for allocator in allocators.values():
+        try:
+            await allocator.begin()
+        except errors.NotReady as error:
+            found = error.facts.get("epoch_found") or "without a name"
+            says = f"the database is new, but the store holds data set {found}: use its own database, or an empty store"
+            raise errors.NotReady(says, error.facts) from error
 
 
 def _allocator(pipe: Pipe, seller: SellerFacts, dataset: DatasetFacts) -> Allocator:

@@ -39,10 +39,10 @@ local owner = args.optional('owner', args.ID_MAX)
 local only = asking.read_only_locations()
 local channels, skus = {}, {}
 for i = 1, args.whole('channels', 1, 100) do
-  channels[i] = args.text('channel', args.CODE_MAX)
+  channels[i] = args.code('channel')
 end
 for i = 1, args.whole('skus', 1, 100) do
-  skus[i] = args.text('sku', args.SKU_MAX)
+  skus[i] = args.sku()
 end
 
 local refused = gate.pass(head)

@@ -42,11 +42,11 @@ local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4
 --@include changes
 
 local head = gate.read_op(gate.read_head())
-local order_id = args.text('order_id', args.ID_MAX + args.CODE_MAX)
+local order_id = args.order_id()
 local why = args.optional('why', 256)
 local wanted = {}
 for i = 1, args.whole('lines', 0, 1500) do
-  wanted[i] = { line = args.text('line', args.ID_MAX), units = args.whole_or_none('units', 1, args.UNITS_MAX) }
+  wanted[i] = { line = args.id('line'), units = args.whole_or_none('units', 1, args.UNITS_MAX) }
 end
 
 local refused, order = gate.pass(head), nil

@@ -25,7 +25,8 @@
 -- KEEPS
 --   Every other verb sees the whole old config or the whole new one.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6] }
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
+  servable = KEYS[6] }
 
 --@include args
 --@include gate
@@ -47,7 +48,7 @@ for _ = 1, args.whole('fields', 0, 1000) do
 end
 local skus = {}
 for i = 1, args.whole('skus', 0, 1000) do
-  skus[i] = args.text('sku', args.SKU_MAX)
+  skus[i] = args.sku()
 end
 
 local refused = gate.pass(head)

@@ -19,12 +19,13 @@
 --   unknown_channel [channel]
 --   unknown_sku [sku]
 --   explained [version, overflow, shelves, debts, steps, rules, spread]
---     shelves  [[location, on_hand, unavailable, held, committed, available, safety_stock, free, own, shared, borrowable,
---                open, deficit, quotas], ...] in rank order; quotas [[channel, quota, consumed, floor], ...]
+--     shelves  [[location, on_hand, unavailable, held, committed, available, safety_stock, free, own, shared,
+--                borrowable, open, deficit, quotas], ...] in rank order; quotas
+--                [[channel, quota, consumed, floor], ...]
 --     debts    [backordered, conflict, deficits]
 --     steps    [open, owed, pool, buffer, after_buffer, cutoff, max_published or -1, published]
---     rules    [[kind, place, [[scope, value], ...]], ...]: for each kind and place all rules that could speak, the winner
---              first; value is units, or [units, percent_bp] for a buffer; scope as in shared/rules.lua
+--     rules    [[kind, place, [[scope, value], ...]], ...]: for each kind and place all rules that could speak, the
+--              winner first; value is units, or [units, percent_bp] for a buffer; scope as in shared/rules.lua
 --     spread   [location, units, ...]: the published number by location
 -- KEEPS
 --   Nothing is written; the numbers are those that availability, hold and order use.
@@ -43,7 +44,7 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], holds = KEYS
 local head = gate.read_head()
 local owner = args.optional('owner', args.ID_MAX)
 local only = asking.read_only_locations()
-local channel, sku = args.text('channel', args.CODE_MAX), args.text('sku', args.SKU_MAX)
+local channel, sku = args.code('channel'), args.sku()
 
 local refused = gate.pass(head)
 if refused then
@@ -60,7 +61,8 @@ asking.add_back(channel, owner)
 local state = stock.skus[sku]
 local sums = atp.of(view, state, only)
 
-local KINDS = { [rules.SAFETY] = 'safety_stock', [rules.BUFFER] = 'buffer', [rules.CUTOFF] = 'cutoff', [rules.MAX] = 'max_published' }
+local KINDS = { [rules.SAFETY] = 'safety_stock', [rules.BUFFER] = 'buffer', [rules.CUTOFF] = 'cutoff',
+  [rules.MAX] = 'max_published' }
 local choices = {}
 
 local function explain_rule(kind, place)
@@ -82,8 +84,8 @@ local function explain_shelf(shelf)
   for i, quota in ipairs(place.quotas) do
     quotas[i] = { quota.channel, quota.quota, quota.consumed, quota.floor }
   end
-  return { shelf.code, place.on_hand, place.unavailable, place.held, place.committed, stock.available(place), shelf.safety,
-    shelf.free, shelf.own, shelf.shared, borrowable, shelf.open, place.deficit, quotas }
+  return { shelf.code, place.on_hand, place.unavailable, place.held, place.committed, stock.available(place),
+    shelf.safety, shelf.free, shelf.own, shelf.shared, borrowable, shelf.open, place.deficit, quotas }
 end
 
 local shelves = {}
@@ -94,7 +96,8 @@ end
 for _, kind in ipairs({ rules.BUFFER, rules.CUTOFF, rules.MAX }) do
   explain_rule(kind, channel)
 end
-local steps = { sums.open, sums.owed, sums.pool, sums.buffer, sums.after_buffer, sums.cutoff, sums.max or -1, sums.published }
+local steps = { sums.open, sums.owed, sums.pool, sums.buffer, sums.after_buffer, sums.cutoff, sums.max or -1,
+  sums.published }
 local debts = { state.backordered, state.conflict, sums.owed - state.backordered - state.conflict }
 local answer = { state.version, view.overflow, shelves, debts, steps, choices, atp.spread(sums) }
 return { 'explained', cmsgpack.pack(answer), 0, '' }

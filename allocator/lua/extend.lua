@@ -35,7 +35,7 @@ local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4
 --@include write
 
 local head = gate.read_op(gate.read_head())
-local hold_id = args.text('hold_id', args.ID_MAX)
+local hold_id = args.id('hold_id')
 local ttl_ms = args.whole('ttl_ms', 1, 1e10)
 
 local refused = gate.pass(head)

@@ -16,7 +16,8 @@
 --   stale_config [version]          never: this verb names no config
 --   unknown_hold [id]
 --   unknown_order [id]
---   found record                    as shared/holds.lua or shared/orders.lua pack it; for config [version or '', document or '']
+--   found record                    as shared/holds.lua or shared/orders.lua pack it; for config [version, document],
+--                                   each '' when there is none
 -- KEEPS
 --   Nothing is written.
 

@@ -54,8 +54,8 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 --@include write
 
 local head = gate.read_op(gate.read_head())
-local hold = { id = args.text('hold_id', args.ID_MAX), channel = args.text('channel', args.CODE_MAX), owner = args.optional('owner', args.ID_MAX),
-  state = 'open', skus = {} }
+local hold = { id = args.id('hold_id'), channel = args.code('channel'), owner = args.optional('owner', args.ID_MAX),
+  state = 'open', skus = {}, deadline_ms = 0 }
 local ttl_ms = args.whole('ttl_ms', 1, 1e10)
 local partial = args.whole('partial', 0, 1) == 1
 local candidates = demand.read_candidates()
@@ -91,9 +91,9 @@ if word then
   return gate.refuse(head, word, facts)
 end
 
-local line_rows_held, takes_by_sku = {}, {}
+local held_rows, takes_by_sku = {}, {}
 for i, line in ipairs(lines) do
-  line_rows_held[i] = { line.line, line.sku, line.asked, line.asked - line.left }
+  held_rows[i] = { line.line, line.sku, line.asked, line.asked - line.left }
   local entry = takes_by_sku[line.sku]
   if not entry then
     entry = { sku = line.sku, takes = {} }
@@ -116,7 +116,8 @@ for i, entry in ipairs(hold.skus) do
   sku_rows[i] = { entry.sku, takes.pack(entry.takes) }
 end
 local packed = holds.pack(hold)
-local answer = cmsgpack.pack({ hold.deadline_ms, line_rows_held, sku_rows, plan, trace, old and old.id or '', sealed.versions })
+local replaced = old and old.id or ''
+local answer = cmsgpack.pack({ hold.deadline_ms, held_rows, sku_rows, plan, trace, replaced, sealed.versions })
 local records = { { 'hold:' .. hold.id, packed } }
 local old_packed = old and holds.pack(old)
 

@@ -28,7 +28,8 @@
 -- KEEPS
 --   The sum of the quotas of a sku at a location.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6] }
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
+  servable = KEYS[6] }
 
 --@include args
 --@include gate
@@ -39,9 +40,9 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 
 local head = gate.read_op(gate.read_head())
 local why = args.optional('why', 256)
-local line = { sku = args.text('sku', args.SKU_MAX), location = args.text('location', args.CODE_MAX) }
-local from, to = args.text('from', args.CODE_MAX), args.text('to', args.CODE_MAX)
-local units = args.whole('units', 1, args.UNITS_MAX)
+local line = { sku = args.sku(), location = args.code('location') }
+local from, to = args.code('from'), args.code('to')
+local units = args.units()
 if from == to then
   args.complain('to', 'must be another channel than from')
 end

@@ -71,7 +71,7 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 
 local head = gate.read_op(gate.read_head())
 head.preview = args.choice('mode', { take = true, preview = true }) == 'preview'
-local order = { channel = args.text('channel', args.CODE_MAX), external_id = args.text('external_id', args.ID_MAX) }
+local order = { channel = args.code('channel'), external_id = args.id('external_id') }
 order.kind = args.choice('kind', { promise = true, firm = true, gone = true })
 local hold_id = args.optional('hold_id', args.ID_MAX)
 local partial = args.whole('partial', 0, 1) == 1
@@ -90,8 +90,13 @@ local function accepted_before()
   local answer = gate.replay({ op = before.op, fingerprint = head.fingerprint })
   if answer then
     answer[4] = head.op
+    return answer
+  elseif before.fingerprint ~= head.fingerprint then
+    return { 'op_conflict', cmsgpack.pack({ head.op }), 1, head.op }
   end
-  return answer
+  -- The answer itself has been forgotten since; the order has not.
+  local now = { before.kind, orders.state_of(before), before.placed_ms, orders.line_rows(before), '', 'none', {}, {} }
+  return { 'placed', cmsgpack.pack(now), 1, head.op }
 end
 
 local function refuse_demand()
@@ -168,7 +173,8 @@ local trace = tracing.of(candidates, lines, needs, view)
 local rows = order.kind == 'gone' and gone.ship(lines) or orders.line_rows(order)
 local sealed = write.seal(order.kind == 'gone')
 local packed = orders.pack(order, order.kind == 'gone' and orders.line_rows(order) or rows)
-local answer = cmsgpack.pack({ order.kind, orders.state_of(order), head.now, rows, hold_said, plan, trace, sealed.versions })
+local state = orders.state_of(order)
+local answer = cmsgpack.pack({ order.kind, state, head.now, rows, hold_said, plan, trace, sealed.versions })
 if head.preview then
   return { 'placed', answer, 0, head.op }
 end

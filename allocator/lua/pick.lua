@@ -36,7 +36,7 @@ local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4
 --@include changes
 
 local head = gate.read_op(gate.read_head())
-local order_id = args.text('order_id', args.ID_MAX + args.CODE_MAX)
+local order_id = args.order_id()
 local location = args.optional('location', args.CODE_MAX)
 
 local refused, order = gate.pass(head), nil

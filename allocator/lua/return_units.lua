@@ -18,7 +18,8 @@
 --   epoch, config, now_ms, op, fingerprint, actor
 --   order_id       channel:external id; empty: no order is known
 --   why            text for the ledger, may be empty
---   lines          how many, 1 to 500, then for each: line (of the order) or sku (without one), location, units, disposition
+--   lines          how many, 1 to 500, then for each: line (of the order) or sku (without one), location, units,
+--                  disposition
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered
 --   not_ready [epoch found]         another data set; not remembered
@@ -53,7 +54,7 @@ local order_id = args.optional('order_id', args.ID_MAX + args.CODE_MAX)
 local why = args.optional('why', 256)
 local lines = {}
 for i = 1, args.whole('lines', 1, 500) do
-  lines[i] = { line = args.text('line or sku', args.ID_MAX), location = args.text('location', args.CODE_MAX), units = args.whole('units', 1, args.UNITS_MAX),
+  lines[i] = { line = args.id('line or sku'), location = args.code('location'), units = args.units(),
     disposition = args.choice('disposition', { restock = true, quarantine = true, scrap = true }) }
 end
 

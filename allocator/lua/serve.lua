@@ -16,7 +16,7 @@
 --   epoch, config (always empty: the config in force counts), now_ms
 --   sweep          1: first put up to 100 more waiting skus on the list, for units that rules or locations set free
 --   skus           most skus to look at, 1 to 100
---   lines          most order lines to look at in all, 1 to 200
+--   lines          most order lines to look at in all, 1 to 100
 -- RETURNS, first match wins
 --   invalid [what]
 --   not_ready [epoch found]         another data set
@@ -25,8 +25,8 @@
 -- KEEPS
 --   A backordered unit becomes a committed one, or stays; nothing else changes.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
-  waiting = KEYS[7] }
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ledger = KEYS[4], servable = KEYS[5],
+  orders = KEYS[6], waiting = KEYS[7] }
 
 --@include args
 --@include gate
@@ -48,7 +48,7 @@ local PAGE, PAGES_MAX = 1000, 10
 local head = gate.read_head()
 local sweep = args.whole('sweep', 0, 1) == 1
 local sku_limit = args.whole('skus', 1, 100)
-local line_limit = args.whole('lines', 1, 200)
+local line_limit = args.whole('lines', 1, 100)
 
 local refused = gate.pass(head)
 if refused then

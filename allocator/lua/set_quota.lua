@@ -26,7 +26,8 @@
 -- KEEPS
 --   No bucket of units changes: a quota says who may sell, not what there is.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6] }
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
+  servable = KEYS[6] }
 
 --@include args
 --@include gate
@@ -37,8 +38,8 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 
 local head = gate.read_op(gate.read_head())
 local why = args.optional('why', 256)
-local line = { sku = args.text('sku', args.SKU_MAX), location = args.text('location', args.CODE_MAX) }
-local channel = args.text('channel', args.CODE_MAX)
+local line = { sku = args.sku(), location = args.code('location') }
+local channel = args.code('channel')
 local units, floor = args.whole('quota', 0, args.UNITS_MAX), args.whole('floor', 0, args.UNITS_MAX)
 
 local refused = gate.pass(head)

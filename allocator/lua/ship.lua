@@ -38,10 +38,10 @@ local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4
 --@include changes
 
 local head = gate.read_op(gate.read_head())
-local order_id = args.text('order_id', args.ID_MAX + args.CODE_MAX)
+local order_id = args.order_id()
 local wanted = {}
 for i = 1, args.whole('lines', 0, 500) do
-  wanted[i] = { line = args.text('line', args.ID_MAX), location = args.text('location', args.CODE_MAX), units = args.whole('units', 1, args.UNITS_MAX) }
+  wanted[i] = { line = args.id('line'), location = args.code('location'), units = args.units() }
 end
 
 local refused, order = gate.pass(head), nil

@@ -27,7 +27,8 @@
 -- KEEPS
 --   0 <= unavailable; taking out never makes unavailable more than on_hand.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6] }
+local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
+  servable = KEYS[6] }
 
 --@include args
 --@include gate
@@ -37,7 +38,7 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 --@include places
 
 local head = gate.read_op(gate.read_head())
-local reason = args.text('reason', args.CODE_MAX)
+local reason = args.code('reason')
 local direction = args.choice('direction', { ['in'] = true, out = true })
 local lines = places.read_lines(1)
 
@@ -61,7 +62,8 @@ for _, line in ipairs(lines) do
   if line.units > there then
     return gate.refuse(head, 'not_enough', { line.sku, line.location, there })
   end
-  stock.move(stock.skus[line.sku], line.location, 'unavailable', direction == 'in' and line.units or -line.units, reason)
+  local units = direction == 'in' and line.units or -line.units
+  stock.move(stock.skus[line.sku], line.location, 'unavailable', units, reason)
 end
 
 return places.commit(head, 'unavailable', reason .. ' ' .. direction, true)

@@ -56,9 +56,7 @@ async def new_allocator(redis: Redis, seller: str = "main", epoch: str = EPOCH) 
 
 def with_channel(config: Config, code: str, **changes: object) -> Config:
     """The config with one channel changed."""
-    channels = [
-        msgspec.structs.replace(known, **changes) if known.code == code else known for known in config.channels
-    ]
+    channels = [msgspec.structs.replace(known, **changes) if known.code == code else known for known in config.channels]
     return msgspec.structs.replace(config, channels=channels)
 
 

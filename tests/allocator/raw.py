@@ -13,7 +13,25 @@ from allocator.scripts import scripts
 from .fixtures import CUP, EPOCH, NOW
 
 NUMBERS = [
-    *("nan", "inf", "-inf", "-nan", "-1", "0", "-0.0", "0.5", "1.0", "1e2", "1E2", "0x10", " 7 ", "7 ", "+7", "--7", "7,0"),
+    *(
+        "nan",
+        "inf",
+        "-inf",
+        "-nan",
+        "-1",
+        "0",
+        "-0.0",
+        "0.5",
+        "1.0",
+        "1e2",
+        "1E2",
+        "0x10",
+        " 7 ",
+        "7 ",
+        "+7",
+        "--7",
+        "7,0",
+    ),
     *("", "seven", "1_000", "٣", "\x007", "7\n", str(2**53), str(2**63), "9" * 400, "100000000000000"),
 ]
 """What callers may send for a number. Only plain whole numbers within the limits are taken."""
@@ -53,7 +71,11 @@ def choice(name: str, right: str) -> Arg:
 
 UNITS = 1_000_000_000
 HEAD = [text("epoch", EPOCH, 64), optional("config", "", 16), whole("now_ms", str(NOW), 0, 10**13, empty=True)]
-OP = [text("op", "raw", 608), Arg("fingerprint", "f" * 16, ("", "short", "f" * 17, "\n" * 16)), optional("actor", "", 128)]
+OP = [
+    text("op", "raw", 608),
+    Arg("fingerprint", "f" * 16, ("", "short", "f" * 17, "\n" * 16)),
+    optional("actor", "", 128),
+]
 MOVE = [whole("lines", "1", 1, 500), text("sku", CUP, 256), text("location", "oslo", 64)]
 DEMAND = [
     whole("candidates", "2", 0, 15),
@@ -67,7 +89,13 @@ ORDER_ID = text("order_id", "shop:1", 576)
 WHY = optional("why", "", 256)
 
 VERBS: dict[str, list[Arg]] = {
-    "adjust": [*HEAD, *OP, text("why", "count", 256), *MOVE, Arg("units", "1", whole("units", "1", -UNITS, UNITS).wrong)],
+    "adjust": [
+        *HEAD,
+        *OP,
+        text("why", "count", 256),
+        *MOVE,
+        Arg("units", "1", whole("units", "1", -UNITS, UNITS).wrong),
+    ],
     "availability": [
         *HEAD,
         optional("owner", "ann", 512),
@@ -127,7 +155,14 @@ VERBS: dict[str, list[Arg]] = {
         *(*HEAD, *OP, ORDER_ID, whole("lines", "1", 0, 500)),
         *(text("line", "1", 512), text("location", "oslo", 64), whole("units", "1", 1, UNITS)),
     ],
-    "unavailable": [*HEAD, *OP, text("reason", "damaged", 64), choice("direction", "in"), *MOVE, whole("units", "1", 1, UNITS)],
+    "unavailable": [
+        *HEAD,
+        *OP,
+        text("reason", "damaged", 64),
+        choice("direction", "in"),
+        *MOVE,
+        whole("units", "1", 1, UNITS),
+    ],
 }
 """Every argument of every verb, in order."""
 

@@ -61,7 +61,12 @@ async def test_the_refusal_names_the_argument(busy, redis, verb):
 
 @pytest.mark.parametrize(
     ("verb", "count"),
-    [(verb, argument.name) for verb in VERBS for argument in VERBS[verb] if argument.name in {"lines", "skus", "fields"}],
+    [
+        (verb, argument.name)
+        for verb in VERBS
+        for argument in VERBS[verb]
+        if argument.name in {"lines", "skus", "fields"}
+    ],
 )
 async def test_a_count_that_is_not_what_follows_is_refused(busy, redis, verb, count):
     before = await dump(redis)

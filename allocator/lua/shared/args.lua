@@ -69,3 +69,24 @@ function args.wrong()
 end
 
 args.CODE_MAX, args.SKU_MAX, args.ID_MAX, args.UNITS_MAX = 64, 256, 512, 1000000000
+
+function args.code(name)
+  return args.text(name, args.CODE_MAX)
+end
+
+function args.sku()
+  return args.text('sku', args.SKU_MAX)
+end
+
+function args.id(name)
+  return args.text(name, args.ID_MAX)
+end
+
+-- An order's id: its channel, a colon, its external id.
+function args.order_id()
+  return args.text('order_id', args.CODE_MAX + args.ID_MAX)
+end
+
+function args.units()
+  return args.whole('units', 1, args.UNITS_MAX)
+end

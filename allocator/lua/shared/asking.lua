@@ -6,7 +6,7 @@
 function asking.read_only_locations()
   local only, any = {}, false
   for _ = 1, args.whole('locations', 0, 100) do
-    only[args.text('location', args.CODE_MAX)] = true
+    only[args.code('location')] = true
     any = true
   end
   return any and only or nil

@@ -83,8 +83,8 @@ end
 -- Returns { shelves, at = { [code] = shelf }, owed, pool, buffer, after_buffer, cutoff, max, published }.
 function atp.of(view, state, only)
   local own_sheets = rules.sheets_of(state.sku)
-  local sums = { shelves = {}, at = {}, open = 0, owed = stock.owed(state), pool = 0, buffer = 0, after_buffer = 0, cutoff = 0,
-    max = false, published = 0 }
+  local sums = { shelves = {}, at = {}, open = 0, owed = stock.owed(state), pool = 0, buffer = 0, after_buffer = 0,
+    cutoff = 0, max = false, published = 0 }
   for _, spot in ipairs(view.locations) do
     if not only or only[spot[1]] then
       local shelf = atp.shelf_at(view, state, own_sheets, spot)

@@ -1,7 +1,7 @@
 -- demand: lines that want units, what they need by sku, and filling them from locations.
 --
--- A line here is { line, sku, asked, left, takes }: `left` is what it still wants. A need sums the lines of one sku, so that
--- two lines of the same sku can never be promised the same unit.
+-- A line here is { line, sku, asked, left, takes }: `left` is what it still wants. A need sums the lines of one sku,
+-- so that two lines of the same sku can never be promised the same unit.
 -- Needs: args, stock, rules, atp, takes, drawing.
 
 local CANDIDATES_MAX = 15
@@ -11,7 +11,7 @@ demand.LINES_MAX = 1500
 function demand.read_candidates()
   local candidates, seen = {}, {}
   for _ = 1, args.whole('candidates', 0, CANDIDATES_MAX) do
-    local code, tie = args.text('candidate', args.CODE_MAX), args.whole('tie', 0, 10000)
+    local code, tie = args.code('candidate'), args.whole('tie', 0, 10000)
     if not seen[code] then
       seen[code] = true
       candidates[#candidates + 1] = { code, tie }
@@ -23,9 +23,9 @@ end
 function demand.read_lines()
   local lines, seen = {}, {}
   for i = 1, args.whole('lines', 1, demand.LINES_MAX) do
-    local name, sku, units = args.text('line', args.ID_MAX), args.text('sku', args.SKU_MAX), args.whole('units', 1, args.UNITS_MAX)
-    local line = { line = name, sku = sku, asked = units, left = units, takes = {}, ordered = units, committed = 0, shipped = 0,
-      backordered = 0, conflict = 0, cancelled = 0, returned = 0 }
+    local name, sku, units = args.id('line'), args.sku(), args.units()
+    local line = { line = name, sku = sku, asked = units, left = units, takes = {}, ordered = units, committed = 0,
+      shipped = 0, backordered = 0, conflict = 0, cancelled = 0, returned = 0 }
     if seen[line.line] then
       args.complain('line', 'is named twice')
     end

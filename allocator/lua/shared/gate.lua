@@ -8,8 +8,9 @@ gate.JUMP_MS = 60000
 -- config  the config version the caller ranked with; '' for verbs that config does not touch
 -- now_ms  '' for the server's clock; tests pass it in
 function gate.read_head()
-  return { epoch = args.text('epoch', 64), config = args.optional('config', 16), given = args.whole_or_none('now_ms', 0, 1e13),
-    op = nil, fingerprint = nil, actor = nil, clock = 0, time = 0, now = 0, preview = false }
+  local epoch, config = args.text('epoch', 64), args.optional('config', 16)
+  return { epoch = epoch, config = config, given = args.whole_or_none('now_ms', 0, 1e13), op = nil, fingerprint = nil,
+    actor = nil, clock = 0, time = 0, now = 0, preview = false }
 end
 
 -- op           the call's own name

@@ -56,7 +56,7 @@ function orders.find_line(order, name)
 end
 
 local function totals(order)
-  local sum = { ordered = 0, committed = 0, shipped = 0, backordered = 0, conflict = 0, cancelled = 0, returned = 0, picking = 0 }
+  local sum = { committed = 0, shipped = 0, backordered = 0, conflict = 0, returned = 0, picking = 0 }
   for _, line in ipairs(order.lines) do
     for bucket, units in pairs(sum) do
       sum[bucket] = units + (line[bucket] or 0)

@@ -6,7 +6,8 @@
 function places.read_lines(units_min)
   local lines = {}
   for i = 1, args.whole('lines', 1, 500) do
-    lines[i] = { sku = args.text('sku', args.SKU_MAX), location = args.text('location', args.CODE_MAX), units = args.whole('units', units_min, args.UNITS_MAX) }
+    local sku, location = args.sku(), args.code('location')
+    lines[i] = { sku = sku, location = location, units = args.whole('units', units_min, args.UNITS_MAX) }
   end
   return lines
 end

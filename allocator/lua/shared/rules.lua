@@ -16,13 +16,13 @@ function rules.config_field(field)
   return packed and cmsgpack.unpack(packed) or nil
 end
 
--- { rank, overflow, split_limit, demand, { { location, own_shelf, active }, ... } } as a table with names, or nil.
+-- The channel, its rank, overflow, split_limit and locations { { location, own_shelf, active }, ... }; or nil.
 function rules.channel_view(channel)
   local view = rules.config_field('channel:' .. channel)
   if not view then
     return nil
   end
-  return { channel = channel, rank = view[1], overflow = view[2], split_limit = view[3], demand = view[4], locations = view[5] }
+  return { channel = channel, rank = view[1], overflow = view[2], split_limit = view[3], locations = view[5] }
 end
 
 local function category_sheet(category)

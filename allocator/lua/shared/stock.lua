@@ -20,6 +20,10 @@ function stock.new_place(state, code)
   return place
 end
 
+local function new_quota(channel, quota, consumed, spent, floor)
+  return { channel = channel, quota = quota, consumed = consumed, spent = spent, floor = floor }
+end
+
 local function unpack_extra(place, extra)
   place.deficit = extra[1]
   for i = 1, #extra[2], 2 do
@@ -29,7 +33,7 @@ local function unpack_extra(place, extra)
   local quotas = extra[3]
   for i = 1, #quotas, 5 do
     place.quotas[#place.quotas + 1] =
-      { channel = quotas[i], quota = quotas[i + 1], consumed = quotas[i + 2], spent = quotas[i + 3], floor = quotas[i + 4] }
+      new_quota(quotas[i], quotas[i + 1], quotas[i + 2], quotas[i + 3], quotas[i + 4])
   end
 end
 
@@ -119,7 +123,7 @@ local function entry_of(list, field, name, blank)
 end
 
 function stock.quota_at(place, channel)
-  return entry_of(place.quotas, 'channel', channel, { channel = channel, quota = 0, consumed = 0, spent = 0, floor = 0 })
+  return entry_of(place.quotas, 'channel', channel, new_quota(channel, 0, 0, 0, 0))
 end
 
 local QUOTA_BUCKETS = { quota = true, consumed = true, spent = true, floor = true }

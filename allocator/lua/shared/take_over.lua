@@ -1,4 +1,4 @@
--- take_over: an order takes over a hold of its channel; its units are re-taken where they lie, as far as they are there.
+-- take_over: an order takes over a hold of its channel: units are re-taken where they lie, as far as they are there.
 --
 -- Needs: stock, takes, holds.
 

@@ -90,9 +90,8 @@ function write.commit(head, verb, why, sealed, records, word, answer)
     redis.call('SADD', keys.servable, unpack(sealed.servable))
   end
   tick(head)
-  local entry = {
-    verb, head.op or '', head.fingerprint or '', head.now, head.actor or '', why, head.epoch, head.config, word, sealed.changes,
-  }
+  local entry = { verb, head.op or '', head.fingerprint or '', head.now, head.actor or '', why, head.epoch, head.config,
+    word, sealed.changes }
   local fields = { 'entry', cmsgpack.pack(entry), 'answer', answer }
   for _, record in ipairs(records) do
     fields[#fields + 1] = record[1]

@@ -49,6 +49,9 @@ RELOADS_MAX = 8
 
 RETRIES = Retries()
 
+NO_CONFIG = "0"
+"""The version before the first config."""
+
 FIELDS_MAX = 1_000
 """Most config fields, or new skus, that one call of `configure` carries."""
 
@@ -80,7 +83,7 @@ class Allocator:
         self.config = Config()
         self.now_ms: int | None = None
         self._runner = Runner(pipe, SellerKeys(seller), retries)
-        self._version = ""
+        self._version = NO_CONFIG
         self._ranker = Ranker(self.config)
         self._channels: dict[str, Channel] = {}
 
@@ -111,7 +114,7 @@ class Allocator:
         return int(self._version)
 
     async def _configure_part(self, values: list[tuple[str, bytes]], skus: list[str], actor: str) -> None:
-        base, version = self._version, int(self._version or 0) + 1
+        base, version = self._version, int(self._version) + 1
         arguments = [base, version, *_flat(values), *_flat([(sku,) for sku in skus])]
         print_ = fingerprint([base, values, skus])
         op = f"configure:{version}:{print_.decode()}"

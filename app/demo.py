@@ -1,4 +1,4 @@
-"""`allot demo`: a running shop, 200 orders at once for its last 100 bicycles, and a live table of what may be promised."""
+"""`allot demo`: a running shop, 200 orders at once for its last 100 bicycles, and a live table of the promises left."""
 
 import asyncio
 import secrets

@@ -12,7 +12,7 @@
 --   6 servable  set
 -- ARGV
 --   epoch, config (always empty), now_ms, op, fingerprint, actor
---   base          the version this change was made against; empty before the first
+--   base          the version this change was made against; 0 before the first
 --   version       the new version, a whole number greater than the one in force
 --   fields        how many, 0 to 1000, then for each: field, packed value (empty: remove the field)
 --   skus          how many, 0 to 1000, then skus that must exist from now on
@@ -34,7 +34,7 @@ local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4
 --@include write
 
 local head = gate.read_op(gate.read_head())
-local base = args.optional('base', 16)
+local base = args.text('base', 16)
 local version = args.whole('version', 1, 1e12)
 local set, removed, made = {}, {}, {}
 for _ = 1, args.whole('fields', 0, 1000) do
@@ -55,11 +55,11 @@ local refused = gate.pass(head)
 if refused then
   return refused
 end
-local active = redis.call('HGET', keys.seller, 'config')
-if (active or '') ~= base then
-  return { 'stale_config', cmsgpack.pack({ active or '' }), 0, head.op }
+local active = redis.call('HGET', keys.seller, 'config') or '0'
+if active ~= base then
+  return { 'stale_config', cmsgpack.pack({ active }), 0, head.op }
 end
-if version <= tonumber(active or 0) then
+if version <= tonumber(active) then
   return { 'invalid', cmsgpack.pack({ 'version must be greater than the one in force' }), 0, head.op }
 end
 

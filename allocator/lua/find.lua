@@ -17,7 +17,7 @@
 --   unknown_hold [id]
 --   unknown_order [id]
 --   found record                    as shared/holds.lua or shared/orders.lua pack it; for config [version, document],
---                                   each '' when there is none
+--                                   '0' and '' before the first
 -- KEEPS
 --   Nothing is written.
 
@@ -36,7 +36,7 @@ if refused then
 end
 if kind == 'config' then
   local version, document = redis.call('HGET', keys.seller, 'config'), redis.call('HGET', keys.config, id)
-  return { 'found', cmsgpack.pack({ version or '', document or '' }), 0, '' }
+  return { 'found', cmsgpack.pack({ version or '0', document or '' }), 0, '' }
 end
 local record = redis.call('HGET', keys[kind], id)
 if record then

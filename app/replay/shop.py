@@ -89,7 +89,7 @@ def _rules(places: Places) -> list[Rule]:
 
 
 def _quotas(places: Places, plan: Plan) -> list[SeedQuota]:
-    """Best sellers: a fifth of the opening stock in the first warehouse is the shop's, half in each store its tills'."""
+    """Best sellers: a fifth of the opening stock in the first warehouse for the shop, half in each store for its till."""
     fenced = [(places.warehouses[0], "shop", 5), *((store, "tills", 2) for store in places.stores)]
     return [quota for location, channel, part in fenced for quota in _fence(plan, location, channel, part)]
 

@@ -42,7 +42,11 @@ class Ear(Pipe):
 
 
 def comparable(said: Said) -> Said:
-    """What is nonsense is said in free words; what is unknown may be named twice."""
+    """Nonsense is refused in free words; what is unknown may be named twice; an unused quota may be shown or not."""
+    if said.word == "explained":
+        version, overflow, shelves, *rest = said.facts
+        shown = [[*shelf[:-1], [quota for quota in shelf[-1] if any(quota[1:])]] for shelf in shelves]
+        return said._replace(facts=[version, overflow, shown, *rest])
     if said.word == "invalid":
         return said._replace(facts=None)
     if said.word in {"unknown_sku", "unknown_location"}:

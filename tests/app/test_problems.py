@@ -5,8 +5,11 @@ from structlog.testing import capture_logs
 
 from allocator import errors
 from app import errors as own
+from app.main import create_app
+from app.opening import make_first_key
 from app.problems import BY_SLUG, PROBLEMS
 from tests.app.talk import atp, line, order, slug
+from tests.servers import Server, present
 
 SLUGS = {
     "body-too-large": 413,
@@ -62,7 +65,6 @@ async def test_every_problem_is_explained_at_its_own_address(stranger, name: str
     explained = answer.json()
     assert (explained["type"], explained["status"]) == (f"/problems/{name}", SLUGS[name])
     assert all(len(explained[part]) > 4 for part in ("title", "when", "do"))
-    assert "lock" not in explained["title"]
 
 
 async def test_a_problem_nobody_has_is_not_found_with_those_there_are(stranger):
@@ -90,17 +92,23 @@ async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(stranger):
     assert answer.headers["allow"] == "GET, PUT"
 
 
-async def test_a_store_that_is_gone_leaves_the_outcome_open(app, client, allocator):
-    await allocator._runner._pipe.client.config_set("maxclients", "1")
+async def test_a_store_that_is_gone_leaves_the_outcome_open(settings):
+    server = Server(present()[0])
+    app = create_app(settings.model_copy(update={"redis_url": server.url}))
     try:
-        await allocator._runner._pipe.client.connection_pool.disconnect()
-        allocator._runner._retries = allocator._runner._retries._replace(attempts=2)
-        async with held_connection(allocator):
-            answer = await order(client, "shop/1", line("CUP", 1))
+        async with app.router.lifespan_context(app):
+            key = await make_first_key(app.state.service, None)
+            headers = {"Authorization": f"Bearer {key}"}
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://allot", headers=headers) as client:
+                server.kill()
+
+                answer = await order(client, "shop/1", line("CUP", 1))
     finally:
-        await allocator._runner._pipe.client.config_set("maxclients", "10000")
+        server.stop()
 
     assert (answer.status_code, slug(answer), answer.json()["outcome"]) == (503, "unanswered", "unknown")
+    assert answer.headers["retry-after"] == "1"
 
 
 async def test_a_flushed_store_is_not_ready_and_never_empty(client, redis_of_service):

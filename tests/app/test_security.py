@@ -3,8 +3,10 @@ import re
 
 import httpx
 import pytest
+from fastapi import Request
 
 from app.data_folder import DataFolder
+from app.deps import Guarded, guarded_router
 from app.main import create_app
 from app.opening import make_first_key, now_ms
 from app.security import Keys
@@ -32,7 +34,22 @@ async def test_every_route_but_health_is_denied_without_a_key(app, stranger):
         (denied if answer.status_code == 401 else open_).add(path)
 
     assert open_ == OPEN
-    assert len(denied) == 20
+    assert denied == {path for _, path in await everything(app) if path.startswith("/v1/")}
+
+
+async def test_no_route_below_v1_can_be_reached_past_the_guard(app):
+    below = [route for route in app.routes if getattr(route, "path", "").startswith("/v1")]
+
+    assert len(below) == 20
+    assert {type(route) for route in below} == {Guarded}
+
+
+def test_an_endpoint_that_leaves_its_parameters_to_the_framework_fails_at_the_start():
+    async def endpoint(request: Request, sku: str) -> None:
+        """Never reached."""
+
+    with pytest.raises(TypeError, match="must take the request alone"):
+        guarded_router("/v1/new", "new").add_api_route("/{sku}", endpoint)
 
 
 async def test_every_open_route_says_so_and_every_other_one_asks_for_the_key(app):

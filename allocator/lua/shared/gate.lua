@@ -5,7 +5,7 @@
 gate.JUMP_MS = 60000
 
 -- epoch   the data set the caller means
--- config  the config version the caller ranked with; '' for verbs that config does not touch
+-- config  the config version the caller ranked with, 0 before the first; '' for verbs that config does not touch
 -- now_ms  '' for the server's clock; tests pass it in
 function gate.read_head()
   local epoch, config = args.text('epoch', 64), args.optional('config', 16)
@@ -37,8 +37,8 @@ function gate.enter(head)
   if seller[1] ~= head.epoch then
     return { 'not_ready', cmsgpack.pack({ seller[1] or '' }), 0, head.op or '' }
   end
-  if head.config ~= '' and seller[2] ~= head.config then
-    return { 'stale_config', cmsgpack.pack({ seller[2] or '' }), 0, head.op or '' }
+  if head.config ~= '' and (seller[2] or '0') ~= head.config then
+    return { 'stale_config', cmsgpack.pack({ seller[2] or '0' }), 0, head.op or '' }
   end
   head.clock = tonumber(seller[3] or 0)
   head.time = head.given or server_ms()

@@ -8,6 +8,7 @@ from . import errors
 from .client import Unsafe, UnsafeServer, make_client, refuse_unsafe
 from .config import Channel, ChannelLocation, Config, Location, Rule, SkuConfig
 from .core import Allocator
+from .explanation import Explained
 from .keys import KEYS, SellerKeys
 from .model import (
     LINES_MAX,
@@ -20,7 +21,6 @@ from .model import (
     Demand,
     Disposition,
     Expired,
-    Explained,
     Extended,
     Held,
     Hold,

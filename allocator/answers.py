@@ -4,10 +4,10 @@ from typing import Any
 
 import msgspec
 
+from .explanation import Explained, Quota, RuleChoice, RuleSaid, Shelf
 from .model import (
     Changed,
     Expired,
-    Explained,
     Extended,
     Held,
     HeldLine,
@@ -18,13 +18,9 @@ from .model import (
     OrderLine,
     Part,
     Placed,
-    Quota,
     Released,
-    RuleChoice,
-    RuleSaid,
     Served,
     ServedLine,
-    Shelf,
     Take,
     Traced,
     Version,

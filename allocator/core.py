@@ -14,6 +14,7 @@ import msgspec
 
 from . import answers, errors
 from .config import Channel, Config
+from .explanation import Explained
 from .keys import SellerKeys
 from .model import (
     AdjustLine,
@@ -21,7 +22,6 @@ from .model import (
     Candidate,
     Changed,
     Expired,
-    Explained,
     Extended,
     Held,
     Hold,

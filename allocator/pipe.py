@@ -1,9 +1,9 @@
 """
-One shared way to the server: calls that are made while another batch is under way travel together.
+One shared way to the server: calls that are made while others are under way travel together.
 
-A script takes some twenty microseconds, a round trip and an fsync many times that. All callers of one process
-share one batch in flight; whoever comes meanwhile joins the next. With `appendfsync always` a batch also shares
-its fsync.
+A round trip and an fsync cost many times what a script does. All callers of one process share a few batches in
+flight; whoever comes meanwhile joins the next, and with `appendfsync always` a batch also shares its fsync. More than
+one batch, so that the server works on one while this process reads the answers of another.
 """
 
 import asyncio
@@ -17,6 +17,9 @@ from .scripts import Script
 BATCH_MAX = 128
 """Most calls of one batch: a later caller waits for at most this many scripts of others."""
 
+BATCHES_MAX = 3
+"""Most batches under way: with one the server and this process take turns, with many the batches get small."""
+
 Call = tuple[Script, list[str], list[Any]]
 
 
@@ -26,7 +29,7 @@ class Pipe:
     def __init__(self, client: Redis) -> None:
         self.client = client
         self._waiting: list[tuple[Call, asyncio.Future[Any]]] = []
-        self._pump: asyncio.Task[None] | None = None
+        self._pumps: set[asyncio.Task[None]] = set()
 
     async def run(self, script: Script, keys: list[str], arguments: list[Any]) -> Any:
         """
@@ -38,17 +41,16 @@ class Pipe:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
         self._waiting.append(((script, keys, arguments), answer))
-        if self._pump is None:
-            self._pump = loop.create_task(self._send_all())
+        if len(self._pumps) < BATCHES_MAX:
+            pump = loop.create_task(self._send_waiting())
+            self._pumps.add(pump)
+            pump.add_done_callback(self._pumps.discard)
         return await answer
 
-    async def _send_all(self) -> None:
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
-                await self._send(batch)
-        finally:
-            self._pump = None
+    async def _send_waiting(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+            await self._send(batch)
 
     async def _send(self, batch: list[tuple[Call, asyncio.Future[Any]]]) -> None:
         try:
@@ -81,7 +83,6 @@ class Pipe:
         return await pipeline.execute(raise_on_error=False)
 
     async def close(self) -> None:
-        """Let the batch under way end, then close the connections."""
-        if self._pump is not None:
-            await self._pump
+        """Let the batches under way end, then close the connections."""
+        await asyncio.gather(*self._pumps)
         await self.client.aclose()

@@ -43,7 +43,7 @@ def demo(
         with _folder(data_dir, console) as folder, own_service(folder, DEMO_SHOP, port=_port(port, console)) as service:
             is_right = asyncio.run(_Demo(service, console, once=once).run())
     except (ServiceFailed, Unreachable, OSError) as error:
-        console.print(f"allot cannot show the demo: {error}", markup=False)
+        console.print(f"allot cannot show the demo: {error}", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     console.print("The service has stopped.")
     raise typer.Exit(0 if is_right else 1)

@@ -62,13 +62,15 @@ def documented(
     return {"openapi_extra": operation, "status_code": 201 if created else 200}
 
 
-def open_to_all(answers: type, *, also: int | None = None) -> dict[str, Any]:
+def open_to_all(*parts: Path[Any], answers: type, also: int | None = None) -> dict[str, Any]:
     """As `documented`, for a route that needs no key; `also` is another status with the same answer."""
     content = {"content": {_JSON: _content(answers)}}
     responses: Schema = {"200": {"description": "The answer.", **content}}
     if also:
         responses[str(also)] = {"description": "The answer, when it is no.", **content}
-    return {"openapi_extra": {"responses": responses}}
+    return {
+        "openapi_extra": {"parameters": [row for part in parts for row in _parameters(part)], "responses": responses}
+    }
 
 
 def _parameters(part: Path[Any] | Query[Any] | Body[Any]) -> list[Schema]:

@@ -80,6 +80,12 @@ class OrderPath(Asked, frozen=True, kw_only=True):
     external_id: Id
 
 
+class ProblemPath(Asked, frozen=True, kw_only=True):
+    """The last part of a problem's `type`."""
+
+    slug: Code
+
+
 # --- queries ---------------------------------------------------------------------------------------------------
 
 

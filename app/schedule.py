@@ -21,6 +21,9 @@ from allocator.errors import AllocatorError
 
 from .deps import State
 
+GRACE_SECONDS: Final = 5
+"""How long a run that has begun may take when the service stops."""
+
 RUNS_MAX: Final = 20
 """How often one run of a job asks again when the allocator says there is more: 2,000 holds, 1,000 skus."""
 
@@ -29,10 +32,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class Memory:
-    """What jobs remember between runs: when a seller's holds were last expired, and what each failing job said last."""
+    """
+    What jobs remember between runs.
+
+    expired_at: when a seller's holds were last expired, in monotonic seconds. failures: what each failing job said
+    last. running: the runs that have begun.
+    """
 
     expired_at: dict[str, float] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    running: set[asyncio.Task[None]] = field(default_factory=set)
 
 
 async def expire_holds(state: State, memory: Memory) -> None:
@@ -101,14 +110,17 @@ JOBS: Final = (
 
 async def attempt(job: Job, state: State, memory: Memory) -> None:
     """Run a job once; what goes wrong is logged when it is new, and never raised."""
-    name = job.run.__name__
+    name, run = job.run.__name__, asyncio.ensure_future(job.run(state, memory))
+    memory.running.add(run)
     try:
-        await job.run(state, memory)
+        await run
     except Exception as error:  # noqa: BLE001 - whatever one run does, the next one must come
         _say_failure(name, error, memory)
     else:
         if memory.failures.pop(name, None) is not None:
             log.info("job_recovered", job=name)
+    finally:
+        memory.running.discard(run)
 
 
 def _say_failure(name: str, error: Exception, memory: Memory) -> None:
@@ -121,7 +133,7 @@ def _say_failure(name: str, error: Exception, memory: Memory) -> None:
 
 @asynccontextmanager
 async def running(state: State, jobs: tuple[Job, ...] = JOBS) -> AsyncIterator[AsyncIOScheduler]:
-    """Run the jobs until the block ends; a run that has begun is waited for no longer than its next await."""
+    """Run the jobs until the block ends; runs that have begun may end too."""
     scheduler, memory = AsyncIOScheduler(timezone=UTC), Memory()
     for job in jobs:
         scheduler.add_job(
@@ -143,6 +155,9 @@ async def running(state: State, jobs: tuple[Job, ...] = JOBS) -> AsyncIterator[A
         keeper.cancel()
         with suppress(asyncio.CancelledError):
             await keeper
+        scheduler.pause()
+        if memory.running:
+            await asyncio.wait(memory.running, timeout=GRACE_SECONDS)
         scheduler.shutdown(wait=False)
 
 

@@ -34,6 +34,9 @@ from .store.datasets import OtherDataset
 GRACE_SECONDS: Final = 30
 """How long requests that were begun may take after the service was told to stop."""
 
+BACKLOG: Final = 2_048
+"""Connections that may wait to be accepted: a flash sale brings them all at once."""
+
 GC_THRESHOLDS: Final = (50_000, 50, 100)
 """Requests make few cycles; a full collection in the middle of one costs 40 ms."""
 
@@ -79,7 +82,7 @@ async def _serve(settings: Settings, key_file: Path | None) -> None:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """Take the address before anything else is started; connections wait until there is somebody to serve them."""
+    """Take the address before anything else is started; nobody can connect before the service is open."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -126,6 +129,8 @@ async def _introduce(app: FastAPI, listener: socket.socket, key_file: Path | Non
         print(f"API key: written to {key_file}", flush=True)  # noqa: T201 a command's answer
     elif key:
         print(f"API key (shown this once): {key}", flush=True)  # noqa: T201 a command's answer
+    # From here on whoever connects is answered, as soon as uvicorn accepts.
+    listener.listen(BACKLOG)
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     print(f"Allot answers at {address} (documentation: {address}/docs)", flush=True)  # noqa: T201 a command's answer
 

@@ -141,7 +141,7 @@ async def burst(service: Service, sku: str) -> Burst:
     seconds = time.perf_counter() - began
     shelf = await connections[0].ask(build("GET", f"/v1/availability/{sku}?channel=shop", key=service.key))
     for connection in connections:
-        connection.close()
+        await connection.close()
     accepted, refused = sum(said.status == 201 for said in answers), sum(map(is_clean_no, answers))
     left = json.loads(shelf.body)["levels"][0]["atp_now"]
     return Burst(accepted, refused, BURST_ORDERS - accepted - refused, left, seconds)
@@ -194,29 +194,32 @@ def machine() -> dict[str, Any]:
 
 def as_text(result: Result) -> str:
     """The table."""
-    rows = [f"{'':24}{'requests/s':>12}{'p50 ms':>10}{'p99 ms':>10}"]
-    for name in ("hello", "orders", "availability"):
-        speed: Speed = getattr(result, name)
-        rows.append(f"{name:24}{speed.requests_per_second:>12,.0f}{speed.p50_ms:>10.2f}{speed.p99_ms:>10.2f}")
-    first = result.bursts[0]
+    options = result.options
     return "\n".join(
         [
-            "{cores} cores {processor}, Python {python}, {server}, uvicorn {uvicorn}, fastapi {fastapi}".format(
-                **result.machine
-            ),
-            f"{result.options.in_flight} in flight, {result.options.requests:,} requests a round, "
-            f"median of {result.options.rounds} rounds",
-            *rows,
+            "{cores} cores {processor}, Python {python}".format(**result.machine),
+            "{server}, uvicorn {uvicorn}, fastapi {fastapi}".format(**result.machine),
+            f"{options.in_flight} in flight, {options.requests:,} requests a round, median of {options.rounds} rounds",
+            f"{'':24}{'requests/s':>12}{'p50 ms':>10}{'p99 ms':>10}",
+            *(_speed_row(name, getattr(result, name)) for name in ("hello", "orders", "availability")),
+            _burst_row(result.bursts),
             _target("orders to hello", result.orders_to_hello, f">= {ORDER_SHARE_TARGET}", _order_target(result)),
             _target("orders p99 ms", result.orders.p99_ms, f"< {P99_TARGET_MS}", result.orders.p99_ms < P99_TARGET_MS),
-            f"burst: {BURST_ORDERS} orders at once, {BURST_STOCK} units: {first.accepted} accepted, {first.refused} "
-            f"refused cleanly, {first.other} other; exact in {sum(b.is_exact for b in result.bursts)} "
-            f"of {len(result.bursts)}",
             _target(
                 "burst seconds", result.burst_seconds, f"< {BURST_TARGET_S}", result.burst_seconds < BURST_TARGET_S
             ),
         ]
     )
+
+
+def _speed_row(name: str, speed: Speed) -> str:
+    return f"{name:24}{speed.requests_per_second:>12,.0f}{speed.p50_ms:>10.2f}{speed.p99_ms:>10.2f}"
+
+
+def _burst_row(bursts: list[Burst]) -> str:
+    first, exact = bursts[0], sum(one.is_exact for one in bursts)
+    said = f"{first.accepted} accepted, {first.refused} refused cleanly, {first.other} other"
+    return f"{BURST_ORDERS} orders at once for {BURST_STOCK} units: {said}; exact in {exact} of {len(bursts)} bursts"
 
 
 def _order_target(result: Result) -> bool:
@@ -236,9 +239,12 @@ def main() -> int:
     asked.add_argument("--warm-up", type=int, default=Options.warm_up, help="requests before each of them")
     given = asked.parse_args()
     options = Options(rounds=given.rounds, requests=given.requests, warm_up=given.warm_up)
-    with allot(make_seed(options.rounds)) as service, hello() as hello_url:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            result = runner.run(run(service, hello_url, options))
+    with (
+        allot(make_seed(options.rounds)) as service,
+        hello() as hello_url,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        result = runner.run(run(service, hello_url, options))
     print(as_text(result))
     if given.json:
         given.json.write_text(json.dumps(asdict(result), indent=2) + "\n")

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 HEAD_END = b"\r\n\r\n"
@@ -37,10 +37,11 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         self._waiting: asyncio.Future[Answer] | None = None
         self._transport: asyncio.Transport
+        self._lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's own classes are transports in all but name.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -50,6 +51,7 @@ class Connection(asyncio.Protocol):
             self._waiting.set_result(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._lost.set()
         if self._waiting and not self._waiting.done():
             self._waiting.set_exception(Broken(str(exc or "closed by the server")))
 
@@ -61,8 +63,10 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         return await self._waiting
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """End the connection and wait until it has ended."""
         self._transport.close()
+        await self._lost.wait()
 
 
 def read_answer(received: bytes) -> tuple[Answer | None, int]:
@@ -98,9 +102,9 @@ def build(method: str, path: str, body: Any = None, *, key: str = "", op: str = 
 
 async def connect(url: str, count: int) -> list[Connection]:
     """Open connections and leave them open."""
-    where = urlsplit(url)
-    loop = asyncio.get_running_loop()
-    made = await asyncio.gather(*(loop.create_connection(Connection, where.hostname, where.port) for _ in range(count)))
+    where, loop = urlsplit(url), asyncio.get_running_loop()
+    address = (where.hostname or "127.0.0.1", where.port or 80)
+    made = await asyncio.gather(*(loop.create_connection(Connection, *address) for _ in range(count)))
     return [connection for _, connection in made]
 
 
@@ -130,7 +134,7 @@ async def run_load(url: str, requests: Iterable[bytes], in_flight: int) -> Load:
     await asyncio.gather(*(_work(connection, queue, load) for connection in connections))
     load.seconds = time.perf_counter() - began
     for connection in connections:
-        connection.close()
+        await connection.close()
     return load
 
 

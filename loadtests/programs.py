@@ -36,7 +36,7 @@ def allot(seed: dict[str, Any]) -> Iterator[Service]:
         (folder / "seed.yaml").write_text(json.dumps(seed))
         words = f"-m app serve --data-dir {folder}/data --port 0 --seed {folder}/seed.yaml --key-file {folder}/key"
         with _program(words.split(), folder / "log", "Allot answers at") as url:
-            _wait_until_ready(url)
+            _wait_until_ready(f"{url}/readyz")
             yield Service(url, (folder / "key").read_text().strip())
 
 
@@ -47,6 +47,7 @@ def hello() -> Iterator[str]:
         tempfile.TemporaryDirectory(prefix="allot-bench-") as name,
         _program(["-m", "loadtests.hello"], Path(name) / "log", "Hello answers at") as url,
     ):
+        _wait_until_ready(f"{url}/hello")
         yield url
 
 
@@ -79,7 +80,7 @@ def _wait_until_ready(url: str) -> None:
     until = time.monotonic() + READY_SECONDS_MAX
     while time.monotonic() < until:
         try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:
+            with urllib.request.urlopen(url, timeout=2) as answer:
                 if answer.status == 200:
                     return
         except urllib.error.URLError:

@@ -50,6 +50,7 @@ if refused then
   return refused
 end
 
+rules.fetch(channels[1], skus)
 stock.load(skus)
 local rows = {}
 for i, sku in ipairs(skus) do

@@ -75,23 +75,27 @@ local function explain_rule(kind, place)
   choices[#choices + 1] = { KINDS[kind], place, said }
 end
 
-local function explain_shelf(shelf)
+local function explain_shelf(shelf, spot)
   local place = state.places[shelf.code] or stock.new_place(state, shelf.code)
-  local borrowable, quotas = 0, {}
+  local borrowable, quotas, free = 0, {}, shelf.own + shelf.shared
   for _, lender in ipairs(shelf.lenders) do
+    free = free + lender.units
     borrowable = borrowable + (view.overflow == 'borrow' and atp.lendable(lender) or 0)
   end
   for i, quota in ipairs(place.quotas) do
     quotas[i] = { quota.channel, quota.quota, quota.consumed, quota.floor }
   end
   return { shelf.code, place.on_hand, place.unavailable, place.held, place.committed, stock.available(place),
-    shelf.safety, shelf.free, shelf.own, shelf.shared, borrowable, shelf.open, place.deficit, quotas }
+    atp.safety_of(rules.sheets_of(sku), spot), free, shelf.own, shelf.shared, borrowable, shelf.open, place.deficit, quotas }
 end
 
 local shelves = {}
-for i, shelf in ipairs(sums.shelves) do
-  shelves[i] = explain_shelf(shelf)
-  explain_rule(rules.SAFETY, shelf.code)
+for _, spot in ipairs(view.locations) do
+  local shelf = sums.at[spot[1]]
+  if shelf then
+    shelves[#shelves + 1] = explain_shelf(shelf, spot)
+    explain_rule(rules.SAFETY, shelf.code)
+  end
 end
 for _, kind in ipairs({ rules.BUFFER, rules.CUTOFF, rules.MAX }) do
   explain_rule(kind, channel)

@@ -69,11 +69,13 @@ if redis.call('HEXISTS', keys.holds, hold.id) == 1 then
   -- Its answer has been forgotten since; making it again would leave the first one's units held for ever.
   return { 'op_conflict', cmsgpack.pack({ head.op }), 0, head.op }
 end
+local skus = demand.skus_of(lines)
+rules.fetch(hold.channel, skus)
 local view = rules.channel_view(hold.channel)
 if not view then
   return gate.refuse(head, 'unknown_channel', { hold.channel })
 end
-local unknown = stock.load(demand.skus_of(lines))
+local unknown = stock.load(skus)
 if #unknown > 0 then
   return gate.refuse(head, 'unknown_sku', unknown)
 end

@@ -99,11 +99,11 @@ local function accepted_before()
   return { 'placed', cmsgpack.pack(now), 1, head.op }
 end
 
-local function refuse_demand()
+local function refuse_demand(skus)
   if order.kind == 'gone' and not candidates[1] then
     return { 'invalid', cmsgpack.pack({ 'candidates must name the location the goods left' }), 0, head.op }
   end
-  local unknown = stock.load(demand.skus_of(lines))
+  local unknown = stock.load(skus)
   if #unknown > 0 then
     return gate.refuse(head, 'unknown_sku', unknown)
   end
@@ -137,11 +137,13 @@ end
 if refused then
   return refused
 end
+local skus = demand.skus_of(lines)
+rules.fetch(order.channel, skus)
 local view = rules.channel_view(order.channel)
 if not view then
   return gate.refuse(head, 'unknown_channel', { order.channel })
 end
-refused = refuse_demand()
+refused = refuse_demand(skus)
 if refused then
   return refused
 end

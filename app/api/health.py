@@ -9,21 +9,24 @@ from fastapi import APIRouter, Request, Response
 from allocator import errors
 from app.answers import Alive, Explanation, Ready
 from app.deps import State, operation_id, state_of
-from app.edge import answer
+from app.edge import Path, answer
 from app.openapi import open_to_all
 from app.problems import BY_SLUG, NotFound, problem_type
+from app.requests import ProblemPath
 from app.store.sellers import list_sellers
 
 router = APIRouter(tags=["health"], generate_unique_id_function=operation_id)
 
+PROBLEM = Path(ProblemPath)
 
-@router.get("/livez", **open_to_all(Alive))
+
+@router.get("/livez", **open_to_all(answers=Alive))
 async def is_alive(_: Request) -> Response:
     """The process answers."""
     return answer(Alive())
 
 
-@router.get("/readyz", **open_to_all(Ready, also=503))
+@router.get("/readyz", **open_to_all(answers=Ready, also=503))
 async def is_ready(request: Request) -> Response:
     """Whether orders can be taken: 200, or 503 with the reason."""
     state = state_of(request)
@@ -33,10 +36,10 @@ async def is_ready(request: Request) -> Response:
     return answer(ready, 200 if ready.ready else 503)
 
 
-@router.get("/problems/{slug}", **open_to_all(Explanation))
+@router.get("/problems/{slug}", **open_to_all(PROBLEM, answers=Explanation))
 async def explain_problem(request: Request) -> Response:
     """What a problem of this type means and what to do about it."""
-    slug = request.path_params["slug"]
+    slug = PROBLEM(request).slug
     if slug not in BY_SLUG:
         raise NotFound(f"there is no problem {slug}; there are {', '.join(sorted(BY_SLUG))}")
     kind = BY_SLUG[slug]

@@ -86,7 +86,7 @@ def replay(
         with _target(play, url, key) as target:
             report = asyncio.run(run(play, target, notes))
     except (OrderFileInvalid, ServiceFailed, ShopInUse, Unreachable, OSError) as error:
-        notes.print(f"allot cannot replay: {error}", markup=False, highlight=False)
+        notes.print(f"allot cannot replay: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
     _tell(report, as_json=as_json)
     raise typer.Exit(0 if report.kept else 1)

@@ -188,7 +188,7 @@ def _units(tally: Tally, shelves: Shelves, channels: Iterable[ChannelTally]) -> 
 def show(report: Report, console: Console) -> None:
     """Print the report."""
     console.print(_headline(report))
-    for table in (_channels(report.channels), _unit_table(report.units), _time_table(report.times)):
+    for table in (_channels(report.channels), _unit_table(report.units), _time_table(report)):
         console.print(table)
     console.print(_closing(report))
     console.print(_check_table(report.checks))
@@ -249,9 +249,10 @@ def _unit_table(units: Units) -> Table:
     return table
 
 
-def _time_table(times: Iterable[VerbTime]) -> Table:
-    table = _table("Time callers waited, in ms", "", "requests", "p50", "p99", "longest")
-    for time in times:
+def _time_table(report: Report) -> Table:
+    shared = "; replay and service share the cores" if report.setup.own_service else ""
+    table = _table(f"Time callers waited, in ms{shared}", "", "requests", "p50", "p99", "longest")
+    for time in report.times:
         _add(table, time.verb, time.requests, time.p50_ms, time.p99_ms, time.max_ms)
     return table
 

@@ -73,7 +73,10 @@ def _channels(places: Places) -> list[Channel]:
     counters = [ChannelLocation(code=code, own_shelf=True) for code in places.stores]
     by_priority = ("priority", "channel_rank")
     return [
-        Channel(code="shop", kind="shop", rank=1, demand="promise", overflow="borrow", locations=everywhere),
+        # Two parcels at most: customers of the web shop get refusals for the route as well.
+        Channel(
+            code="shop", kind="shop", rank=1, demand="promise", overflow="borrow", split_limit=2, locations=everywhere
+        ),
         Channel(code="tills", kind="pos", rank=2, demand="gone", overflow="shared", locations=counters),
         Channel(code="amazon", kind="marketplace", rank=3, demand="firm", locations=everywhere, routing=by_priority),
         Channel(code="ebay", kind="marketplace", rank=4, demand="firm", locations=warehouses, routing=by_priority),
@@ -89,7 +92,7 @@ def _rules(places: Places) -> list[Rule]:
 
 
 def _quotas(places: Places, plan: Plan) -> list[SeedQuota]:
-    """Best sellers: a fifth of the opening stock in the first warehouse for the shop, half in each store for its till."""
+    """Best sellers: a fifth of what opens in the first warehouse is for the shop, half in each store for its tills."""
     fenced = [(places.warehouses[0], "shop", 5), *((store, "tills", 2) for store in places.stores)]
     return [quota for location, channel, part in fenced for quota in _fence(plan, location, channel, part)]
 

@@ -146,9 +146,17 @@ def sources(answer: object) -> list[tuple[str, int, str]]:
     return [(part.source, part.units, part.quota) for take in taken for part in take.parts]
 
 
-async def dump(redis: Redis) -> dict[bytes, bytes]:
-    """Every key with its bytes: two equal dumps mean that nothing was written between them."""
-    return {key: await redis.dump(key) for key in sorted(await redis.keys("*"))}
+READERS = {
+    b"hash": lambda redis, key: redis.hgetall(key),
+    b"set": lambda redis, key: redis.smembers(key),
+    b"zset": lambda redis, key: redis.zrange(key, 0, -1, withscores=True),
+    b"stream": lambda redis, key: redis.xrange(key),
+}
+
+
+async def dump(redis: Redis) -> dict[bytes, object]:
+    """Every key with all it holds: two equal dumps mean that nothing was written between them."""
+    return {key: await READERS[await redis.type(key)](redis, key) for key in await redis.keys("*")}
 
 
 async def ledger_length(redis: Redis) -> int:

@@ -92,8 +92,10 @@ class Oracle:
         if first in self.ops:
             known, said = self.ops[first]
             return said._replace(replayed=True) if known == print_ else Said("op_conflict", [first], replayed=True)
+        if verb == "hold" and own["hold_id"] in self.books.holds:
+            return Said("op_conflict", [op])
         said = self._decide(verb, {**own, "op": op} if verb == "order" else own)
-        if said.word not in UNREMEMBERED:
+        if said.word not in UNREMEMBERED and (verb, said.word) != ("release", "unknown_hold"):
             self.ops[op] = (print_, said)
         return said
 

@@ -144,7 +144,7 @@ class Books:
 
     def __init__(self) -> None:
         self.config = Config()
-        self.config_version = ""
+        self.config_version = "0"
         self.versions: dict[str, int] = {}
         self.shelves: dict[tuple[str, str], Shelf] = {}
         self.holds: dict[str, Hold] = {}

@@ -394,17 +394,29 @@ class Verbs:
     def serve(self, sweep: bool, skus: int, lines: int) -> Answer:
         if sweep:
             self.books.servable |= {sku for sku in self.books.versions if self._queue(sku)}
-        chosen, served, more = sorted(self.books.servable)[:skus], [], False
+        chosen, served = sorted(self.books.servable)[:skus], []
         for sku in chosen:
-            queue = self._queue(sku)[:lines]
-            got = [[id, line.line, sku, self._serve(order, line)] for _, id, _, order, line in queue]
-            got = [row for row in got if row[3]]
-            served += got
-            if len(queue) == lines and got:
-                more = True
-            else:
+            lines, complete = self._serve_sku(sku, lines, served)
+            if complete:
                 self.books.servable.discard(sku)
-        return "served", [served, int(more or len(chosen) == skus)]
+        more = len(chosen) == skus or any(sku in self.books.servable for sku in chosen)
+        return "served", [served, int(more)]
+
+    def _serve_sku(self, sku: str, lines: int, served: list[Any]) -> tuple[int, bool]:
+        """A channel that got too little waits on. Returns the lines that may still be looked at, and if all were."""
+        dry: set[str] = set()
+        for _, id, name, order, line in self._queue(sku):
+            if order.channel in dry:
+                continue
+            if not lines:
+                return 0, False
+            lines -= 1
+            units = self._serve(order, line)
+            if units:
+                served.append([id, name, sku, units])
+            if line.backordered:
+                dry.add(order.channel)
+        return lines, True
 
     def _queue(self, sku: str) -> list[Any]:
         """Who waits for a sku: best ranked channel first, then oldest."""
@@ -431,7 +443,7 @@ class Verbs:
     def configure(self, base: str, version: int, fields: list[Any], skus: list[str], config: Config) -> Answer:
         if base != self.books.config_version:
             raise Refused("stale_config", self.books.config_version)
-        if version <= int(base or 0):
+        if version <= int(base):
             raise Refused("invalid", "version")
         made = [sku for sku in dict.fromkeys(skus) if sku not in self.books.versions]
         self.books.versions |= dict.fromkeys(made, 0)

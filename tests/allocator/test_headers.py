@@ -61,7 +61,7 @@ def code_of(text: str) -> str:
 
 def calls_in(name: str, body: str, known: dict[str, str]) -> set[str]:
     """The known functions that a function's body names, its own module's without their prefix."""
-    module = name.split(".")[0]
+    module = name.split(".", maxsplit=1)[0]
     words = set(re.findall(r"\w+\.\w+", body)) | {f"{module}.{word}" for word in re.findall(r"(?<![.\w])\w+", body)}
     return words & known.keys()
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from allocator import Channel, ChannelLocation, Config, Location, Rule, SellerKeys, SkuConfig
@@ -130,16 +130,14 @@ async def put_in_server(twins: Twins) -> None:
     await twins.client.hset(owners, "web:ann", "h")
 
 
-class Asked:
-    """Who asks, and about which locations."""
-
-    owners = st.sampled_from(["", "ann", "bob"])
-    locations = st.lists(st.sampled_from([*LOCATIONS, "atlantis"]), max_size=3)
+owners = st.sampled_from(["", "ann", "bob"])
+asked_locations = st.lists(st.sampled_from([*LOCATIONS, "atlantis"]), max_size=3)
 
 
-@given(configs(), stocks, debts, Asked.owners, Asked.locations)
-@settings(max_examples=30, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_availability_and_explain_are_the_five_steps(twins, config, stock, owed, owner, locations):
+@given(configs(), stocks, debts, st.tuples(owners, asked_locations))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_availability_and_explain_are_the_five_steps(twins, config, stock, owed, asked):
+    owner, locations = asked
     twins.configure(config)
     put_in_oracle(twins, stock, owed)
     twins.run(put_in_server(twins))

@@ -66,14 +66,12 @@ async def test_of_places_that_can_each_serve_all_the_best_ranked_does(allocator)
 
 async def test_the_best_pair_among_eight(allocator):
     await allocator.configure(network(*EIGHT))
-    await stock(allocator, aarhus=1, bergen=1, cork=4, delft=1, essen=6, florence=6, ghent=9, helsinki=9)
+    await stock(allocator, aarhus=1, bergen=1, cork=4, delft=1, essen=6, florence=6, ghent=8, helsinki=9)
 
-    # pairs that reach 10: cork+essen (2+4), cork+florence, essen+florence, and those with ghent or helsinki;
-    # the best ranked of all is aarhus+ghent (0+6) and cork+essen (2+4): 6 each, and aarhus+ghent has no fewer units
+    # pairs that reach 10: cork + essen (ranks 2 + 4 = 6), aarhus + helsinki (0 + 7), cork + florence (2 + 5), ...
     placed = await allocator.order(order("1", 10))
 
-    assert placed.plan == "pair"
-    assert units_at(placed) == {"cork": 4, "essen": 6} or units_at(placed) == {"aarhus": 1, "ghent": 9}
+    assert (placed.plan, units_at(placed)) == ("pair", {"cork": 4, "essen": 6})
 
 
 async def test_the_best_triple_among_eight(allocator):
@@ -96,14 +94,22 @@ async def test_a_pair_beats_a_better_ranked_triple(allocator):
     assert (placed.plan, units_at(placed)) == ("pair", {"ghent": 5, "helsinki": 4})
 
 
-async def test_only_the_first_eight_that_have_any_of_it_are_combined(allocator):
+async def test_empty_places_are_not_counted_among_the_eight(allocator):
     await allocator.configure(network("empty-1", "empty-2", *EIGHT))
-    await stock(allocator, aarhus=1, helsinki=9)
+    await stock(allocator, **dict.fromkeys(EIGHT[:-1], 1), helsinki=9)
 
-    # the two empty places do not use up the eight
     placed = await allocator.order(order("1", 10))
 
     assert (placed.plan, units_at(placed)) == ("pair", {"aarhus": 1, "helsinki": 9})
+
+
+async def test_a_ninth_place_is_not_combined_but_found_greedily(allocator):
+    await allocator.configure(network(*EIGHT, "izmir"))
+    await stock(allocator, **dict.fromkeys(EIGHT, 1), izmir=9)
+
+    placed = await allocator.order(order("1", 10))
+
+    assert (placed.plan, units_at(placed)) == ("greedy", {"izmir": 9, "aarhus": 1})
 
 
 async def test_beyond_three_each_place_is_the_one_that_covers_most_of_what_is_missing(allocator):
@@ -166,6 +172,25 @@ async def test_of_equal_pairs_the_one_with_more_open_units_is_taken(allocator):
     # rome and oslo have 6 together, bergen and either of them 7
     assert "bergen" in units_at(placed)
     assert placed.plan == "pair"
+
+
+async def test_of_pairs_of_equal_rank_the_one_with_more_open_units_is_taken(allocator):
+    await allocator.configure(network("aarhus", "bergen", "cork", "delft"))
+    await stock(allocator, aarhus=1, bergen=6, cork=6, delft=9)
+
+    # aarhus + delft (ranks 0 + 3) have 10, bergen + cork (1 + 2) have 12; better ranked pairs have 7
+    placed = await allocator.order(order("1", 10))
+
+    assert units_at(placed) == {"bergen": 6, "cork": 4}
+
+
+async def test_of_many_equal_places_those_with_most_are_combined(allocator):
+    await allocator.configure(network(*MANY[:10], equal=True))
+    await stock(allocator, **dict.fromkeys(MANY[:8], 1), izmir=5, jena=5)
+
+    placed = await allocator.order(order("1", 10))
+
+    assert (placed.plan, units_at(placed)) == ("pair", {"izmir": 5, "jena": 5})
 
 
 async def test_a_preferred_place_comes_first_if_it_can_serve(allocator):

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from copy import deepcopy
+from itertools import permutations
 from typing import Any, NamedTuple
 
 from allocator import Allocator, Config, Pipe, SellerKeys, errors, make_client
@@ -56,6 +58,7 @@ def comparable(said: Said) -> Said:
 
 class Twins:
     def __init__(self, url: str, config: Config | None = None) -> None:
+        self.url = url
         self.runner = asyncio.Runner()
         self.client = make_client(url)
         self.ear = Ear(self.client)
@@ -103,6 +106,37 @@ class Twins:
     async def send(self, verb: str, arguments: list[Any]) -> None:
         script = scripts()[verb]
         await self.ear.run(script, SellerKeys(SELLER).named(*script.keys), arguments)
+
+    def ask_together(self, works: list[Callable[[Allocator], Awaitable[Any]]]) -> None:
+        """Each on a connection of its own, at once: what came out is what one of the serial orders says."""
+        heard = self.run(self._together(works))
+        before = self.oracle
+        for turn in permutations(heard):
+            self.oracle = deepcopy(before)
+            if all(self._agrees(call) for call in turn) and self._same_stock():
+                return
+        raise AssertionError(f"no serial order explains {[(call.arguments[3], call.said) for call in heard]}")
+
+    async def _together(self, works: list[Callable[[Allocator], Awaitable[Any]]]) -> list[Heard]:
+        ears = [Ear(make_client(self.url)) for _ in works]
+        callers = [self._caller(ear) for ear in ears]
+        await asyncio.gather(
+            *(work(caller) for work, caller in zip(works, callers, strict=True)), return_exceptions=True
+        )
+        for ear in ears:
+            await ear.close()
+        return [call for ear in ears for call in ear.heard if call.verb in ARGUMENTS]
+
+    def _caller(self, ear: Ear) -> Allocator:
+        caller = Allocator(ear, SELLER, EPOCH)
+        caller.now_ms = self.allocator.now_ms
+        return caller
+
+    def _agrees(self, call: Heard) -> bool:
+        return comparable(call.said) == comparable(self.oracle.call(call.verb, call.arguments))
+
+    def _same_stock(self) -> bool:
+        return stock_of_server(self.records()) == stock_of_oracle(self.oracle.books)
 
     # --- comparing all -----------------------------------------------------------------------------------------
 

@@ -76,5 +76,7 @@ async def stranger(app) -> AsyncIterator[httpx.AsyncClient]:
 async def client(app, key) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody with the first key."""
     headers = {"Authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://allot", headers=headers) as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://allot", headers=headers
+    ) as client:
         yield client

@@ -40,7 +40,7 @@ async def test_every_route_but_health_is_denied_without_a_key(app, stranger):
 async def test_no_route_below_v1_can_be_reached_past_the_guard(app):
     below = [route for route in app.routes if getattr(route, "path", "").startswith("/v1")]
 
-    assert len(below) == 20
+    assert len(below) == 21
     assert {type(route) for route in below} == {Guarded}
 
 

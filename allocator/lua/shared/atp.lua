@@ -24,7 +24,7 @@ end
 
 -- Step 2: quotas are covered in channel rank order from what is free; the rest is shared.
 local function cover_quotas(shelf, place, channel)
-  local left = shelf.free
+  local left = shelf.shared
   shelf.lenders = {}
   table.sort(place.quotas, by_rank)
   for _, quota in ipairs(place.quotas) do
@@ -57,15 +57,20 @@ local function count_open(shelf, overflow)
   shelf.open, shelf.fence = open, all - open
 end
 
+-- The safety stock this channel keeps at a location; a till ignores it on its own shelf.
+function atp.safety_of(own_sheets, spot)
+  return spot[2] == 0 and rules.winner(own_sheets, rules.SAFETY, spot[1]) or 0
+end
+
 -- Steps 1 and 2 at one location. spot: { code, own_shelf, active } of the channel's view.
 function atp.shelf_at(view, state, own_sheets, spot)
   local code = spot[1]
   local place = state.places[code]
-  local safety = spot[2] == 0 and rules.winner(own_sheets, rules.SAFETY, code) or 0
+  local safety = atp.safety_of(own_sheets, spot)
   local there = place and spot[3] == 1 and stock.available(place) or 0
   local free = math.max(0, there - safety)
-  local shelf = { code = code, safety = safety, free = free, own = 0, shared = free, lenders = NO_LENDERS,
-    reserve = math.max(0, there) - free, open = free, fence = 0, had = 0 }
+  local shelf = { code = code, own = 0, shared = free, lenders = NO_LENDERS, reserve = math.max(0, there) - free,
+    open = free, fence = 0, had = 0 }
   if place and place.quotas[1] then
     cover_quotas(shelf, place, view.channel)
   end

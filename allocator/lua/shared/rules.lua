@@ -11,8 +11,25 @@ rules.SCOPES = { 'sku+', 'category+', 'sku', 'category', '', 'global' }
 local base_sheet
 local sheets_by_sku, sheets_by_category = {}, {}
 
+local fetched = {}
+
+-- Reads at once what a verb will ask for: the rules of all, of this channel and of these skus.
+function rules.fetch(channel, skus)
+  local fields = { 'rules', 'channel:' .. channel }
+  for i, sku in ipairs(skus) do
+    fields[i + 2] = 'sku:' .. sku
+  end
+  local found = redis.call('HMGET', keys.config, unpack(fields))
+  for i, field in ipairs(fields) do
+    fetched[field] = found[i]
+  end
+end
+
 function rules.config_field(field)
-  local packed = redis.call('HGET', keys.config, field)
+  local packed = fetched[field]
+  if packed == nil then
+    packed = redis.call('HGET', keys.config, field)
+  end
   return packed and cmsgpack.unpack(packed) or nil
 end
 

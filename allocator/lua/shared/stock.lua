@@ -13,8 +13,11 @@
 stock.PLACE_MAX = 10000000000
 stock.skus = {}
 
+-- Shared by all places without reasons or quotas; never written to.
+local NONE = {}
+
 function stock.new_place(state, code)
-  local place = { on_hand = 0, held = 0, committed = 0, unavailable = 0, deficit = 0, reasons = {}, quotas = {} }
+  local place = { on_hand = 0, held = 0, committed = 0, unavailable = 0, deficit = 0, reasons = NONE, quotas = NONE }
   state.places[code] = place
   state.codes[#state.codes + 1] = code
   return place
@@ -25,7 +28,7 @@ local function new_quota(channel, quota, consumed, spent, floor)
 end
 
 local function unpack_extra(place, extra)
-  place.deficit = extra[1]
+  place.deficit, place.reasons, place.quotas = extra[1], {}, {}
   for i = 1, #extra[2], 2 do
     place.reasons[#place.reasons + 1] = { reason = extra[2][i], units = extra[2][i + 1] }
     place.unavailable = place.unavailable + extra[2][i + 1]
@@ -55,6 +58,9 @@ local function unpack_state(sku, packed)
 end
 
 local function pack_extra(place)
+  if place.deficit == 0 and place.reasons == NONE and place.quotas == NONE then
+    return 0
+  end
   local reasons, quotas = {}, {}
   for _, reason in ipairs(place.reasons) do
     if reason.units ~= 0 then
@@ -112,18 +118,20 @@ function stock.load(skus)
   return unknown
 end
 
-local function entry_of(list, field, name, blank)
-  for _, entry in ipairs(list) do
+-- The entry of this name in place.reasons or place.quotas; `blank` becomes it when there is none.
+local function entry_of(place, list, field, name, blank)
+  for _, entry in ipairs(place[list]) do
     if entry[field] == name then
       return entry
     end
   end
-  list[#list + 1] = blank
+  place[list] = place[list] == NONE and {} or place[list]
+  table.insert(place[list], blank)
   return blank
 end
 
 function stock.quota_at(place, channel)
-  return entry_of(place.quotas, 'channel', channel, new_quota(channel, 0, 0, 0, 0))
+  return entry_of(place, 'quotas', 'channel', channel, new_quota(channel, 0, 0, 0, 0))
 end
 
 local QUOTA_BUCKETS = { quota = true, consumed = true, spent = true, floor = true }
@@ -140,7 +148,7 @@ function stock.move(state, code, bucket, units, of)
   else
     place[bucket] = place[bucket] + units
     if bucket == 'unavailable' then
-      local reason = entry_of(place.reasons, 'reason', of, { reason = of, units = 0 })
+      local reason = entry_of(place, 'reasons', 'reason', of, { reason = of, units = 0 })
       reason.units = reason.units + units
     end
   end

@@ -1,0 +1,244 @@
+"""A long random walk through all verbs, dense with holds, orders and shortages; the seed says which."""
+
+from random import Random
+from typing import Any
+
+from allocator.core import fingerprint
+from allocator.model import (
+    AdjustLine,
+    CancelLine,
+    HoldRequest,
+    Line,
+    OrderRequest,
+    ReturnLine,
+    ShipLine,
+    ShipTo,
+    StockLine,
+)
+from tests.allocator.oracle_state import Order
+from tests.allocator.town import CHANNELS, CUP, EPOCH, LOCATIONS, PEN, TEE
+from tests.allocator.twins import Twins
+from tests.allocator.wishes import CONFIGS, flat
+
+VERBS = {
+    "receive": 9,
+    "adjust": 2,
+    "unavailable": 2,
+    "set_quota": 3,
+    "move_quota": 1,
+    "hold": 8,
+    "extend": 1,
+    "release": 1,
+    "expire": 2,
+    "order": 6,
+    "order_with_hold": 4,
+    "ranked_order": 4,
+    "pick": 2,
+    "ship": 3,
+    "cancel": 4,
+    "give_back": 2,
+    "serve": 3,
+    "explain": 2,
+    "configure": 1,
+    "repeat": 2,
+}
+"""How often each step is taken, in proportion."""
+
+
+class Walk:
+    def __init__(self, twins: Twins, seed: int) -> None:
+        self.twins, self.allocator = twins, twins.allocator
+        self.random = Random(seed)
+        self.made = 0
+        self.past: list[tuple[str, list[Any]]] = []
+
+    def step(self) -> None:
+        """One verb, on both sides."""
+        self.made += 1
+        self.op = f"op-{self.made}"
+        [verb] = self.random.choices(list(VERBS), list(VERBS.values()))
+        work = getattr(self, verb)()
+        if work is None:
+            return
+        self.twins.ask(work)
+        self.past += [(call.verb, call.arguments) for call in self.twins.ear.heard if call.verb != "find"]
+
+    def finish(self, steps: int) -> None:
+        for _ in range(steps):
+            self.step()
+            self.twins.compare_books()
+            self.twins.compare_atp()
+
+    # --- picking -----------------------------------------------------------------------------------------------
+
+    def pick_one(self, *values: Any) -> Any:
+        return self.random.choice(values)
+
+    def sku(self) -> str:
+        return self.pick_one(CUP, CUP, CUP, TEE, TEE, PEN)
+
+    def place(self) -> tuple[str, str]:
+        return self.sku(), self.pick_one(*LOCATIONS)
+
+    def units(self, most: int = 6) -> int:
+        return self.random.randint(1, most)
+
+    def wish(self) -> list[Line]:
+        return [Line(str(n), self.sku(), self.units()) for n in range(1, self.pick_one(1, 1, 2, 3) + 1)]
+
+    def ship_to(self) -> ShipTo:
+        return self.pick_one(ShipTo(), ShipTo(country="NO", region="east"), ShipTo(country="PE", region="lima"))
+
+    def prefer(self) -> list[str]:
+        return self.pick_one([], [self.pick_one(*LOCATIONS, "atlantis"), self.pick_one(*LOCATIONS)])
+
+    def ranking(self) -> list[tuple[str, int]]:
+        count = self.pick_one(0, 1, 2, 4, 4, 6)
+        return [(self.pick_one(*LOCATIONS, *LOCATIONS, "atlantis"), self.pick_one(0, 0, 1)) for _ in range(count)]
+
+    def an_order(self) -> Order | None:
+        orders = list(self.twins.oracle.books.orders.values())
+        return self.random.choice(orders) if orders else None
+
+    def a_hold(self) -> str | None:
+        holds = self.twins.oracle.books.holds
+        lively = [id for id, hold in holds.items() if hold.state == "open"] or list(holds)
+        return self.random.choice(lively[-4:]) if lively else None
+
+    def head(self, op: str) -> list[Any]:
+        return [EPOCH, "", self.allocator.now_ms, op, fingerprint(op), ""]
+
+    # --- steps -------------------------------------------------------------------------------------------------
+
+    def receive(self) -> Any:
+        lines = [StockLine(*self.place(), self.units(9)) for _ in range(self.pick_one(1, 2, 3))]
+        return self.allocator.receive(lines, op=self.op)
+
+    def adjust(self) -> Any:
+        lines = [AdjustLine(*self.place(), self.pick_one(-4, -2, -1, -1, 1)) for _ in range(self.pick_one(1, 1, 2))]
+        return self.allocator.adjust(lines, op=self.op, why="count")
+
+    def unavailable(self) -> Any:
+        lines, direction = [StockLine(*self.place(), self.units(2))], self.pick_one("in", "in", "out")
+        return self.allocator.unavailable(lines, op=self.op, reason=self.pick_one("lost", "dirty"), direction=direction)
+
+    def set_quota(self) -> Any:
+        quota, floor = self.random.randint(0, 7), self.pick_one(0, 0, 1, 3)
+        return self.allocator.set_quota(*self.place(), self.pick_one(*CHANNELS), quota, op=self.op, floor=floor)
+
+    def move_quota(self) -> Any:
+        channels = self.pick_one(*CHANNELS), self.pick_one(*CHANNELS)
+        return self.allocator.move_quota(*self.place(), *channels, self.units(3), op=self.op)
+
+    def hold(self) -> Any:
+        request = HoldRequest(
+            hold_id=self.op,
+            channel=self.pick_one(*CHANNELS),
+            lines=self.wish(),
+            ttl_ms=self.random.randint(1, 200_000),
+            owner=self.pick_one("", "ann", "ann", "bob"),
+            partial=self.pick_one(True, False, False),
+            ship_to=self.ship_to(),
+            prefer=self.prefer(),
+        )
+        return self.allocator.hold(request)
+
+    def extend(self) -> Any:
+        return self.allocator.extend(self.a_hold() or "nobody's", self.random.randint(1, 200_000), op=self.op)
+
+    def release(self) -> Any:
+        return self.allocator.release(self.a_hold() or "nobody's")
+
+    def expire(self) -> Any:
+        later = self.random.randint(-2_000, 70_000)
+        elapsed = self.pick_one(max(0, later), max(0, later), max(0, later), 5, None)
+        self.allocator.now_ms += later
+        return self.allocator.expire(
+            elapsed_ms=elapsed, accept_clock=self.pick_one(True, False, False), limit=self.units(3)
+        )
+
+    def order(self, **known: Any) -> Any:
+        asked = {
+            "channel": self.pick_one("web", "web", *CHANNELS),
+            "external_id": self.pick_one(self.op, self.op, str(self.units(9))),
+            "lines": self.wish(),
+            "kind": self.pick_one(None, None, "promise", "promise", "promise", "firm", "gone"),
+            "at": self.pick_one(*LOCATIONS),
+            "partial": self.pick_one(True, False, False),
+            "attempt": self.units(2),
+            "ship_to": self.ship_to(),
+            "prefer": self.prefer(),
+        }
+        preview = self.random.random() < 0.1
+        return self.allocator.order(OrderRequest(**{**asked, **known}), preview=preview)
+
+    def order_with_hold(self) -> Any:
+        id = self.a_hold()
+        if id is None:
+            return self.order(hold="nobody's")
+        hold = self.twins.oracle.books.holds[id]
+        more = self.pick_one(-1, 0, 0, 2)
+        rows = [(sku, sum(take.units for take in takes) + more) for sku, takes in hold.takes.items()]
+        lines = [Line(str(n), *row) for n, row in enumerate(rows) if row[1] > 0] or self.wish()
+        return self.order(hold=id, lines=lines, channel=self.pick_one(hold.channel, hold.channel, hold.channel, "web"))
+
+    def ranked_order(self) -> Any:
+        """Straight to the script, with a ranking no channel has."""
+        channel, kind = self.pick_one(*CHANNELS), self.pick_one("promise", "firm", "firm", "gone")
+        told = ["take", channel, self.op, kind, "", self.pick_one(0, 0, 1)]
+        lines = [(line.line, line.sku, line.units) for line in self.wish()]
+        asked = [*self.head(f"order:{channel}:{self.op}:1"), *told, *flat(self.ranking()), *flat(lines)]
+        return self.twins.send("order", asked)
+
+    def pick(self) -> Any:
+        order = self.an_order()
+        return order and self.allocator.pick(
+            order.channel, order.external_id, op=self.op, location=self.pick_one("", *LOCATIONS)
+        )
+
+    def ship(self) -> Any:
+        order = self.an_order()
+        takes = [(line.line, take) for line in order.lines for take in line.takes] if order else []
+        if order is None:
+            return None
+        rows = self.random.sample(takes, min(len(takes), self.pick_one(0, 1, 2)))
+        lines = [ShipLine(name, take.location, self.units(take.units)) for name, take in rows]
+        return self.allocator.ship(order.channel, order.external_id, lines, op=self.op)
+
+    def cancel(self) -> Any:
+        order = self.an_order()
+        rows = [CancelLine(self.pick_one("1", "1", "2"), self.pick_one(None, 1, 2)) for _ in range(self.pick_one(0, 1, 2))]
+        return order and self.allocator.cancel(order.channel, order.external_id, rows, op=self.op)
+
+    def give_back(self) -> Any:
+        gone = [order for order in self.twins.oracle.books.orders.values() if order.total("shipped")]
+        order = self.random.choice(gone) if gone else None
+        row = ReturnLine(
+            line="1",
+            sku=self.sku(),
+            location=self.pick_one(*LOCATIONS),
+            units=self.units(2),
+            disposition=self.pick_one("restock", "quarantine", "scrap"),
+        )
+        id = (order.channel, order.external_id) if order else None
+        return self.allocator.return_units([row], op=self.op, order=id)
+
+    def serve(self) -> Any:
+        return self.allocator.serve(sweep=self.pick_one(True, False), skus=50, lines=self.pick_one(1, 2, 50))
+
+    def explain(self) -> Any:
+        owner, ship_to = self.pick_one("", "ann", "bob"), self.pick_one(None, self.ship_to())
+        return self.allocator.explain(self.sku(), self.pick_one(*CHANNELS), owner=owner, ship_to=ship_to)
+
+    def configure(self) -> Any:
+        self.twins.configure(self.pick_one(*CONFIGS))
+
+    def repeat(self) -> Any:
+        """An old op again, with its own request or with another."""
+        if not self.past:
+            return None
+        verb, arguments = self.random.choice(self.past)
+        again = [EPOCH, "", self.allocator.now_ms, *arguments[3:]]
+        if self.random.random() < 0.2 and len(again) > 8:
+            again[4] = fingerprint("another request")
+        return self.twins.send(verb, again)

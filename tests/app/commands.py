@@ -1,0 +1,29 @@
+"""Runs `allot` as people do: in a process of its own, from another folder, with no settings of ours."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.servers import ROOT
+
+SECONDS_MAX = 100
+
+
+def environment() -> dict[str, str]:
+    """A caller's environment in which the checkout is installed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ALLOT_")}
+    return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+
+
+def allot(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "app", *words],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )

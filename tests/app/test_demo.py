@@ -1,0 +1,148 @@
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.demo_burst import ORDERS, Verdict, make_wishes
+from tests.app.commands import allot, environment
+
+RIGHT = Verdict(shelf=100, committed=100, left=12, refused=50, backordered=38, deficit=12, free=0, oversold=0, failed=0)
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of all processes that name the folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+        if str(folder) in words and int(process.name) != os.getpid():
+            found.append(words)
+    return found
+
+
+@contextmanager
+def running(folder: Path, *words: str):
+    """`allot demo` with its output in a file."""
+    out = folder / "out"
+    with out.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app", "demo", *words], cwd=folder, env=environment(), stdout=output, stderr=output
+        )
+    try:
+        yield process, out
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(out: Path, pattern: str, seconds: float = 40) -> re.Match[str]:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        found = re.search(pattern, out.read_text())
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(out.read_text())
+
+
+def test_the_burst_is_200_orders_and_asks_for_more_than_there_is():
+    wishes = make_wishes("a")
+
+    assert len(wishes) == len({wish.id for wish in wishes}) == ORDERS == 200
+    assert {wish.channel for wish in wishes} == {"shop", "amazon", "ebay", "tills"}
+    assert all(bool(wish.at) == (wish.channel == "tills") for wish in wishes)
+
+
+def test_a_burst_that_adds_up_is_right():
+    assert RIGHT.is_right
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"oversold": 1},
+        {"failed": 1, "refused": 49},
+        {"committed": 101, "refused": 49},
+        {"refused": 49},
+        {"free": 60, "committed": 40, "refused": 110},
+    ],
+)
+def test_a_burst_that_does_not_is_wrong(fault):
+    verdict = RIGHT._replace(**fault)
+
+    assert not verdict.is_right
+    assert verdict.lines()[-1] == "VERDICT: WRONG"
+
+
+def test_the_demo_sells_the_last_hundred_once_and_leaves_nothing_behind(tmp_path):
+    done = allot(tmp_path, "demo", "--once", "--port", "0")
+
+    said = done.stdout
+    folder = Path(re.search(r"data are in (\S+), which is removed", said)[1])
+    committed, left, deficit = map(int, re.search(r"(\d+) \+ (\d+), of them (\d+) a deficit", said).groups())
+    refused, backordered = (int(re.search(rf"{word} +(\d+)", said)[1]) for word in ("refused cleanly", "backordered"))
+    assert done.returncode == 0, said + done.stderr
+    assert "VERDICT: right, no unit was sold twice and no order was lost" in said.splitlines()
+    assert re.search(r"oversold +0\n", said)
+    assert committed + left - deficit == 100
+    assert committed + left + refused + backordered == 200
+    assert not folder.exists()
+    assert processes_of(folder) == []
+
+
+def test_a_kept_data_folder_is_stocked_up_for_the_next_demo(tmp_path):
+    words = ("demo", "--once", "--port", "0", "--data-dir", str(tmp_path / "shop"))
+    allot(tmp_path, *words)
+
+    again = allot(tmp_path, *words)
+
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "were delivered, so that there are 100 again" in again.stdout
+    assert re.search(r"units on the shelf +100\n", again.stdout)
+
+
+def test_without_once_the_shop_stays_open_until_it_is_told_to_stop(tmp_path):
+    with running(tmp_path, "--port", "0") as (process, out):
+        url, key = wait_for(out, r"The API answers at (\S+) .* with the key (\S+)").groups()
+        folder = Path(wait_for(out, r"data are in (\S+),")[1])
+        answer = httpx.get(f"{url}/v1/availability/CITY-28-BLACK", headers={"Authorization": f"Bearer {key}"})
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(30)
+
+    assert answer.status_code == 200
+    assert f'curl -H "Authorization: Bearer {key}" {url}/v1/availability/CITY-28-BLACK' in out.read_text()
+    assert code == 0
+    assert out.read_text().endswith("The service has stopped.\n")
+    assert not folder.exists()
+    assert processes_of(folder) == []
+
+
+def test_a_demo_that_is_stopped_while_it_starts_leaves_nothing_behind(tmp_path):
+    with running(tmp_path, "--port", "0") as (process, out):
+        folder = Path(wait_for(out, r"data are in (\S+),")[1])
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+    assert not folder.exists()
+    assert processes_of(folder) == []
+
+
+def test_a_port_that_is_taken_is_told_and_another_one_is_used(tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        done = allot(tmp_path, "demo", "--once", "--port", f"{port}")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Port {port} is taken; the service takes a free one." in done.stdout

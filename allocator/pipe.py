@@ -10,9 +10,9 @@ import asyncio
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import ResponseError
 
-from .scripts import Script
+from .scripts import Script, library
 
 BATCH_MAX = 128
 """Most calls of one batch: a later caller waits for at most this many scripts of others."""
@@ -21,6 +21,10 @@ BATCHES_MAX = 3
 """Most batches under way: with one the server and this process take turns, with many the batches get small."""
 
 Call = tuple[Script, list[str], list[Any]]
+
+
+def _is_unknown_function(reply: Any) -> bool:
+    return isinstance(reply, ResponseError) and "Function not found" in str(reply)
 
 
 class Pipe:
@@ -67,11 +71,10 @@ class Pipe:
 
     async def _execute(self, calls: list[Call]) -> list[Any]:
         replies = await self._pipeline(calls)
-        lost = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        lost = [index for index, reply in enumerate(replies) if _is_unknown_function(reply)]
         if lost:
-            # The server forgot the scripts (restart, flush), so these surely did not run: load and send them once more.
-            for script in {calls[index][0].sha: calls[index][0] for index in lost}.values():
-                await self.client.script_load(script.source)
+            # The server does not have our library (new, flushed, another version), so these surely did not run.
+            await self.install()
             for index, reply in zip(lost, await self._pipeline([calls[index] for index in lost]), strict=True):
                 replies[index] = reply
         return replies
@@ -79,8 +82,12 @@ class Pipe:
     async def _pipeline(self, calls: list[Call]) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)
         for script, keys, arguments in calls:
-            pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
+            pipeline.execute_command("FCALL", script.function, len(keys), *keys, *arguments)
         return await pipeline.execute(raise_on_error=False)
+
+    async def install(self) -> None:
+        """Give the server our library of verbs; others, of other versions, stay."""
+        await self.client.function_load(library().source, replace=True)
 
     async def close(self) -> None:
         """Let the batches under way end, then close the connections."""

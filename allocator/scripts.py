@@ -1,10 +1,14 @@
 """
-Reads lua/: one verb a file, shared parts included by name, the header understood.
+Reads lua/: one verb a file, shared modules beside them, the headers understood.
 
-`--@include NAME` stands for shared/NAME.lua as a module NAME. It is wrapped in a block of its own, which is not a
-matter of taste alone: Lua walks a list of all captured locals each time a function captures one, and with all of
-them in one scope making the functions cost more than the verb. A header says in its comment block what the verb does, its KEYS, ARGV,
-RETURNS (outcome words, the first match wins) and what it KEEPS; tests hold the code to it.
+All of it becomes one library of functions on the server, named after the digest of its text, so that processes of
+different versions can run side by side. A library, because defining the shared modules anew for each call would cost
+more than most calls.
+
+Inside it every verb is a function of KEYS and ARGV. It sets `keys`, which the modules use, and every module that
+keeps something for the length of a call forgets it when the next one begins. `--@include NAME` says which modules a
+verb may use. A header says what the verb does, its KEYS, ARGV, RETURNS (outcome words, the first match wins) and what
+it KEEPS; tests hold the code to it.
 """
 
 import hashlib
@@ -13,36 +17,68 @@ from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
-_INCLUDE = re.compile(r"^--@include (\w+)$", re.MULTILINE)
 _SECTION = re.compile(r"^-- ([A-Z]{4,})\b.*$", re.MULTILINE)
 _KEY = re.compile(r"^--\s+\d+ (\w+)\s+(\w+)", re.MULTILINE)
 _OUTCOME = re.compile(r"^--   ([a-z_]+)(?: |$)", re.MULTILINE)
+_FLAGS = re.compile(r"^#!lua(?: flags=([\w,-]+))?$", re.MULTILINE)
 
 
 class Script(NamedTuple):
-    """One verb: its source as sent to the server, its own file's text, and what its header declares."""
+    """One verb: its file's text, its name on the server, and what its header declares."""
 
     name: str
-    source: str
+    function: str
     text: str
-    sha: str
     purpose: str
     keys: dict[str, str]
     outcomes: list[str]
     sections: dict[str, str]
 
 
-def _folder() -> resources.abc.Traversable:
-    return resources.files("allocator").joinpath("lua")
+class Library(NamedTuple):
+    """Everything the server has to know: the library's name there, and its text."""
+
+    name: str
+    source: str
 
 
-def shared(name: str) -> str:
-    """The text of one shared part."""
-    return _folder().joinpath("shared", f"{name}.lua").read_text("utf-8")
+def _texts(folder: resources.abc.Traversable) -> dict[str, str]:
+    found = sorted((file.name.removesuffix(".lua"), file) for file in folder.iterdir() if file.name.endswith(".lua"))
+    return {name: file.read_text("utf-8") for name, file in found}
 
 
-def _module(name: str) -> str:
-    return f"local {name} = {{}}\ndo\n{shared(name)}end"
+@cache
+def verbs() -> dict[str, str]:
+    """The text of every verb by name."""
+    return _texts(resources.files("allocator").joinpath("lua"))
+
+
+@cache
+def modules() -> dict[str, str]:
+    """The text of every shared module by name."""
+    return _texts(resources.files("allocator").joinpath("lua", "shared"))
+
+
+@cache
+def library() -> Library:
+    """The one library of all verbs."""
+    names = ", ".join(modules())
+    blocks = [f"do\n{text}end" for text in modules().values()]
+    head = ["local keys", f"local {names} = {', '.join('{}' for _ in modules())}"]
+    body = "\n".join([*head, *blocks, *(_registration(name, text) for name, text in verbs().items())])
+    digest = hashlib.sha256(body.encode()).hexdigest()[:12]
+    return Library(f"allot_{digest}", f"#!lua name=allot_{digest}\n{body.replace('@digest', digest)}")
+
+
+def _registration(name: str, text: str) -> str:
+    flags = _FLAGS.match(text)
+    words = ", ".join(f"'{flag}'" for flag in (flags[1] or "").split(",") if flag) if flags else ""
+    return (
+        f"redis.register_function{{ function_name = '{name}_@digest', flags = {{ {words} }},\n"
+        "callback = function(KEYS, ARGV)\n"
+        "args.begin(ARGV) stock.begin() rules.begin()\n"
+        f"{text.split(chr(10), 1)[1]}end }}"
+    )
 
 
 def _sections(text: str) -> dict[str, str]:
@@ -52,23 +88,15 @@ def _sections(text: str) -> dict[str, str]:
     return {mark[1]: header[mark.end() : end] for mark, end in zip(marks, ends, strict=True)}
 
 
-def _outcomes(section: str) -> list[str]:
-    return list(dict.fromkeys(_OUTCOME.findall(section)))
-
-
-def read(name: str) -> Script:
-    """One verb's script."""
-    text = _folder().joinpath(f"{name}.lua").read_text("utf-8")
-    source = _INCLUDE.sub(lambda include: _module(include[1]), text)
+def _read(name: str, text: str) -> Script:
     sections = _sections(text)
     return Script(
         name=name,
-        source=source,
+        function=library().name.replace("allot", name),
         text=text,
-        sha=hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(),
         purpose=text.splitlines()[1].removeprefix(f"-- {name}: "),
         keys=dict(_KEY.findall(sections["KEYS"])),
-        outcomes=_outcomes(sections["RETURNS"]),
+        outcomes=list(dict.fromkeys(_OUTCOME.findall(sections["RETURNS"]))),
         sections=sections,
     )
 
@@ -76,5 +104,4 @@ def read(name: str) -> Script:
 @cache
 def scripts() -> dict[str, Script]:
     """Every verb by name."""
-    names = sorted(file.name[:-4] for file in _folder().iterdir() if file.name.endswith(".lua"))
-    return {name: read(name) for name in names}
+    return {name: _read(name, text) for name, text in verbs().items()}

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import signal
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from .replay.calls import Caller, Unreachable
 from .replay.tally import Tally
 from .seed import DEMO_SHOP
 from .service_process import OwnService, ServiceFailed, own_service
+from .stopping import Stop
 
 HOST: Final = "127.0.0.1"
 CHANNELS: Final = ("shop", "tills", "amazon", "ebay")
@@ -40,8 +40,10 @@ def demo(
     """Run a small bicycle shop and let 200 orders race for its last 100 bicycles."""
     console = Console(highlight=False)
     try:
-        with _folder(data_dir, console) as folder, own_service(folder, DEMO_SHOP, port=_port(port, console)) as service:
-            is_right = asyncio.run(_Demo(service, console, once=once).run())
+        with Stop() as stop, _folder(data_dir, console) as folder:
+            number = _port(port, console)
+            with own_service(folder, DEMO_SHOP, port=number, stop=stop) as service:
+                is_right = asyncio.run(_Demo(service, console, once=once).run(stop))
     except (ServiceFailed, Unreachable, OSError) as error:
         console.print(f"allot cannot show the demo: {error}", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
@@ -82,19 +84,20 @@ class _Demo:
         self._run = secrets.token_hex(3)
         self._stop = asyncio.Event()
 
-    async def run(self) -> bool:
-        """Show everything; whether the verdict was right. Raises Unreachable."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
-        async with Caller(self._service.url, self._service.key, Tally(), ORDERS) as caller:
-            with self._live() as live:
+    async def run(self, stop: Stop) -> bool:
+        """Show everything; False only for a wrong verdict. Raises Unreachable."""
+        loop = asyncio.get_running_loop()
+        with stop.telling(lambda: loop.call_soon_threadsafe(self._stop.set)), self._live() as live:
+            async with Caller(self._service.url, self._service.key, Tally(), ORDERS) as caller:
                 verdict = await self._play(caller, live)
-                if verdict is None:
-                    return True
-                self._tell(verdict)
-                while not self._once and not await self._stopped_within(REFRESH_SECONDS):
-                    await self._refresh(caller, live, "open for business; Ctrl-C ends it", quiet=True)
-        return verdict.is_right
+                if verdict:
+                    self._tell(verdict)
+                    await self._stay_open(caller, live)
+        return verdict is None or verdict.is_right
+
+    async def _stay_open(self, caller: Caller, live: Live | None) -> None:
+        while not self._once and not await self._stopped_within(REFRESH_SECONDS):
+            await self._refresh(caller, live, "open for business; Ctrl-C ends it", quiet=True)
 
     async def _play(self, caller: Caller, live: Live | None) -> Verdict | None:
         """Trickle and burst; None when it was stopped meanwhile."""

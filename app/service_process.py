@@ -20,6 +20,7 @@ import httpx
 
 from .embedded import EmbeddedValkey
 from .server_process import end_with_parent
+from .stopping import Stop
 
 READY_SECONDS_MAX: Final = 120.0
 """A big seed takes a few seconds, a slow machine more."""
@@ -43,36 +44,21 @@ class OwnService(NamedTuple):
 
 
 @contextmanager
-def own_service(folder: Path, seed: Path, *, port: int = 0) -> Iterator[OwnService]:
+def own_service(folder: Path, seed: Path, *, port: int = 0, stop: Stop | None = None) -> Iterator[OwnService]:
     """
     Start `allot serve` on the data in `folder`, yield it when it is ready, and stop it in order.
 
-    Port 0 takes a free one. Raises ServiceFailed.
+    Port 0 takes a free one. Raises ServiceFailed; SystemExit when `stop` is asked for while it starts.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key_file, log = folder / "api-key", folder / "serve.log"
-    with _ended_in_order():
-        process = _start(folder, seed, key_file, log, port)
-        try:
-            url = _wait_until_ready(process, log)
-            store_url = EmbeddedValkey(folder / "data").url
-            yield OwnService(url, key_file.read_text().strip(), store_url, process.pid)
-        finally:
-            _stop(process)
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """SIGTERM ends the command as Ctrl-C does: through every `finally`, so that nothing is left behind."""
-
-    def leave(number: int, _: object) -> None:
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
+    process = _start(folder, seed, key_file, log, port)
     try:
-        yield
+        url = _wait_until_ready(process, log, stop or Stop())
+        store_url = EmbeddedValkey(folder / "data").url
+        yield OwnService(url, key_file.read_text().strip(), store_url, process.pid)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        _stop(process)
 
 
 def _start(folder: Path, seed: Path, key_file: Path, log: Path, port: int) -> subprocess.Popen[bytes]:
@@ -100,9 +86,10 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> str:
+def _wait_until_ready(process: subprocess.Popen[bytes], log: Path, stop: Stop) -> str:
     until = time.monotonic() + READY_SECONDS_MAX
     while time.monotonic() < until:
+        stop.leave_if_asked()
         if process.poll() is not None:
             raise ServiceFailed(f"the service ended with code {process.returncode}:\n{_end_of(log)}")
         found = ADDRESS.search(log.read_text("utf-8", "replace"))

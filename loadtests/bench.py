@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -238,6 +239,8 @@ def main() -> int:
     asked.add_argument("--requests", type=int, default=Options.requests, help="of each kind in each round")
     asked.add_argument("--warm-up", type=int, default=Options.warm_up, help="requests before each of them")
     given = asked.parse_args()
+    # Through every `finally`, so that no service is left behind.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     options = Options(rounds=given.rounds, requests=given.requests, warm_up=given.warm_up)
     with (
         allot(make_seed(options.rounds)) as service,

@@ -27,7 +27,7 @@
 -- KEEPS
 --   on_hand changes by exactly the units named and does not fall below 0.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
+keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
   servable = KEYS[6] }
 
 --@include args

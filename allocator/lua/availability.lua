@@ -23,7 +23,7 @@
 -- KEEPS
 --   Nothing is written.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], holds = KEYS[4], owners = KEYS[5] }
+keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], holds = KEYS[4], owners = KEYS[5] }
 
 --@include args
 --@include gate
@@ -69,7 +69,7 @@ for _, channel in ipairs(channels) do
     row[#row + 1] = sums and sums.published or 0
   end
   if restore then
-    stock.skus = {}
+    stock.begin()
     stock.load(skus)
   end
 end

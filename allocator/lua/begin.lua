@@ -14,7 +14,7 @@
 -- KEEPS
 --   Data that exist are never adopted by accident.
 
-local keys = { seller = KEYS[1], stock = KEYS[2], ledger = KEYS[3] }
+keys = { seller = KEYS[1], stock = KEYS[2], ledger = KEYS[3] }
 
 --@include args
 

@@ -30,7 +30,7 @@
 -- KEEPS
 --   Every cancelled unit is free again, or no longer owed.
 
-local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
+keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
   waiting = KEYS[7] }
 
 --@include args

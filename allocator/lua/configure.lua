@@ -25,7 +25,7 @@
 -- KEEPS
 --   Every other verb sees the whole old config or the whole new one.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
+keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
   servable = KEYS[6] }
 
 --@include args

@@ -26,7 +26,7 @@
 -- KEEPS
 --   Every unit goes back to where it was taken from; a hold ends exactly once, and never before its deadline.
 
-local keys = { seller = KEYS[1], stock = KEYS[2], ledger = KEYS[3], servable = KEYS[4], holds = KEYS[5],
+keys = { seller = KEYS[1], stock = KEYS[2], ledger = KEYS[3], servable = KEYS[4], holds = KEYS[5],
   owners = KEYS[6], deadlines = KEYS[7] }
 
 --@include args

@@ -30,7 +30,7 @@
 -- KEEPS
 --   Nothing is written; the numbers are those that availability, hold and order use.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], holds = KEYS[4], owners = KEYS[5] }
+keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], holds = KEYS[4], owners = KEYS[5] }
 
 --@include args
 --@include gate

@@ -24,7 +24,7 @@
 -- KEEPS
 --   An open hold has exactly one deadline, which never moves to an earlier time.
 
-local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], holds = KEYS[6],
+keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], holds = KEYS[6],
   deadlines = KEYS[7] }
 
 --@include args

@@ -21,7 +21,7 @@
 -- KEEPS
 --   Nothing is written.
 
-local keys = { seller = KEYS[1], config = KEYS[2], hold = KEYS[3], order = KEYS[4] }
+keys = { seller = KEYS[1], config = KEYS[2], hold = KEYS[3], order = KEYS[4] }
 
 --@include args
 --@include gate

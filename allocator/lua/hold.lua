@@ -35,7 +35,7 @@
 -- KEEPS
 --   Nobody holds beyond ATP; the held units of a sku at a location are the sum of its open holds' takes there.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
+keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
   holds = KEYS[7], owners = KEYS[8], deadlines = KEYS[9] }
 
 --@include args

@@ -28,7 +28,7 @@
 -- KEEPS
 --   The sum of the quotas of a sku at a location.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
+keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
   servable = KEYS[6] }
 
 --@include args

@@ -46,7 +46,7 @@
 --   committed + shipped + backordered + conflict + cancelled = ordered on every line; a promise or firm order never
 --   takes a unit that is not there.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
+keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
   holds = KEYS[7], owners = KEYS[8], deadlines = KEYS[9], orders = KEYS[10], waiting = KEYS[11] }
 
 --@include args

@@ -24,7 +24,7 @@
 -- KEEPS
 --   No units move.
 
-local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
+keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
   waiting = KEYS[7] }
 
 --@include args

@@ -24,7 +24,7 @@
 -- KEEPS
 --   on_hand grows by exactly the units named.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
+keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
   servable = KEYS[6] }
 
 --@include args

@@ -24,7 +24,7 @@
 -- KEEPS
 --   Every unit goes back to where it was taken from; the hold ends exactly once.
 
-local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], holds = KEYS[6],
+keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], holds = KEYS[6],
   owners = KEYS[7], deadlines = KEYS[8] }
 
 --@include args

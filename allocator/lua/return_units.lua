@@ -36,7 +36,7 @@
 -- KEEPS
 --   returned <= shipped on every line.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
+keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
   orders = KEYS[7], waiting = KEYS[8] }
 
 --@include args

@@ -25,7 +25,7 @@
 -- KEEPS
 --   A backordered unit becomes a committed one, or stays; nothing else changes.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ledger = KEYS[4], servable = KEYS[5],
+keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ledger = KEYS[4], servable = KEYS[5],
   orders = KEYS[6], waiting = KEYS[7] }
 
 --@include args

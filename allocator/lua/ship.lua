@@ -25,7 +25,7 @@
 -- KEEPS
 --   on_hand and committed fall together, so nobody's availability changes.
 
-local keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
+keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
   waiting = KEYS[7] }
 
 --@include args

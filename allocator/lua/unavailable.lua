@@ -27,7 +27,7 @@
 -- KEEPS
 --   0 <= unavailable; taking out never makes unavailable more than on_hand.
 
-local keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
+keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
   servable = KEYS[6] }
 
 --@include args

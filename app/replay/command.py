@@ -16,6 +16,7 @@ from rich.console import Console
 
 from app.seed import Seed
 from app.service_process import OwnService, ServiceFailed, own_service
+from app.stopping import Stop
 
 from .books import Shelves, check_store, judge, read_shelves, settle
 from .calls import Caller, Unreachable
@@ -83,8 +84,8 @@ def replay(
         if shop_file:
             write_shop(play.shop, shop_file)
             return
-        with _target(play, url, key) as target:
-            report = asyncio.run(run(play, target, notes))
+        with Stop() as stop:
+            report = _play(play, url, key, notes, stop)
     except (OrderFileInvalid, ServiceFailed, ShopInUse, Unreachable, OSError) as error:
         notes.print(f"allot cannot replay: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
@@ -105,15 +106,31 @@ def prepare(
     return Play(file, invoices, split, plan, shop, setup)
 
 
+def _play(play: Play, url: str, key: str, notes: Console, stop: Stop) -> Report:
+    with _target(play, url, key, stop) as target:
+        try:
+            return asyncio.run(_run_until_asked(play, target, notes, stop))
+        except asyncio.CancelledError:
+            stop.leave_if_asked()
+            raise
+
+
+async def _run_until_asked(play: Play, target: Target, notes: Console, stop: Stop) -> Report:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    with stop.telling(lambda: loop.call_soon_threadsafe(task.cancel)):
+        return await run(play, target, notes)
+
+
 @contextmanager
-def _target(play: Play, url: str, key: str) -> Iterator[Target]:
+def _target(play: Play, url: str, key: str, stop: Stop) -> Iterator[Target]:
     if url:
         yield Target(url, key, "")
         return
     with tempfile.TemporaryDirectory(prefix="allot-replay-") as name:
         folder = Path(name)
         write_shop(play.shop, folder / "shop.yaml")
-        with own_service(folder / "service", folder / "shop.yaml") as service:
+        with own_service(folder / "service", folder / "shop.yaml", stop=stop) as service:
             yield _own(service)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from allocator import Rule
 from allocator.errors import UnknownChannel, UnknownSku
-from allocator.model import Quota, RuleChoice, RuleSaid
+from allocator.explanation import Quota, RuleChoice, RuleSaid
 
 from .fixtures import (
     CUP,

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -11,10 +12,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from allocator.core import fingerprint
 from allocator.model import CancelLine, ShipLine, StockLine
 from tests.allocator import wishes
-from tests.allocator.town import CUP, EPOCH, LOCATIONS, PEN, TEE
+from tests.allocator.town import CUP, EPOCH, LOCATIONS, TEE
 from tests.allocator.twins import Twins
+from tests.allocator.walk import Walk
 from tests.allocator.wishes import channels, flat, locations, rarely, skus, units
 
+WALK_STEPS = 200
 WITHOUT_OP = {"serve", "expire", "availability", "explain"}
 
 
@@ -222,6 +225,15 @@ class Shop(RuleBasedStateMachine):
     def both_have_the_same_books(self):
         self.twins.compare_books()
         self.twins.compare_atp()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_long_walk_through_all_verbs_leaves_what_the_model_says(server_url, seed):
+    twins = Twins(server_url)
+    try:
+        Walk(twins, seed).finish(WALK_STEPS)
+    finally:
+        twins.close()
 
 
 def test_any_sequence_of_verbs_leaves_what_the_model_says(server_url):

@@ -10,7 +10,6 @@ from redis.exceptions import ConnectionError as LostConnection
 
 from allocator import AdjustLine, Allocator, Pipe, Retries, StockLine, make_client
 from allocator.errors import NotReady, Short, Unanswered, UnknownOrder
-from allocator.scripts import scripts
 from tests.proxy import Proxy
 from tests.servers import Leg, Server, present
 
@@ -42,9 +41,8 @@ async def wire(server_url: str) -> AsyncIterator[BadWire]:
 
 @pytest.fixture
 async def remote(allocator, redis, wire) -> AsyncIterator[Allocator]:
-    """An allocator at the other end of a bad wire; it has talked over it once, and the server knows all scripts."""
-    for script in scripts().values():
-        await redis.script_load(script.source)
+    """An allocator at the other end of a bad wire; it has talked over it once, and the server knows all verbs."""
+    await Pipe(redis).install()
     client = make_client(wire.url, timeout_s=0.3)
     remote = Allocator(Pipe(client), "main", EPOCH, retries=Retries(attempts=3, seconds=2.0))
     remote.now_ms = NOW
@@ -279,9 +277,9 @@ async def test_a_server_killed_and_started_again_knows_what_it_answered(leg: Leg
         server.stop()
 
 
-async def test_a_server_that_forgot_the_scripts_is_given_them_again(allocator, redis):
+async def test_a_server_that_forgot_the_verbs_is_given_them_again(allocator, redis):
     await stock(allocator, oslo=50)
-    await redis.script_flush()
+    await redis.function_flush()
 
     placed = await asyncio.gather(*(allocator.order(order(str(n), 1)) for n in range(30)))
 

@@ -57,8 +57,8 @@ def comparable(said: Said) -> Said:
 
 
 class Twins:
-    def __init__(self, url: str, config: Config | None = None) -> None:
-        self.url = url
+    def __init__(self, url: str, config: Config | None = None, *, agree: bool = True) -> None:
+        self.url, self.agree = url, agree
         self.runner = asyncio.Runner()
         self.client = make_client(url)
         self.ear = Ear(self.client)
@@ -96,7 +96,9 @@ class Twins:
         known = [call for call in heard if call.verb in ARGUMENTS]
         for call in known:
             said, expected = comparable(call.said), comparable(self.oracle.call(call.verb, call.arguments))
-            assert said == expected, f"{call.verb} {call.arguments[3:]}\n  server {said}\n  oracle {expected}"
+            assert said == expected or not self.agree, (
+                f"{call.verb} {call.arguments[3:]}\n  server {said}\n  oracle {expected}"
+            )
         return known[-1].said if known else Said("", None)
 
     def ask_raw(self, verb: str, arguments: list[Any]) -> Said:

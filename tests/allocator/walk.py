@@ -207,7 +207,9 @@ class Walk:
 
     def cancel(self) -> Any:
         order = self.an_order()
-        rows = [CancelLine(self.pick_one("1", "1", "2"), self.pick_one(None, 1, 2)) for _ in range(self.pick_one(0, 1, 2))]
+        rows = [
+            CancelLine(self.pick_one("1", "1", "2"), self.pick_one(None, 1, 2)) for _ in range(self.pick_one(0, 1, 2))
+        ]
         return order and self.allocator.cancel(order.channel, order.external_id, rows, op=self.op)
 
     def give_back(self) -> Any:

@@ -27,3 +27,16 @@ def allot(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         timeout=SECONDS_MAX,
         check=False,
     )
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of all processes that name the folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+        if str(folder) in words and int(process.name) != os.getpid():
+            found.append(words)
+    return found

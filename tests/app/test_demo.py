@@ -1,4 +1,3 @@
-import os
 import re
 import signal
 import socket
@@ -12,22 +11,9 @@ import httpx
 import pytest
 
 from app.demo_burst import ORDERS, Verdict, make_wishes
-from tests.app.commands import allot, environment
+from tests.app.commands import allot, environment, processes_of
 
 RIGHT = Verdict(shelf=100, committed=100, left=12, refused=50, backordered=38, deficit=12, free=0, oversold=0, failed=0)
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Command lines of all processes that name the folder."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_text().replace("\0", " ")
-        except OSError:
-            continue
-        if str(folder) in words and int(process.name) != os.getpid():
-            found.append(words)
-    return found
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import httpx
 import pytest
 
 from app.service_process import own_service
-from tests.app.commands import allot, environment
+from tests.app.commands import allot, environment, processes_of
 from tests.app.order_files import generated, write
 
 CUP = "85123A"
@@ -125,3 +127,22 @@ def test_a_file_with_a_mistake_is_refused_before_anything_starts(tmp_path):
     assert done.returncode == 2
     assert "line 2: quantity must be a whole number" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_replay_that_is_stopped_leaves_nothing_behind(tmp_path, number):
+    file = generated(tmp_path / "orders.csv", 200)
+    names = {"TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+
+    words = [sys.executable, "-m", "app", "replay", str(file)]
+    with subprocess.Popen(words, cwd=tmp_path, env={**environment(), **names}, stdout=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 30
+        while not list((tmp_path / "tmp").glob("*/service/api-key")) and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(number)
+        code = process.wait(30)
+
+    assert code == 128 + number
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert processes_of(tmp_path / "tmp") == []

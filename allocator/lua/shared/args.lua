@@ -3,8 +3,11 @@
 -- A wrong argument is remembered in `wrong` and read as something harmless, so that a script reads on and refuses
 -- once, before any write. tonumber() alone is not enough: it takes ' 5 ', '0x10', '1e3' and 'nan'.
 
-local cursor = 0
-local wrong
+local ARGV, cursor, wrong
+
+function args.begin(arguments)
+  ARGV, cursor, wrong = arguments, 0, nil
+end
 
 function args.complain(name, what)
   wrong = wrong or (name .. ' ' .. what)

@@ -8,10 +8,11 @@
 local NO_SHEET = { '', {}, {}, {}, {} }
 rules.SAFETY, rules.BUFFER, rules.CUTOFF, rules.MAX = 2, 3, 4, 5
 rules.SCOPES = { 'sku+', 'category+', 'sku', 'category', '', 'global' }
-local base_sheet
-local sheets_by_sku, sheets_by_category = {}, {}
+local base_sheet, sheets_by_sku, sheets_by_category, fetched, ranks
 
-local fetched = {}
+function rules.begin()
+  base_sheet, sheets_by_sku, sheets_by_category, fetched, ranks = nil, {}, {}, {}, nil
+end
 
 -- Reads at once what a verb will ask for: the rules of all, of this channel and of these skus.
 function rules.fetch(channel, skus)
@@ -79,7 +80,6 @@ function rules.winner(own, kind, place)
 end
 
 -- channel -> rank, read when the first quota asks; a channel that no longer exists comes last.
-local ranks
 function rules.rank_of(channel)
   ranks = ranks or rules.config_field('ranks') or {}
   return ranks[channel] or 99999

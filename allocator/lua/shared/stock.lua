@@ -11,7 +11,10 @@
 -- Needs: keys.stock.
 
 stock.PLACE_MAX = 10000000000
-stock.skus = {}
+
+function stock.begin()
+  stock.skus = {}
+end
 
 -- Shared by all places without reasons or quotas; never written to.
 local NONE = {}

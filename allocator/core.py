@@ -202,23 +202,22 @@ class Allocator:
         `owner`'s own open holds count as his. With a `ship_to` only locations that may serve it count; then one
         channel only. Raises UnknownChannel.
         """
-        only = self._allowed(channels, ship_to)
-        arguments = [owner, *_flat([(code,) for code in only]), *_flat([(channel,) for channel in channels])]
-        reply = await self._ask("availability", [*arguments, *_flat([(sku,) for sku in skus])])
+        asked = [*_flat([(channel,) for channel in channels]), *_flat([(sku,) for sku in skus])]
+        reply = await self._ask("availability", lambda: [owner, *self._allowed(channels, ship_to), *asked])
         return answers.levels(list(channels), reply.packed)
 
     async def explain(self, sku: str, channel: str, *, owner: str = "", ship_to: ShipTo | None = None) -> Explained:
         """Every step of one channel's number for one sku, and which rules won and lost."""
-        only = self._allowed([channel], ship_to)
-        reply = await self._ask("explain", [owner, *_flat([(code,) for code in only]), channel, sku])
+        reply = await self._ask("explain", lambda: [owner, *self._allowed([channel], ship_to), channel, sku])
         return answers.explained(sku, channel, reply.packed)
 
-    def _allowed(self, channels: Sequence[str], ship_to: ShipTo | None) -> list[str]:
+    def _allowed(self, channels: Sequence[str], ship_to: ShipTo | None) -> list[Argument]:
+        """The locations that may serve this ship-to, as the scripts read them; nothing named means all."""
         if ship_to is None:
-            return []
+            return [""]
         if len(channels) != 1:
             raise errors.Invalid("availability for a ship-to is asked for one channel at a time")
-        return [candidate.location for candidate in self._ranker.rank(channels[0], ship_to, relax=False)]
+        return _flat([(candidate.location,) for candidate in self._ranker.rank(channels[0], ship_to, relax=False)])
 
     # --- holds -------------------------------------------------------------------------------------------------
 
@@ -359,8 +358,8 @@ class Allocator:
         print_ = fingerprint(arguments)
         return await self._follow_config(verb, lambda: [*self._head(op, print_, actor), *arguments])
 
-    async def _ask(self, verb: str, arguments: list[Argument]) -> Reply:
-        return await self._follow_config(verb, lambda: [self.epoch, self._version, self._now(), *arguments])
+    async def _ask(self, verb: str, arguments: Callable[[], list[Argument]]) -> Reply:
+        return await self._follow_config(verb, lambda: [self.epoch, self._version, self._now(), *arguments()])
 
     async def _find(self, kind: str, name: str) -> Reply:
         return await self._runner.attempt("find", [self.epoch, "", "", kind, name])

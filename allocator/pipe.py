@@ -46,15 +46,19 @@ class Pipe:
         answer: asyncio.Future[Any] = loop.create_future()
         self._waiting.append(((script, keys, arguments), answer))
         if len(self._pumps) < BATCHES_MAX:
-            pump = loop.create_task(self._send_waiting())
-            self._pumps.add(pump)
-            pump.add_done_callback(self._pumps.discard)
+            self._pumps.add(loop.create_task(self._send_waiting()))
         return await answer
 
     async def _send_waiting(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
-            await self._send(batch)
+        pump = asyncio.current_task()
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+                await self._send(batch)
+        finally:
+            # Here and not in a callback: a caller that has its answer may ask again before a callback runs, and would
+            # wait for a pump that has looked for the last time.
+            self._pumps.discard(pump)
 
     async def _send(self, batch: list[tuple[Call, asyncio.Future[Any]]]) -> None:
         try:

@@ -20,7 +20,10 @@ from .scripts import scripts
 UNKNOWN = (RedisConnectionError, RedisTimeoutError, OSError)
 """The call may have run. Only a repetition with the same op tells."""
 
-BUSY_WORDS = ("BUSY", "LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "NOREPLICAS", "READONLY")
+BUSY_WORDS = (
+    *("BUSY", "LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN"),
+    *("NOREPLICAS", "READONLY", "OOM", "MISCONF"),
+)
 """Server errors that pass: the script surely did not run."""
 
 OP_AT = 3

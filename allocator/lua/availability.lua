@@ -10,7 +10,7 @@
 -- ARGV
 --   epoch, config, now_ms (unused, may be empty)
 --   owner        empty, or whose open holds are added back, per channel
---   locations    how many, 0 (all the channel may sell from) to 100, then the only locations to count
+--   locations    empty: all the channel may sell from; else how many, 0 to 100, then the only locations to count
 --   channels     how many, 1 to 100, then their codes
 --   skus         how many, 1 to 100, then the skus
 -- RETURNS, first match wins

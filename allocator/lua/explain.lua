@@ -10,7 +10,7 @@
 -- ARGV
 --   epoch, config, now_ms (unused, may be empty)
 --   owner        empty, or whose open hold on the channel is added back
---   locations    how many, 0 (all the channel may sell from) to 100, then the only locations to count
+--   locations    empty: all the channel may sell from; else how many, 0 to 100, then the only locations to count
 --   channel, sku
 -- RETURNS, first match wins
 --   invalid [what]
@@ -86,7 +86,8 @@ local function explain_shelf(shelf, spot)
     quotas[i] = { quota.channel, quota.quota, quota.consumed, quota.floor }
   end
   return { shelf.code, place.on_hand, place.unavailable, place.held, place.committed, stock.available(place),
-    atp.safety_of(rules.sheets_of(sku), spot), free, shelf.own, shelf.shared, borrowable, shelf.open, place.deficit, quotas }
+    atp.safety_of(rules.sheets_of(sku), spot), free, shelf.own, shelf.shared, borrowable, shelf.open,
+    stock.missing(place), quotas }
 end
 
 local shelves = {}

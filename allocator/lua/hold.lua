@@ -111,7 +111,7 @@ for i, line in ipairs(lines) do
 end
 hold.deadline_ms = head.now + ttl_ms
 
-local trace = tracing.of(candidates, lines, needs, view)
+local trace = tracing.of(candidates, lines, needs, view, true)
 local sealed = write.seal(false)
 local sku_rows = {}
 for i, entry in ipairs(hold.skus) do

@@ -171,7 +171,7 @@ for _, candidate in ipairs(candidates) do
   order.candidates[#order.candidates + 1] = candidate[2]
 end
 book_lines()
-local trace = tracing.of(candidates, lines, needs, view)
+local trace = tracing.of(candidates, lines, needs, view, order.kind == 'promise')
 local rows = order.kind == 'gone' and gone.ship(lines) or orders.line_rows(order)
 local sealed = write.seal(order.kind == 'gone')
 local packed = orders.pack(order, order.kind == 'gone' and orders.line_rows(order) or rows)

@@ -184,7 +184,7 @@ ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
 def read(verb: str, arguments: Sequence[Any]) -> dict[str, Any]:
     """The named arguments; what only the verb itself needs is under `own`. Raises Nonsense."""
     cursor = Cursor(arguments)
-    head = {"epoch": cursor.text(64), "config": cursor.optional(16), "now_ms": cursor.whole_or_none(0, 10**13)}
+    head = {"epoch": cursor.text(64), "config": cursor.optional(16), "now_ms": cursor.whole_or_none(0, 10**13 - 1)}
     values = {name: take(cursor) for name, take in ARGUMENTS[verb].items()}
     if cursor.rest:
         raise Nonsense("too many arguments")

@@ -135,7 +135,10 @@ asked_locations = st.lists(st.sampled_from([*LOCATIONS, "atlantis"]), max_size=3
 
 
 @given(configs(), stocks, debts, st.tuples(owners, asked_locations))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=2 * settings.default.max_examples,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_availability_and_explain_are_the_five_steps(twins, config, stock, owed, asked):
     owner, locations = asked
     twins.configure(config)

@@ -201,3 +201,27 @@ async def test_orders_placed_while_the_config_changes_follow_the_one_or_the_othe
 
     assert (len(placed), refused) == (100, [])
     assert await buckets(redis, "oslo") == (200, 0, 100)
+
+
+@pytest.mark.parametrize("eager", range(3))
+async def test_a_caller_who_asks_again_when_all_batches_come_back_at_once_is_answered(
+    allocator, redis, server_url, eager
+):
+    pauser = make_client(server_url)
+    await stock(allocator, oslo=5)
+    await asyncio.gather(*(redis.ping() for _ in range(4)))
+    await pauser.client_pause(80)
+
+    async def ask(times: int) -> list[int]:
+        return [await atp(allocator) for _ in range(times)]
+
+    asking = []
+    for number in range(3):
+        asking.append(asyncio.create_task(ask(2 if number == eager else 1)))
+        await asyncio.sleep(0.005)
+    done, waiting = await asyncio.wait(asking, timeout=1)
+
+    for task in waiting:
+        task.cancel()
+    await pauser.aclose()
+    assert (len(done), len(waiting)) == (3, 0)

@@ -4,12 +4,15 @@
 
 -- The only locations to count as { [code] = true }, or nil for all.
 function asking.read_only_locations()
-  local only, any = {}, false
-  for _ = 1, args.whole('locations', 0, 100) do
-    only[args.code('location')] = true
-    any = true
+  local count = args.whole_or_none('locations', 0, 100)
+  if not count then
+    return nil
   end
-  return any and only or nil
+  local only = {}
+  for _ = 1, count do
+    only[args.code('location')] = true
+  end
+  return only
 end
 
 -- Gives the owner's open hold on this channel back in memory. Returns true when the states were touched.
@@ -21,10 +24,5 @@ function asking.add_back(channel, owner)
   end
   stock.load(holds.skus_of(hold))
   holds.end_in_memory(hold, 'released')
-  for _, state in pairs(stock.skus) do
-    for _, place in pairs(state.places) do
-      place.deficit = math.max(0, -stock.available(place))
-    end
-  end
   return true
 end

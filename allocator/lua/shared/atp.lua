@@ -8,7 +8,6 @@
 -- and from these:
 --   open      own, plus shared unless overflow is `none`, plus what lenders have above their floor for `borrow`
 --   fence     what `open` leaves of own, shared and lenders
---   had       all of it together, before anything was drawn
 -- Needs: stock, rules.
 
 -- Shared by all shelves without quotas; never written to.
@@ -70,12 +69,11 @@ function atp.shelf_at(view, state, own_sheets, spot)
   local there = place and spot[3] == 1 and stock.available(place) or 0
   local free = math.max(0, there - safety)
   local shelf = { code = code, own = 0, shared = free, lenders = NO_LENDERS, reserve = math.max(0, there) - free,
-    open = free, fence = 0, had = 0 }
+    open = free, fence = 0 }
   if place and place.quotas[1] then
     cover_quotas(shelf, place, view.channel)
   end
   count_open(shelf, view.overflow)
-  shelf.had = shelf.open + shelf.reserve + shelf.fence
   return shelf
 end
 

@@ -3,13 +3,15 @@
 -- Needs: args, keys.seller, and for mutating verbs keys.ops.
 
 gate.JUMP_MS = 60000
+-- The largest time that fits the 13 digits of a remembered answer: the year 2286.
+local TIME_MAX = 9999999999999
 
 -- epoch   the data set the caller means
 -- config  the config version the caller ranked with, 0 before the first; '' for verbs that config does not touch
 -- now_ms  '' for the server's clock; tests pass it in
 function gate.read_head()
   local epoch, config = args.text('epoch', 64), args.optional('config', 16)
-  return { epoch = epoch, config = config, given = args.whole_or_none('now_ms', 0, 1e13), op = nil, fingerprint = nil,
+  return { epoch = epoch, config = config, given = args.whole_or_none('now_ms', 0, TIME_MAX), op = nil, fingerprint = nil,
     actor = nil, clock = 0, time = 0, now = 0, preview = false }
 end
 

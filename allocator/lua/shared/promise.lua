@@ -27,7 +27,8 @@ function promise.take(lines, needs, candidates, view, bucket, partial)
   local may = planning.eligible(candidates, view)
   local codes, plan, complete = planning.pass(may, lines, needs, 'open', view.split_limit)
   if not complete and not (partial and (#codes > 0 or taken_over)) then
-    return 'unroutable', { view.split_limit, line_facts(lines, needs), tracing.of(candidates, lines, needs, view) }
+    local trace = tracing.of(candidates, lines, needs, view, true)
+    return 'unroutable', { view.split_limit, line_facts(lines, needs), trace }
   end
   demand.fill(lines, needs, codes, 'open', { view = view, bucket = bucket })
   return nil, nil, plan

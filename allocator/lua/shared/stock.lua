@@ -173,10 +173,15 @@ function stock.available(place)
   return place.on_hand - place.unavailable - place.held - place.committed
 end
 
+-- Units promised at a place that are not there. place.deficit is what is on record, until `write` settles it.
+function stock.missing(place)
+  return math.max(0, -stock.available(place))
+end
+
 function stock.owed(state)
   local units = state.backordered + state.conflict
   for _, place in pairs(state.places) do
-    units = units + place.deficit
+    units = units + stock.missing(place)
   end
   return units
 end

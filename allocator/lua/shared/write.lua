@@ -18,7 +18,7 @@ end
 local function settle_deficits(state, allowed)
   for _, code in ipairs(state.codes) do
     local place = state.places[code]
-    local gap = math.max(0, -stock.available(place))
+    local gap = stock.missing(place)
     if gap ~= place.deficit then
       assert(gap < place.deficit or allowed, 'units were promised twice')
       stock.move(state, code, 'deficit', gap - place.deficit)

@@ -7,9 +7,12 @@ one batch, so that the server works on one while this process reads the answers 
 """
 
 import asyncio
+import math
 from typing import Any
 
+import hiredis
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from .scripts import Script, library
@@ -17,7 +20,7 @@ from .scripts import Script, library
 BATCH_MAX = 128
 """Most calls of one batch: a later caller waits for at most this many scripts of others."""
 
-BATCHES_MAX = 3
+BATCHES_MAX = 2
 """Most batches under way: with one the server and this process take turns, with many the batches get small."""
 
 Call = tuple[Script, list[str], list[Any]]
@@ -25,6 +28,20 @@ Call = tuple[Script, list[str], list[Any]]
 
 def _is_unknown_function(reply: Any) -> bool:
     return isinstance(reply, ResponseError) and "Function not found" in str(reply)
+
+
+def _packed(call: Call) -> bytes:
+    script, keys, arguments = call
+    packed: bytes = hiredis.pack_command(("FCALL", script.function, len(keys), *keys, *arguments))
+    return packed
+
+
+async def _reply(connection: AbstractConnection) -> Any:
+    """One answer; an error of the server is an answer too. The batch as a whole has the time limit."""
+    try:
+        return await connection.read_response(timeout=math.inf)
+    except ResponseError as error:
+        return error
 
 
 class Pipe:
@@ -84,10 +101,18 @@ class Pipe:
         return replies
 
     async def _pipeline(self, calls: list[Call]) -> list[Any]:
-        pipeline = self.client.pipeline(transaction=False)
-        for script, keys, arguments in calls:
-            pipeline.execute_command("FCALL", script.function, len(keys), *keys, *arguments)
-        return await pipeline.execute(raise_on_error=False)
+        pool = self.client.connection_pool
+        connection = await pool.get_connection()  # type: ignore[no-untyped-call] # redis-py types it in part
+        try:
+            async with asyncio.timeout(connection.socket_timeout):
+                await connection.send_packed_command(b"".join(map(_packed, calls)))
+                return [await _reply(connection) for _ in calls]
+        except BaseException:
+            # Answers may still be on their way; nobody else may hear them.
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            await pool.release(connection)
 
     async def install(self) -> None:
         """Give the server our library of verbs; others, of other versions, stay."""

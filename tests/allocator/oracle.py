@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from allocator import Config
 from tests.allocator.oracle_arguments import Nonsense, read
+from tests.allocator.oracle_orders import OrderVerbs
 from tests.allocator.oracle_state import Books
-from tests.allocator.oracle_verbs import Refused, Verbs
+from tests.allocator.oracle_verbs import Refused
 
 JUMP_MS = 60_000
 EFFECTS = {"moved", "held", "extended", "released", "expired", "placed", "changed", "served", "configured"}
@@ -112,7 +113,7 @@ class Oracle:
         if verb == "configure":
             own = {**own, "config": self.coming}
         try:
-            word, facts = getattr(Verbs(trial, self.now), verb)(**own)
+            word, facts = getattr(OrderVerbs(trial, self.now), verb)(**own)
         except Refused as refusal:
             return Said(refusal.word, refusal.facts)
         for sku in trial.touched:

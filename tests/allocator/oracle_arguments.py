@@ -113,9 +113,15 @@ def returned_lines(cursor: Cursor) -> list:
     return cursor.many(1, 500, lambda one: (one.text(ID), one.text(CODE), one.whole(1, UNITS), one.choice(*words)))
 
 
+def only_locations(cursor: Cursor) -> set[str] | None:
+    """Nothing said: all the channel has. None named: none."""
+    count = cursor.whole_or_none(0, 100)
+    return None if count is None else {cursor.text(CODE) for _ in range(count)}
+
+
 OP = {"op": text(ID + CODE + 32), "fingerprint": text(16), "actor": optional(128)}
 CHANGE = {**OP, "order_id": text(ID + CODE)}
-READ = {"owner": optional(ID), "locations": texts(CODE, 0, 100)}
+READ = {"owner": optional(ID), "locations": only_locations}
 QUOTA = {**OP, "why": optional(256), "sku": text(SKU), "location": text(CODE)}
 ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
     "receive": {**OP, "why": optional(256), "lines": stock_lines(1)},

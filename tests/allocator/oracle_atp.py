@@ -117,7 +117,7 @@ class Atp:
 
 def atp_of(books: Books, channel: Channel, sku: str, only: set[str] | None = None) -> Atp:
     """All five steps, over the channel's locations or those of `only`."""
-    codes = [spot.code for spot in channel.locations if not only or spot.code in only]
+    codes = [spot.code for spot in channel.locations if only is None or spot.code in only]
     views = {code: view_of(books, channel, sku, code) for code in codes}
     open_units, owed = sum(view.open for view in views.values()), books.owed(sku)
     pool = max(0, open_units - owed)

@@ -1,4 +1,4 @@
-"""The oracle's verbs: each changes the books, or raises Refused with a word and its facts."""
+"""The oracle's verbs of stock and holds: each changes the books, or raises Refused with a word and its facts."""
 
 from typing import Any
 
@@ -129,15 +129,15 @@ class Verbs:
 
     # --- asking ------------------------------------------------------------------------------------------------
 
-    def availability(self, owner: str, locations: list[str], channels: list[str], skus: list[str]) -> Answer:
+    def availability(self, owner: str, locations: set[str] | None, channels: list[str], skus: list[str]) -> Answer:
         for code in channels:
             self._channel(code)
-        return "available", available(self.books, owner, set(locations), channels, skus)
+        return "available", available(self.books, owner, locations, channels, skus)
 
-    def explain(self, owner: str, locations: list[str], channel: str, sku: str) -> Answer:
+    def explain(self, owner: str, locations: set[str] | None, channel: str, sku: str) -> Answer:
         known = self._channel(channel)
         self._know_skus([sku])
-        return "explained", explained(self.books, owner, set(locations), known, sku)
+        return "explained", explained(self.books, owner, locations, known, sku)
 
     # --- holds -------------------------------------------------------------------------------------------------
 
@@ -201,242 +201,6 @@ class Verbs:
         for id in ended:
             self._end(self.books.holds[id], "expired")
         return "expired", [ended, int(limit > 0 and len(ended) == limit)]
-
-    # --- orders ------------------------------------------------------------------------------------------------
-
-    def order(
-        self,
-        *,
-        op: str,
-        mode: str,
-        channel: str,
-        external_id: str,
-        kind: str,
-        hold_id: str,
-        partial: bool,
-        candidates: list[Any],
-        lines: list[Any],
-    ) -> Answer:
-        known = self._channel(channel)
-        if kind == "gone" and not candidates:
-            raise Refused("invalid", "candidates")
-        self._know_skus([sku for _, sku, _ in lines])
-        if kind == "gone":
-            self._know_locations([candidates[0][0]])
-        wanted = [Line(*line, left=line[2]) for line in lines]
-        order = Order(channel, external_id, kind, op, self.now, known.rank, candidates, wanted)
-        self.books.orders[f"{channel}:{external_id}" if mode == "take" else f"preview of {op}"] = order
-        hold_said = self._take_over(order, hold_id)
-        demand = Demand(self.books, known, wanted, candidates)
-        plan = getattr(self, f"_{kind}")(order, demand, partial)
-        said = [kind, order.state, self.now, [line.row() for line in wanted], hold_said, plan]
-        said.append(demand.trace("openly" if kind == "promise" else "any"))
-        if kind == "gone":
-            self._leave(order, said)
-        return "placed", said
-
-    def _take_over(self, order: Order, hold_id: str) -> str:
-        """Re-take a hold's units where they lie, as far as they are there; a gone sale only where it left."""
-        hold = self.books.holds.get(hold_id)
-        if hold is None:
-            return "unknown" if hold_id else ""
-        if hold.channel != order.channel:
-            return "other_channel"
-        if hold.state != "open":
-            return hold.state
-        for sku, takes in hold.takes.items():
-            for take in takes:
-                if order.kind != "gone" or take.location == order.candidates[0][0]:
-                    self._retake(order, sku, take)
-        self._end(hold, "ordered")
-        return "used"
-
-    def _retake(self, order: Order, sku: str, take: Take) -> None:
-        shelf = self.books.shelf(sku, take.location)
-        for line in order.lines:
-            there = shelf.on_hand - shelf.reasons.total() - self.books.committed(sku, take.location)
-            units = min(take.units, line.left, there) if line.sku == sku else 0
-            if units > 0:
-                self.books.touched.add(sku)
-                mine = take_at(line.takes, take.location)
-                for part in take.remove(units, last=False):
-                    mine.add(part.source, part.units, part.quota)
-                line.left -= units
-
-    def _promise(self, order: Order, demand: Demand, partial: bool) -> str:
-        word, facts, plan = demand.promise(partial=partial)
-        if word:
-            raise Refused(word, *facts)
-        for line in order.lines:
-            line.cancelled, line.left = line.left, 0
-        return plan
-
-    def _firm(self, order: Order, demand: Demand, partial: bool) -> str:
-        plan = demand.firm()
-        for line in order.lines:
-            if line.left:
-                self.books.touched.add(line.sku)
-            line.backordered, line.left = line.left, 0
-        return plan
-
-    def _gone(self, order: Order, demand: Demand, partial: bool) -> str:
-        code = order.candidates[0][0]
-        demand.gone(code)
-        for line in order.lines:
-            on_hand = self.books.shelf(line.sku, code).on_hand
-            if on_hand - self.books.committed(line.sku, code) < -PLACE_MAX:
-                raise Refused("over_limit", line.sku, code, on_hand)
-        return "single"
-
-    def _leave(self, order: Order, said: list[Any]) -> None:
-        """The goods of a gone sale are out of the door: all of it is shipped, and its takes are only told."""
-        for line, row in zip(order.lines, said[3], strict=True):
-            for take in line.takes:
-                self._ship_take(line, take, take.units)
-            line.takes = []
-            row[3], row[4] = 0, line.shipped
-        said[1] = order.state
-
-    def _ship_take(self, line: Line, take: Take, units: int) -> None:
-        shelf = self.books.shelf(line.sku, take.location)
-        for part in take.remove(units, last=False):
-            if part.quota:
-                shelf.spent[part.quota] += part.units
-        shelf.on_hand -= units
-        line.shipped += units
-        self.books.touched.add(line.sku)
-
-    def _changed(self, order: Order) -> Answer:
-        for line in order.lines:
-            line.takes = [take for take in line.takes if take.units]
-        return "changed", [order.state, [line.row() for line in order.lines]]
-
-    def pick(self, order_id: str, location: str) -> Answer:
-        order = self._order(order_id)
-        takes = [take for line in order.lines for take in line.takes if location in {"", take.location}]
-        if not takes:
-            raise Refused("not_committed", "", location, 0)
-        for take in takes:
-            take.picking = True
-        return self._changed(order)
-
-    def ship(self, order_id: str, lines: list[Any]) -> Answer:
-        order = self._order(order_id)
-        known = self._lines(order, lines)
-        every = [(line.line, take.location, take.units) for line in order.lines for take in line.takes]
-        if not lines and not every:
-            raise Refused("not_committed", "", "", 0)
-        for name, code, units in lines or every:
-            line = known[name]
-            takes = [take for take in line.takes if take.location == code]
-            there, left = sum(take.units for take in takes), units
-            if left > there:
-                raise Refused("not_committed", name, code, there)
-            for take in takes:
-                some = min(take.units, left)
-                left -= some
-                if some:
-                    self._ship_take(line, take, some)
-        return self._changed(order)
-
-    def cancel(self, order_id: str, why: str, lines: list[Any]) -> Answer:
-        order = self._order(order_id)
-        known = self._lines(order, lines)
-        cancelled = 0
-        for name, units in lines or [(line.line, None) for line in order.lines]:
-            line = known[name]
-            may = line.backordered + line.conflict + line.committed - line.picking
-            asked = may + line.picking if units is None else units
-            if asked > may and line.picking:
-                raise Refused("pick_started", name, line.picking)
-            if asked > may:
-                raise Refused("not_committed", name, "", may)
-            self._cancel_line(line, asked)
-            cancelled += asked
-        if not cancelled:
-            raise Refused("not_committed", "", "", 0)
-        return self._changed(order)
-
-    def _cancel_line(self, line: Line, units: int) -> None:
-        """What waits goes first, then what is committed and not being picked, the last taken first."""
-        line.cancelled += units
-        if units:
-            self.books.touched.add(line.sku)
-        for debt in ("backordered", "conflict"):
-            some = min(getattr(line, debt), units)
-            setattr(line, debt, getattr(line, debt) - some)
-            units -= some
-        for take in reversed(line.takes):
-            some = 0 if take.picking else min(take.units, units)
-            take.remove(some, last=True)
-            units -= some
-
-    def return_units(self, order_id: str, why: str, lines: list[Any]) -> Answer:
-        order = self._order(order_id) if order_id else None
-        sold = self._lines(order, lines) if order else {}
-        skus = {name: sold[name].sku if order else name for name, *_ in lines}
-        self._know_skus(list(skus.values()))
-        self._know_locations([code for _, code, _, _ in lines])
-        for name, code, units, disposition in lines:
-            if order:
-                self._take_back(sold[name], units)
-            if disposition != "scrap":
-                self._put(skus[name], code, units)
-            if disposition == "quarantine":
-                self.books.shelf(skus[name], code).reasons["quarantine"] += units
-        return self._changed(order) if order else ("moved", [])
-
-    def _take_back(self, line: Line, units: int) -> None:
-        if units > line.shipped - line.returned:
-            raise Refused("not_shipped", line.line, line.shipped - line.returned)
-        line.returned += units
-
-    def serve(self, sweep: bool, skus: int, lines: int) -> Answer:
-        if sweep:
-            self.books.servable |= {sku for sku in self.books.versions if self._queue(sku)}
-        chosen, served = sorted(self.books.servable)[:skus], []
-        for sku in chosen:
-            lines, complete = self._serve_sku(sku, lines, served)
-            if complete:
-                self.books.servable.discard(sku)
-        more = len(chosen) == skus or any(sku in self.books.servable for sku in chosen)
-        return "served", [served, int(more)]
-
-    def _serve_sku(self, sku: str, lines: int, served: list[Any]) -> tuple[int, bool]:
-        """A channel that got too little waits on. Returns the lines that may still be looked at, and if all were."""
-        dry: set[str] = set()
-        for _, id, name, order, line in self._queue(sku):
-            if order.channel in dry:
-                continue
-            if not lines:
-                return 0, False
-            lines -= 1
-            units = self._serve(order, line)
-            if units:
-                served.append([id, name, sku, units])
-            if line.backordered:
-                dry.add(order.channel)
-        return lines, True
-
-    def _queue(self, sku: str) -> list[Any]:
-        """Who waits for a sku: best ranked channel first, then oldest."""
-        waiting = [
-            ((order.rank, order.placed_ms), id, line.line, order, line)
-            for id, order in self.books.orders.items()
-            for line in order.lines
-            if line.sku == sku and line.backordered
-        ]
-        return sorted(waiting, key=lambda entry: entry[:3])
-
-    def _serve(self, order: Order, line: Line) -> int:
-        channel = self.books.channel(order.channel)
-        if channel is None:
-            return 0
-        line.left, waiting = line.backordered, line.backordered
-        line.backordered = 0
-        Demand(self.books, channel, [line], order.candidates).firm(serving=True)
-        line.backordered, line.left = line.left, 0
-        return waiting - line.backordered
 
     # --- config ------------------------------------------------------------------------------------------------
 

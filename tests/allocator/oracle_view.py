@@ -34,7 +34,7 @@ def without_hold_of(books: Books, channel: str, owner: str) -> Books:
     return mine
 
 
-def available(books: Books, owner: str, only: set[str], channels: list[str], skus: list[str]) -> list[Any]:
+def available(books: Books, owner: str, only: set[str] | None, channels: list[str], skus: list[str]) -> list[Any]:
     table = [[sku, books.versions.get(sku, -1)] for sku in skus]
     for code in channels:
         mine, channel = without_hold_of(books, code, owner), books.channel(code)
@@ -45,7 +45,7 @@ def available(books: Books, owner: str, only: set[str], channels: list[str], sku
     return table
 
 
-def explained(books: Books, owner: str, only: set[str], channel: Channel, sku: str) -> list[Any]:
+def explained(books: Books, owner: str, only: set[str] | None, channel: Channel, sku: str) -> list[Any]:
     version, books = books.versions[sku], without_hold_of(books, channel.code, owner)
     atp = atp_of(books, channel, sku, only)
     debts = [books.debt(sku, "backordered"), books.debt(sku, "conflict")]

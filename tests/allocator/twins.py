@@ -57,15 +57,15 @@ def comparable(said: Said) -> Said:
 
 
 class Twins:
-    def __init__(self, url: str, config: Config | None = None, *, agree: bool = True) -> None:
-        self.url, self.agree = url, agree
+    def __init__(self, url: str, config: Config | None = None, *, seller: str = SELLER, agree: bool = True) -> None:
+        self.url, self.seller, self.agree = url, seller, agree
         self.runner = asyncio.Runner()
         self.client = make_client(url)
         self.ear = Ear(self.client)
-        self.allocator = Allocator(self.ear, SELLER, EPOCH)
+        self.allocator = Allocator(self.ear, seller, EPOCH)
         self.allocator.now_ms = NOON
         self.oracle = Oracle(EPOCH)
-        self.run(self.client.delete(*SellerKeys(SELLER).all()))
+        self.run(self.client.delete(*SellerKeys(seller).all()))
         self.run(self.allocator.begin())
         self.configure(config or town())
 
@@ -107,7 +107,7 @@ class Twins:
 
     async def send(self, verb: str, arguments: list[Any]) -> None:
         script = scripts()[verb]
-        await self.ear.run(script, SellerKeys(SELLER).named(*script.keys), arguments)
+        await self.ear.run(script, SellerKeys(self.seller).named(*script.keys), arguments)
 
     def ask_together(self, works: list[Callable[[Allocator], Awaitable[Any]]]) -> None:
         """Each on a connection of its own, at once: what came out is what one of the serial orders says."""
@@ -130,7 +130,7 @@ class Twins:
         return [call for ear in ears for call in ear.heard if call.verb in ARGUMENTS]
 
     def _caller(self, ear: Ear) -> Allocator:
-        caller = Allocator(ear, SELLER, EPOCH)
+        caller = Allocator(ear, self.seller, EPOCH)
         caller.now_ms = self.allocator.now_ms
         return caller
 
@@ -143,7 +143,7 @@ class Twins:
     # --- comparing all -----------------------------------------------------------------------------------------
 
     def records(self) -> Records:
-        return self.run(read_books(self.client, SELLER))
+        return self.run(read_books(self.client, self.seller))
 
     def compare_books(self) -> None:
         """Every bucket, hold, order and remembered answer is the same on both sides, and the books are true."""
@@ -249,6 +249,3 @@ def orders_of_oracle(books: Books) -> dict[str, Any]:
         kept = (order.channel, order.external_id, order.kind, order.state, order.placed_ms, order.op, order.rank)
         found[id] = *kept, order.candidates, lines
     return found
-
-
-Ask = Callable[[], Awaitable[Any]]

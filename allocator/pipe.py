@@ -44,6 +44,13 @@ async def _reply(connection: AbstractConnection) -> Any:
         return error
 
 
+def _library_name(entry: Any) -> str:
+    """The name in one entry of FUNCTION LIST, which is a map or a flat list, by protocol."""
+    facts = entry if isinstance(entry, dict) else dict(zip(entry[::2], entry[1::2], strict=True))
+    name: bytes = facts[b"library_name"]
+    return name.decode()
+
+
 class Pipe:
     """Runs scripts on one server, batch by batch. Each call is sent once; a lost connection means unknown."""
 
@@ -117,6 +124,18 @@ class Pipe:
     async def install(self) -> None:
         """Give the server our library of verbs; others, of other versions, stay."""
         await self.client.function_load(library().source, replace=True)
+
+    async def tidy(self) -> None:
+        """
+        Install our library and drop those of other versions, which would slow every call down.
+
+        A process of another version that is still running gives its own back when it next calls.
+        """
+        await self.install()
+        for entry in await self.client.function_list(library="allot_*"):
+            name = _library_name(entry)
+            if name != library().name:
+                await self.client.function_delete(name)
 
     async def close(self) -> None:
         """Let the batches under way end, then close the connections."""

@@ -49,24 +49,30 @@ async def position(client: Redis, seller: str) -> str:
     return str(last[0][0].decode()) if last else ""
 
 
-async def read_books(client: Redis, seller: str, *, chunk: int = 500) -> Books:
+async def read_books(client: Redis, seller: str, *, chunk: int = 500, every_op: bool = False) -> Books:
     """
     Read every key of a seller, `chunk` records at a time.
 
-    Stock comes first and the ledger last, so that what the ledger says of a sku is never older than its state.
+    Stock comes before the ledger, so that what the ledger says of a sku is never older than its state. Of a week's
+    answers only those of ops that orders or the ledger name are read, unless `every_op` is wanted.
     """
     books, reader = Books(), _Reader(client, SellerKeys(seller), chunk)
     books.clock_ms = await reader.clock_ms()
     books.stock = await reader.hash("stock", lambda _, packed: decode_state(packed))
-    books.ops = await reader.hash("ops", lambda _, packed: decode_answer(packed))
     books.owners = await reader.hash("owners", lambda _, packed: packed.decode())
     books.holds = await reader.hash("holds", decode_hold)
     books.orders = await reader.hash("orders", lambda _, packed: decode_order(packed))
     books.deadlines = {member.decode(): score async for member, score in reader.sorted_set("deadlines")}
     books.waiting = {member async for member, _ in reader.sorted_set("waiting")}
     books.ledger = [entry async for entry in reader.ledger()]
+    named = {record.op for record in books.orders.values()} | {entry.op for entry in books.ledger if entry.op}
+    books.ops = await (reader.hash("ops", _answer) if every_op else reader.answers(sorted(named)))
     books.unreadable = reader.unreadable
     return books
+
+
+def _answer(_: str, packed: bytes) -> Remembered:
+    return decode_answer(packed)
 
 
 class _Reader:
@@ -85,11 +91,27 @@ class _Reader:
         found: dict[str, Any] = {}
         [name] = self.keys.named(key)
         async for field, packed in self.client.hscan_iter(name, count=self.chunk):
-            try:
-                found[field.decode()] = decode(field.decode(), packed)
-            except UNREADABLE:
-                self.unreadable.append(f"{key}: {field.decode(errors='replace')}")
+            self._add(found, key, field, packed, decode)
         return found
+
+    async def answers(self, ops: list[str]) -> dict[str, Remembered]:
+        found: dict[str, Remembered] = {}
+        [name] = self.keys.named("ops")
+        for start in range(0, len(ops), self.chunk):
+            asked = ops[start : start + self.chunk]
+            stored: Any = await self.client.hmget(name, asked)
+            for op, packed in zip(asked, stored, strict=True):
+                if packed is not None:
+                    self._add(found, "ops", op.encode(), packed, _answer)
+        return found
+
+    def _add(
+        self, found: dict[str, Any], key: str, field: bytes, packed: bytes, decode: Callable[[str, bytes], Any]
+    ) -> None:
+        try:
+            found[field.decode()] = decode(field.decode(), packed)
+        except UNREADABLE:
+            self.unreadable.append(f"{key}: {field.decode(errors='replace')}")
 
     async def sorted_set(self, key: str) -> AsyncIterator[tuple[bytes, int]]:
         [name] = self.keys.named(key)

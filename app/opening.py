@@ -55,6 +55,7 @@ async def open_service(settings: Settings) -> AsyncIterator[State]:
         pipe = Pipe(client)
         stack.push_async_callback(pipe.close)
         await _check(client, settings)
+        await pipe.tidy()
         database = await stack.enter_async_context(await Database.open(_database_url(settings)))
         allocators = await _open_dataset(database, pipe, folder)
         ready = await _is_ready(allocators)

@@ -7,6 +7,7 @@ from redis.exceptions import ResponseError
 
 from allocator import Pipe, Rule
 from allocator.errors import AllocatorError
+from allocator.pipe import _library_name
 from allocator.scripts import library, scripts
 
 from .fixtures import (
@@ -139,3 +140,14 @@ async def test_a_full_server_takes_no_more_orders_but_lets_units_go(allocator, r
     finally:
         await redis.config_set("maxmemory", 0)
     assert not (await allocator.order(order("2", 1))).replayed
+
+
+async def test_tidying_drops_our_other_versions_and_nobody_elses_library(redis):
+    for name in ("allot_0123456789ab", "shop"):
+        source = f"#!lua name={name}\nredis.register_function('{name}_verb', function() return 1 end)"
+        await redis.function_load(source, replace=True)
+
+    await Pipe(redis).tidy()
+
+    assert {_library_name(entry) for entry in await redis.function_list()} == {library().name, "shop"}
+    await redis.function_delete("shop")

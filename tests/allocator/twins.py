@@ -143,7 +143,7 @@ class Twins:
     # --- comparing all -----------------------------------------------------------------------------------------
 
     def records(self) -> Records:
-        return self.run(read_books(self.client, self.seller))
+        return self.run(read_books(self.client, self.seller, every_op=True))
 
     def compare_books(self) -> None:
         """Every bucket, hold, order and remembered answer is the same on both sides, and the books are true."""

@@ -210,15 +210,6 @@ class Shop(RuleBasedStateMachine):
         lines = [(line.line, line.sku, line.units) for line in request.lines]
         self.twins.ask_raw("hold", [*head, *told, *flat(ranking), *flat(lines)])
 
-    @rule(first=wishes.orders, second=wishes.orders, hold=wishes.holds, owner=wishes.owners)
-    def callers_want_the_same_at_once(self, first, second, hold, owner):
-        works = [
-            lambda allocator: allocator.order(first),
-            lambda allocator: allocator.hold(msgspec.structs.replace(hold, owner=owner)),
-            lambda allocator: allocator.order(second),
-        ]
-        self.twins.ask_together(works)
-
     # --- always ------------------------------------------------------------------------------------------------
 
     @invariant()

@@ -111,13 +111,12 @@ class Twins:
 
     def ask_together(self, works: list[Callable[[Allocator], Awaitable[Any]]]) -> None:
         """Each on a connection of its own, at once: what came out is what one of the serial orders says."""
-        heard = self.run(self._together(works))
-        before = self.oracle
+        heard, before = self.run(self._together(works)), self.oracle
         for turn in permutations(heard):
             self.oracle = deepcopy(before)
-            if all(self._agrees(call) for call in turn) and self._same_stock():
+            if all(self._agrees(call) for call in turn) and self._same_books():
                 return
-        raise AssertionError(f"no serial order explains {[(call.arguments[3], call.said) for call in heard]}")
+        assert not self.agree, f"no serial order explains {[(call.arguments[3], call.said) for call in heard]}"
 
     async def _together(self, works: list[Callable[[Allocator], Awaitable[Any]]]) -> list[Heard]:
         ears = [Ear(make_client(self.url)) for _ in works]
@@ -137,8 +136,10 @@ class Twins:
     def _agrees(self, call: Heard) -> bool:
         return comparable(call.said) == comparable(self.oracle.call(call.verb, call.arguments))
 
-    def _same_stock(self) -> bool:
-        return stock_of_server(self.records()) == stock_of_oracle(self.oracle.books)
+    def _same_books(self) -> bool:
+        records, books = self.records(), self.oracle.books
+        same = stock_of_server(records) == stock_of_oracle(books) and holds_of_server(records) == holds_of_oracle(books)
+        return same and orders_of_server(records) == orders_of_oracle(books)
 
     # --- comparing all -----------------------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ VERBS = {
     "explain": 2,
     "configure": 1,
     "repeat": 2,
+    "crowd": 3,
 }
 """How often each step is taken, in proportion."""
 
@@ -131,7 +132,10 @@ class Walk:
         return self.allocator.move_quota(*self.place(), *channels, self.units(3), op=self.op)
 
     def hold(self) -> Any:
-        request = HoldRequest(
+        return self.allocator.hold(self.hold_request())
+
+    def hold_request(self) -> HoldRequest:
+        return HoldRequest(
             hold_id=self.op,
             channel=self.pick_one(*CHANNELS),
             lines=self.wish(),
@@ -141,7 +145,6 @@ class Walk:
             ship_to=self.ship_to(),
             prefer=self.prefer(),
         )
-        return self.allocator.hold(request)
 
     def extend(self) -> Any:
         return self.allocator.extend(self.a_hold() or "nobody's", self.random.randint(1, 200_000), op=self.op)
@@ -158,6 +161,9 @@ class Walk:
         )
 
     def order(self, **known: Any) -> Any:
+        return self.allocator.order(self.order_request(**known), preview=self.random.random() < 0.1)
+
+    def order_request(self, **known: Any) -> OrderRequest:
         asked = {
             "channel": self.pick_one("web", "web", *CHANNELS),
             "external_id": self.pick_one(self.op, self.op, str(self.units(9))),
@@ -169,8 +175,7 @@ class Walk:
             "ship_to": self.ship_to(),
             "prefer": self.prefer(),
         }
-        preview = self.random.random() < 0.1
-        return self.allocator.order(OrderRequest(**{**asked, **known}), preview=preview)
+        return OrderRequest(**{**asked, **known})
 
     def order_with_hold(self) -> Any:
         id = self.a_hold()
@@ -244,3 +249,16 @@ class Walk:
         if self.random.random() < 0.2 and len(again) > 8:
             again[4] = fingerprint("another request")
         return self.twins.send(verb, again)
+
+    def crowd(self) -> None:
+        """Three callers at once, each on a connection of its own; two of them may mean the very same order."""
+        first, hold = self.order_request(), self.hold_request()
+        other = self.order_request(external_id=self.pick_one(first.external_id, f"{self.op}-b"))
+        second = self.pick_one(first, other, other)
+        self.twins.ask_together(
+            [
+                lambda allocator: allocator.order(first),
+                lambda allocator: allocator.hold(hold),
+                lambda allocator: allocator.order(second),
+            ]
+        )

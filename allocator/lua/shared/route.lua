@@ -105,6 +105,42 @@ local function greedy(spots, needs, limit)
   return chosen
 end
 
+-- All open units of a location if it fills every need alone, else nil.
+local function fills_alone(code, needs, pass)
+  local units = 0
+  for _, need in ipairs(needs) do
+    if need.units > 0 then
+      local shelf = need.at[code]
+      if not shelf or shelf[pass] < need.units then
+        return nil
+      end
+      units = units + shelf[pass]
+    end
+  end
+  return units
+end
+
+-- Most orders end here, so nothing is built for it.
+local function best_single(candidates, needs, pass)
+  local best, best_tie, best_units
+  for _, candidate in ipairs(candidates) do
+    local units = fills_alone(candidate[1], needs, pass)
+    if units and (not best or candidate[2] < best_tie or (candidate[2] == best_tie and units > best_units)) then
+      best, best_tie, best_units = candidate[1], candidate[2], units
+    end
+  end
+  return best
+end
+
+local function nothing_needed(needs)
+  for _, need in ipairs(needs) do
+    if need.units > 0 then
+      return false
+    end
+  end
+  return true
+end
+
 local SIZES = { 'single', 'pair', 'triple' }
 
 local function codes_of(spots)
@@ -117,9 +153,16 @@ end
 
 -- Returns the chosen location codes, the plan's name (single, pair, triple, greedy, none) and whether all is filled.
 function route.choose(candidates, needs, pass, limit)
+  if nothing_needed(needs) then
+    return {}, 'none', true
+  end
+  local single = limit >= 1 and best_single(candidates, needs, pass)
+  if single then
+    return { single }, 'single', true
+  end
   local spots = with_units(candidates, needs, pass)
-  for size = 1, math.min(3, limit) do
-    local among = size == 1 and #spots or math.min(EXACT_AMONG, #spots)
+  local among = math.min(EXACT_AMONG, #spots)
+  for size = 2, math.min(3, limit) do
     local best = best_set(spots, needs, size, among, 1, {}, nil)
     if best then
       return codes_of(best), SIZES[size], true

@@ -1,0 +1,45 @@
+"""What the README and the compose file promise is what the code has."""
+
+import re
+
+import yaml
+
+from app.settings import Settings
+from tests.servers import ROOT
+
+README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def test_every_setting_is_in_the_settings_table():
+    named = set(re.findall(r"^\| `(ALLOT_\w+)` \|", README, re.MULTILINE))
+
+    assert named == {f"ALLOT_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_every_make_command_it_names_exists():
+    named = set(re.findall(r"make (\w+)", README)) - {"sense"}
+
+    assert named <= set(re.findall(r"^(\w+):", MAKEFILE, re.MULTILINE))
+
+
+def test_every_path_it_names_exists():
+    paths = re.findall(r"`((?:app|allocator|tests|channels|loadtests)/[\w./]*)`", README)
+
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_nothing_is_left_to_be_filled_in():
+    assert "<!--" not in README
+
+
+def test_the_valkey_of_the_compose_file_is_fit_to_hold_stock():
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    command = compose["services"]["valkey"]["command"]
+    settings = dict(zip(command[1::2], command[2::2], strict=True))
+
+    assert settings["--appendonly"] == "yes"
+    assert settings["--appendfsync"] == "always"
+    assert settings["--maxmemory-policy"] == "noeviction"
+    assert all(port.startswith("127.0.0.1:") for port in compose["services"]["valkey"]["ports"])

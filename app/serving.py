@@ -102,6 +102,8 @@ def _config(app: FastAPI) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Nothing here asks who the client behind a proxy is.
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 

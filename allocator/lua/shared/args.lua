@@ -20,7 +20,8 @@ end
 
 -- Text of at most `max` bytes, possibly empty, without control characters (they part the fields of index members).
 function args.optional(name, max)
-  local value = args.next()
+  cursor = cursor + 1
+  local value = ARGV[cursor] or ''
   if #value > max or value:find('%c') then
     args.complain(name, 'must be text of at most ' .. max .. ' bytes without control characters')
     return ''
@@ -37,8 +38,9 @@ function args.text(name, max)
 end
 
 function args.whole(name, min, max)
-  local value = args.next()
-  local number = #value <= 16 and value:match('^%-?%d+$') and tonumber(value)
+  cursor = cursor + 1
+  local value = ARGV[cursor] or ''
+  local number = #value <= 16 and value:find('^%-?%d+$') and tonumber(value)
   if not number or number < min or number > max then
     args.complain(name, string.format('must be a whole number from %.0f to %.0f', min, max))
     return min

@@ -174,7 +174,7 @@ class Take(msgspec.Struct, frozen=True):
 
 
 class Traced(msgspec.Struct, frozen=True):
-    """What became of one candidate location: verdict taken, not_needed, nothing_open, not_eligible or inactive."""
+    """What became of one candidate location: verdict as in lua/shared/tracing.lua."""
 
     location: str
     verdict: str

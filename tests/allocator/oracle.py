@@ -36,7 +36,7 @@ class Clock:
         self.paused = False
 
     def tick(self, now: int) -> None:
-        if 0 < now - self.ms <= JUMP_MS:
+        if self.ms == 0 or 0 < now - self.ms <= JUMP_MS:
             self.ms = now
 
     def judge(self, time: int, elapsed: int | None, *, accept: bool) -> tuple[bool, int]:

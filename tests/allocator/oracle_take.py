@@ -184,8 +184,10 @@ class Demand:
             return "not_eligible", 0
         if not self.books.is_active(code):
             return "inactive", 0
-        views = [need.views[code] for need in self.needs.values() if code in need.views]
-        return ("not_needed" if any(getattr(view, what) for view in views) else "nothing_open"), 0
+        could = [need for need in self.needs.values() if code in need.views and getattr(need.views[code], what)]
+        if what == "openly" and any(need.units for need in could):
+            return "left_out", 0
+        return ("not_needed" if could else "nothing_open"), 0
 
 
 def sorted_spots(candidates: Candidates, missing: dict[str, int], units: Callable[[str, str], int]) -> list:

@@ -343,7 +343,7 @@ async def test_the_trace_counts_the_units_of_all_lines(allocator):
     assert {step.location: step.units for step in placed.trace} == {"oslo": 6, "rome": 1, "bergen": 0}
 
 
-async def test_a_refused_route_has_a_trace_too(allocator):
+async def test_a_refused_route_says_who_had_units_that_the_split_limit_left_out(allocator):
     await allocator.configure(with_channel(CONFIG, "shop", split_limit=1))
     await stock(allocator, oslo=1, rome=1)
 
@@ -351,8 +351,8 @@ async def test_a_refused_route_has_a_trace_too(allocator):
         await allocator.order(order("1", 2))
 
     assert [(step["location"], step["verdict"]) for step in refused.value.facts["trace"]] == [
-        ("oslo", "not_needed"),
-        ("rome", "not_needed"),
+        ("oslo", "left_out"),
+        ("rome", "left_out"),
         ("bergen", "nothing_open"),
     ]
 

@@ -2,18 +2,23 @@
 --
 -- Needs: demand.
 
--- Whether this kind of demand could have had a unit there; nothing was drawn there, or it would be taken.
-local function open_anywhere(needs, code, is_promise)
+-- What a location where nothing was taken could have given: nothing_open, not_needed, or left_out when it has units
+-- that a promise still wants and could not combine within the split limit.
+local function verdict_of(needs, code, is_promise)
+  local verdict = 'nothing_open'
   for _, need in ipairs(needs) do
     local shelf = need.at[code]
     if shelf and shelf.open + (is_promise and 0 or shelf.reserve + shelf.fence) > 0 then
-      return true
+      if is_promise and need.units > 0 then
+        return 'left_out'
+      end
+      verdict = 'not_needed'
     end
   end
-  return false
+  return verdict
 end
 
--- { code, verdict, units } per candidate: taken, not_needed, nothing_open, inactive or not_eligible.
+-- { code, verdict, units } per candidate: taken, not_needed, left_out, nothing_open, inactive or not_eligible.
 function tracing.of(candidates, lines, needs, view, is_promise)
   local units, active, trace = {}, {}, {}
   for _, spot in ipairs(view.locations) do
@@ -26,7 +31,7 @@ function tracing.of(candidates, lines, needs, view, is_promise)
   end
   for i, candidate in ipairs(candidates) do
     local code = candidate[1]
-    local verdict = open_anywhere(needs, code, is_promise) and 'not_needed' or 'nothing_open'
+    local verdict = verdict_of(needs, code, is_promise)
     if (units[code] or 0) > 0 then
       verdict = 'taken'
     elseif not active[code] then

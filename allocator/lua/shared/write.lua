@@ -71,9 +71,9 @@ function write.seal(deficit_allowed)
   return { changes = changes, versions = versions, fields = fields, servable = servable }
 end
 
--- The clock only follows time that passes; a jump is for `expire` to judge.
+-- The clock only follows time that passes; a jump is for `expire` to judge. The first verb of all starts it.
 local function tick(head)
-  if head.now > head.clock and head.now - head.clock <= gate.JUMP_MS then
+  if head.now > head.clock and (head.clock == 0 or head.now - head.clock <= gate.JUMP_MS) then
     redis.call('HSET', keys.seller, 'clock', string.format('%.0f', head.now))
   end
 end

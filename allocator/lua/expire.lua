@@ -78,7 +78,7 @@ local due = redis.call('ZRANGEBYSCORE', keys.deadlines, '-inf', string.format('%
 local ended, ended_ids, packed, records, lines = {}, {}, {}, {}, 0
 for _, hold_id in ipairs(due) do
   local hold = holds.read(hold_id)
-  local skus = holds.skus_of(hold)
+  local skus = stock.skus_of(hold.skus)
   lines = lines + #skus
   if lines > LINES_MAX and #ended > 0 then
     break

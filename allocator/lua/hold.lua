@@ -69,7 +69,7 @@ if redis.call('HEXISTS', keys.holds, hold.id) == 1 then
   -- Its answer has been forgotten since; making it again would leave the first one's units held for ever.
   return { 'op_conflict', cmsgpack.pack({ head.op }), 0, head.op }
 end
-local skus = demand.skus_of(lines)
+local skus = stock.skus_of(lines)
 rules.fetch(hold.channel, skus)
 local view = rules.channel_view(hold.channel)
 if not view then
@@ -83,7 +83,7 @@ end
 local old = hold.owner ~= '' and redis.call('HGET', keys.owners, holds.owner_field(hold))
 old = old and holds.read(old) or nil
 if old then
-  stock.load(holds.skus_of(old))
+  stock.load(stock.skus_of(old.skus))
   holds.end_in_memory(old, 'replaced')
 end
 

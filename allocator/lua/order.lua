@@ -137,7 +137,7 @@ end
 if refused then
   return refused
 end
-local skus = demand.skus_of(lines)
+local skus = stock.skus_of(lines)
 rules.fetch(order.channel, skus)
 local view = rules.channel_view(order.channel)
 if not view then

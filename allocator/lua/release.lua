@@ -49,7 +49,7 @@ elseif hold.state ~= 'open' then
   return gate.refuse(head, 'hold_ended', { hold_id, hold.state })
 end
 
-stock.load(holds.skus_of(hold))
+stock.load(stock.skus_of(hold.skus))
 holds.end_in_memory(hold, 'released')
 local packed = holds.pack(hold)
 local sealed = write.seal(false)

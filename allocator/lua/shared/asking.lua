@@ -22,7 +22,7 @@ function asking.add_back(channel, owner)
   if not hold then
     return false
   end
-  stock.load(holds.skus_of(hold))
+  stock.load(stock.skus_of(hold.skus))
   holds.end_in_memory(hold, 'released')
   return true
 end

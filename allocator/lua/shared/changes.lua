@@ -8,7 +8,7 @@ function changes.open(head, order_id)
   if not order then
     return nil, gate.refuse(head, 'unknown_order', { order_id })
   end
-  stock.load(orders.skus_of(order))
+  stock.load(stock.skus_of(order.lines))
   for _, line in ipairs(order.lines) do
     line.waited = line.backordered > 0
   end

@@ -35,17 +35,6 @@ function demand.read_lines()
   return lines
 end
 
-function demand.skus_of(lines)
-  local skus, seen = {}, {}
-  for _, line in ipairs(lines) do
-    if not seen[line.sku] then
-      seen[line.sku] = true
-      skus[#skus + 1] = line.sku
-    end
-  end
-  return skus
-end
-
 -- One need per sku, in line order, also found by sku: { sku, units, at, atp, left }.
 function demand.needs_of(lines, view)
   local needs = {}

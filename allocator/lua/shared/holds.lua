@@ -26,14 +26,6 @@ function holds.read(id)
   return packed and unpack_hold(id, packed) or nil
 end
 
-function holds.skus_of(hold)
-  local skus = {}
-  for _, entry in ipairs(hold.skus) do
-    skus[#skus + 1] = entry.sku
-  end
-  return skus
-end
-
 -- Gives all units of the hold back, in memory; the record keeps no takes once it has ended.
 function holds.end_in_memory(hold, state)
   for _, entry in ipairs(hold.skus) do

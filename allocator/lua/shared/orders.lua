@@ -36,17 +36,6 @@ function orders.read(id)
   return packed and orders.unpack(id, packed) or nil
 end
 
-function orders.skus_of(order)
-  local skus, seen = {}, {}
-  for _, line in ipairs(order.lines) do
-    if not seen[line.sku] then
-      seen[line.sku] = true
-      skus[#skus + 1] = line.sku
-    end
-  end
-  return skus
-end
-
 function orders.find_line(order, name)
   for _, line in ipairs(order.lines) do
     if line.line == name then

@@ -12,17 +12,9 @@ function places.read_lines(units_min)
   return lines
 end
 
-local function names_of(lines, field)
-  local names = {}
-  for i, line in ipairs(lines) do
-    names[i] = line[field]
-  end
-  return names
-end
-
 -- A refusal when a sku or a location does not exist, else nil; the skus are loaded then.
 function places.refuse_unknown(head, lines)
-  local unknown = stock.load(names_of(lines, 'sku'))
+  local unknown = stock.load(stock.skus_of(lines))
   if #unknown > 0 then
     return gate.refuse(head, 'unknown_sku', unknown)
   end

@@ -99,6 +99,18 @@ function stock.pack(state)
   return cmsgpack.pack(flat)
 end
 
+-- The skus of these lines, each once.
+function stock.skus_of(lines)
+  local skus, seen = {}, {}
+  for _, line in ipairs(lines) do
+    if not seen[line.sku] then
+      seen[line.sku] = true
+      skus[#skus + 1] = line.sku
+    end
+  end
+  return skus
+end
+
 -- Reads these skus into stock.skus, once. Returns the list of those that do not exist; {} when all do.
 function stock.load(skus)
   local missing, unknown = {}, {}

@@ -30,7 +30,7 @@ function take_over.take(order, hold_id, only_at)
   elseif hold.state ~= 'open' then
     return nil, hold.state
   end
-  stock.load(holds.skus_of(hold))
+  stock.load(stock.skus_of(hold.skus))
   for _, entry in ipairs(hold.skus) do
     for _, take in ipairs(entry.takes) do
       if not only_at or take.location == only_at then

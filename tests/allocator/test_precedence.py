@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from allocator import Rule
+from allocator import Rule, SkuConfig
 
 from .fixtures import (
     AMAZON,
@@ -117,3 +117,17 @@ async def test_channels_of_equal_rank_are_covered_by_their_code(allocator):
     await quota(allocator, "oslo", "amazon", 6)
 
     assert (await atp(allocator, "amazon"), await atp(allocator, "shop")) == (6, 4)
+
+
+async def test_a_sku_that_is_called_like_a_category_does_not_take_its_rules(allocator):
+    odd = SkuConfig(sku="category:kitchen")
+    config = with_rules(Rule(kind="safety_stock", category="kitchen", units=4))
+    await allocator.configure(msgspec.structs.replace(config, skus=[*config.skus, odd]))
+    await stock(allocator, oslo=10)
+    await stock(allocator, odd.sku, oslo=10)
+
+    cups_first = await allocator.availability([CUP, odd.sku], ["shop"])
+    odd_first = await allocator.availability([odd.sku, CUP], ["shop"])
+
+    assert [level.atp_now for level in cups_first] == [6, 10]
+    assert [level.atp_now for level in odd_first] == [10, 6]

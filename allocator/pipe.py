@@ -8,6 +8,7 @@ one batch, so that the server works on one while this process reads the answers 
 
 import asyncio
 import math
+from collections import deque
 from typing import Any
 
 import hiredis
@@ -20,10 +21,14 @@ from .scripts import Script, library
 BATCH_MAX = 128
 """Most calls of one batch: a later caller waits for at most this many scripts of others."""
 
+BATCH_ARGUMENTS_MAX = 5_000
+"""A batch is full when its calls have this many arguments: large orders must not add up to a timeout of all."""
+
 BATCHES_MAX = 2
 """Most batches under way: with one the server and this process take turns, with many the batches get small."""
 
 Call = tuple[Script, list[str], list[Any]]
+Waiting = tuple[Call, asyncio.Future[Any]]
 
 
 def _is_unknown_function(reply: Any) -> bool:
@@ -56,7 +61,7 @@ class Pipe:
 
     def __init__(self, client: Redis) -> None:
         self.client = client
-        self._waiting: list[tuple[Call, asyncio.Future[Any]]] = []
+        self._waiting: deque[Waiting] = deque()
         self._pumps: set[asyncio.Task[None]] = set()
 
     async def run(self, script: Script, keys: list[str], arguments: list[Any]) -> Any:
@@ -77,14 +82,21 @@ class Pipe:
         pump = asyncio.current_task()
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
-                await self._send(batch)
+                await self._send(self._next_batch())
         finally:
             # Here and not in a callback: a caller that has its answer may ask again before a callback runs, and would
             # wait for a pump that has looked for the last time.
             self._pumps.discard(pump)
 
-    async def _send(self, batch: list[tuple[Call, asyncio.Future[Any]]]) -> None:
+    def _next_batch(self) -> list[Waiting]:
+        batch: list[Waiting] = []
+        size = 0
+        while self._waiting and len(batch) < BATCH_MAX and size < BATCH_ARGUMENTS_MAX:
+            batch.append(self._waiting.popleft())
+            size += len(batch[-1][0][2])
+        return batch
+
+    async def _send(self, batch: list[Waiting]) -> None:
         try:
             replies = await self._execute([call for call, _ in batch])
         except Exception as error:  # noqa: BLE001 - whatever broke the batch is every caller's answer

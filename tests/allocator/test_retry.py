@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError as LostConnection
 
 from allocator import AdjustLine, Allocator, Pipe, Retries, StockLine, make_client
 from allocator.errors import NotReady, Short, Unanswered, UnknownOrder
+from allocator.scripts import scripts
 from tests.proxy import Proxy
 from tests.servers import Leg, Server, present
 
@@ -357,3 +358,28 @@ class _Crossed(Pipe):
     async def run(self, script, keys, arguments):
         word, packed, replayed, echo = await super().run(script, keys, arguments)
         return word, packed, replayed, echo and b"order:shop:somebody-elses:1"
+
+
+SLOW = """#!lua name=slow
+redis.register_function('slow', function()
+  local n = 0
+  for i = 1, 2e6 do n = n + i end
+  return n
+end)"""
+"""Some ten milliseconds of work."""
+
+
+async def test_large_calls_do_not_add_up_to_a_timeout_of_all(redis, server_url):
+    await redis.function_load(SLOW, replace=True)
+    pipe = Pipe(make_client(server_url, timeout_s=0.4))
+    call, loop = scripts()["find"]._replace(function="slow"), asyncio.get_running_loop()
+    calls = [pipe.run(call, [], ["x"] * 3_000) for _ in range(100)]
+
+    began = loop.time()
+    heard = await asyncio.gather(*calls)
+    seconds = loop.time() - began
+
+    await pipe.close()
+    await redis.function_delete("slow")
+    assert len(set(heard)) == 1
+    assert seconds > 0.4

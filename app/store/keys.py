@@ -46,7 +46,7 @@ async def make_key(session: AsyncSession, *, seller: str, name: str, pepper: byt
     id = secrets.token_hex(6)
     plaintext = f"allot_live_{id}_{secrets.token_urlsafe(32)}"
     secret_hmac = key_hmac(pepper, plaintext)
-    session.add(ApiKey(id=id, seller=seller, name=name, secret_hmac=secret_hmac, created_ms=now_ms))
+    session.add(ApiKey(id=id, seller=seller, name=name, role="admin", secret_hmac=secret_hmac, created_ms=now_ms))
     await session.flush()
     return MadeKey(id, plaintext)
 

@@ -6,7 +6,7 @@ Other rooms import from here only. `lua/` holds the verbs, `README.md` the keys,
 
 from . import errors
 from .client import Unsafe, UnsafeServer, make_client, refuse_unsafe
-from .config import Channel, ChannelLocation, Config, Location, Rule, SkuConfig
+from .config import Channel, ChannelLocation, Config, ConfigChange, Location, Rule, SkuConfig
 from .core import Allocator
 from .explanation import Explained
 from .keys import KEYS, SellerKeys
@@ -42,6 +42,7 @@ from .model import (
     Units,
 )
 from .pipe import Pipe
+from .records import SkuState
 from .runner import Retries
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "ChannelLocation",
     "Code",
     "Config",
+    "ConfigChange",
     "Demand",
     "Disposition",
     "Expired",
@@ -84,6 +86,7 @@ __all__ = [
     "ShipTo",
     "Sku",
     "SkuConfig",
+    "SkuState",
     "StockLine",
     "Units",
     "Unsafe",

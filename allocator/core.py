@@ -6,14 +6,14 @@ from the config the process has; when the script says that another config is in 
 asks again. When nobody knows whether a call ran, it is repeated with the same op, which can have one effect only.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import chain
 
 import msgspec
 
 from . import answers, errors
-from .config import Channel, Config
+from .config import Channel, Config, ConfigChange
 from .explanation import Explained
 from .keys import SellerKeys
 from .model import (
@@ -41,6 +41,8 @@ from .model import (
 )
 from .pipe import Pipe
 from .ranking import Ranker
+from .records import SkuState, decode_answer, decode_states
+from .refusals import ERRORS, refusal
 from .rules import changed_fields, compile_config, read_document
 from .runner import Argument, Reply, Retries, Runner
 
@@ -101,25 +103,42 @@ class Allocator:
         self._ranker = Ranker(self.config)
         self._channels = {channel.code: channel for channel in self.config.channels}
 
-    async def configure(self, config: Config, actor: str = "") -> int:
-        """Put this config in force and make its skus known. Returns the new version. Raises Invalid, StaleConfig."""
+    @property
+    def version(self) -> int:
+        """The config version this process ranks with; 0 before the first."""
+        return int(self._version)
+
+    async def configure(self, change: ConfigChange, actor: str = "") -> int:
+        """
+        Put one change of the compiled config in force, whole or not at all. Returns its version.
+
+        Version and content are the op: whoever repeats the change has the same answer. Raises Invalid, StaleConfig
+        (another version than `base` is in force).
+        """
+        values = [*change.fields.items(), *((field, b"") for field in change.removed)]
+        arguments = [change.base, change.version, *_flat(values), *_flat([(sku,) for sku in change.skus])]
+        print_ = fingerprint([change.base, values, change.skus])
+        op = f"configure:{change.version}:{print_.decode()}"
+        await self._runner.attempt("configure", [self.epoch, "", self._now(), op, print_, actor, *arguments])
+        await self.reload()
+        return change.version
+
+    async def configure_all(self, config: Config, actor: str = "") -> int:
+        """
+        Put a whole config in force and make its skus known, a thousand fields and skus at a time.
+
+        Returns the last version. Raises Invalid, StaleConfig.
+        """
         await self.reload()
         fields, removed = changed_fields(await self._runner.config_fields(), compile_config(config))
-        values = [*fields.items(), *((field, b"") for field in removed)]
+        values = [*fields.items(), *((field, None) for field in removed)]
         skus = [sku.sku for sku in config.skus]
         for start in range(0, max(len(values), len(skus), 1), FIELDS_MAX):
             part = slice(start, start + FIELDS_MAX)
-            await self._configure_part(values[part], skus[part], actor)
-        await self.reload()
-        return int(self._version)
-
-    async def _configure_part(self, values: list[tuple[str, bytes]], skus: list[str], actor: str) -> None:
-        base, version = self._version, int(self._version) + 1
-        arguments = [base, version, *_flat(values), *_flat([(sku,) for sku in skus])]
-        print_ = fingerprint([base, values, skus])
-        op = f"configure:{version}:{print_.decode()}"
-        await self._runner.attempt("configure", [self.epoch, "", self._now(), op, print_, actor, *arguments])
-        self._version = str(version)
+            fields = {field: value for field, value in values[part] if value is not None}
+            removed = [field for field, value in values[part] if value is None]
+            await self.configure(ConfigChange(self.version, self.version + 1, fields, removed, skus[part]), actor)
+        return self.version
 
     # --- stock movements ---------------------------------------------------------------------------------------
 
@@ -194,17 +213,30 @@ class Allocator:
     # --- what may be promised ----------------------------------------------------------------------------------
 
     async def availability(
-        self, skus: Sequence[str], channels: Sequence[str], *, owner: str = "", ship_to: ShipTo | None = None
+        self,
+        skus: Sequence[str],
+        channels: Sequence[str],
+        *,
+        owner: str = "",
+        ship_to: ShipTo | None = None,
+        overlay: Mapping[str, bytes] | None = None,
     ) -> list[Level]:
         """
         What these channels may promise of these skus now, sku by sku; at most 100 of each.
 
         `owner`'s own open holds count as his. With a `ship_to` only locations that may serve it count; then one
-        channel only. Raises UnknownChannel.
+        channel only. With an `overlay` the numbers are as if these fields of the compiled config (b"" for none, at
+        most 1,000) were in force. Raises UnknownChannel.
         """
         asked = [*_flat([(channel,) for channel in channels]), *_flat([(sku,) for sku in skus])]
+        asked += _flat([*(overlay or {}).items()])
         reply = await self._ask("availability", lambda: [owner, *self._allowed(channels, ship_to), *asked])
         return answers.levels(list(channels), reply.packed)
+
+    async def stock(self, skus: Sequence[str]) -> list[SkuState | None]:
+        """What is kept of these skus, in the order asked; None for one that is unknown. At most 100."""
+        reply = await self._ask("stock", lambda: _flat([(sku,) for sku in skus]))
+        return decode_states(reply.packed)
 
     async def explain(self, sku: str, channel: str, *, owner: str = "", ship_to: ShipTo | None = None) -> Explained:
         """Every step of one channel's number for one sku, and which rules won and lost."""
@@ -308,6 +340,17 @@ class Allocator:
     async def find_order(self, channel: str, external_id: str) -> Order:
         """The order as it stands. Raises UnknownOrder."""
         return answers.order_record((await self._find("order", f"{channel}:{external_id}")).packed)
+
+    async def find_answer(self, channel: str, external_id: str, attempt: int = 1) -> Placed:
+        """
+        What this attempt of an order was answered. Raises UnknownOrder, or the refusal it was answered with: Short,
+        Unroutable, UnknownSku, UnknownChannel, UnknownLocation, OverLimit.
+        """
+        op = f"order:{channel}:{external_id}:{attempt}"
+        remembered = decode_answer((await self._find("answer", op)).packed)
+        if remembered.word in ERRORS:
+            raise refusal(remembered.word, remembered.answer, replayed=True)
+        return answers.placed(channel, external_id, remembered.answer, replayed=True)
 
     async def pick(self, channel: str, external_id: str, *, op: str, location: str = "", actor: str = "") -> Changed:
         """The pick has started, at one location or everywhere. Raises NotCommitted."""

@@ -129,6 +129,15 @@ def _place(on_hand: int, held: int, committed: int, extra: Any) -> Place:
     )
 
 
+_states = msgspec.msgpack.Decoder(list[msgspec.Raw])
+
+
+def decode_states(packed: bytes) -> list[SkuState | None]:
+    """The answer of stock: states one after the other, None for a sku that is unknown."""
+    states = [_text_bytes(bytes(row)) for row in _states.decode(packed)]
+    return [decode_state(state) if state else None for state in states]
+
+
 def decode_hold(hold_id: str, packed: bytes) -> Hold:
     """A hold, as shared/holds.lua packs it."""
     return answers.hold_record(hold_id, packed)

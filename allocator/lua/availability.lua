@@ -13,6 +13,7 @@
 --   locations    empty: all the channel may sell from; else how many, 0 to 100, then the only locations to count
 --   channels     how many, 1 to 100, then their codes
 --   skus         how many, 1 to 100, then the skus
+--   overlay      how many, 0 to 1000, then for each: a config field, and the value it is to have (empty: none)
 -- RETURNS, first match wins
 --   invalid [what]
 --   not_ready [epoch found]         another data set
@@ -43,6 +44,10 @@ for i = 1, args.whole('channels', 1, 100) do
 end
 for i = 1, args.whole('skus', 1, 100) do
   skus[i] = args.sku()
+end
+
+for _ = 1, args.whole('overlay', 0, 1000) do
+  rules.lay_over(args.text('field', args.SKU_MAX + 16), args.next())
 end
 
 local refused = gate.pass(head)

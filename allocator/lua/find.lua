@@ -1,34 +1,36 @@
 #!lua flags=no-writes
--- find: read one hold, one order, or the config that rankings need.
+-- find: read one hold, one order, an earlier answer, or the config that rankings need.
 --
 -- KEYS
 --   1 seller  hash
 --   2 config  hash
 --   3 holds   hash
 --   4 orders  hash
+--   5 ops     hash
 -- ARGV
 --   epoch, config (always empty), now_ms (unused, may be empty)
---   kind          hold, order or config
---   id            hold id, or channel:external id; for config a field: document
+--   kind          hold, order, answer or config
+--   id            hold id, or channel:external id; for an answer the op; for config a field: document
 -- RETURNS, first match wins
 --   invalid [what]
 --   not_ready [epoch found]         another data set
 --   stale_config [version]          never: this verb names no config
 --   unknown_hold [id]
 --   unknown_order [id]
---   found record                    as shared/holds.lua or shared/orders.lua pack it; for config [version, document],
---                                   '0' and '' before the first
+--   found record                    an answer as shared/gate.lua keeps it; a hold or order shared/holds.lua and
+--                                   shared/orders.lua pack it; for config [version, document], '0' and '' before the
+--                                   first
 -- KEEPS
 --   Nothing is written.
 
-keys = { seller = KEYS[1], config = KEYS[2], hold = KEYS[3], order = KEYS[4] }
+keys = { seller = KEYS[1], config = KEYS[2], hold = KEYS[3], order = KEYS[4], answer = KEYS[5] }
 
 --@include args
 --@include gate
 
 local head = gate.read_head()
-local kind = args.choice('kind', { hold = true, order = true, config = true })
-local id = args.text('id', args.ID_MAX + args.CODE_MAX)
+local kind = args.choice('kind', { hold = true, order = true, answer = true, config = true })
+local id = args.text('id', args.ID_MAX + args.CODE_MAX + 32)
 
 local refused = gate.pass(head)
 if refused then

@@ -14,6 +14,6 @@ from .fixtures import CONFIG, assert_sound, new_allocator
 async def allocator(redis: Redis) -> AsyncIterator[Allocator]:
     """The shop of `fixtures`, with empty shelves and a clock that stands still."""
     allocator = await new_allocator(redis)
-    await allocator.configure(CONFIG)
+    await allocator.configure_all(CONFIG)
     yield allocator
     await assert_sound(redis)

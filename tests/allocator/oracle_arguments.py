@@ -174,7 +174,7 @@ ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
     },
     "return_units": {**OP, "order_id": optional(ID + CODE), "why": optional(256), "lines": returned_lines},
     "serve": {"sweep": flag, "skus": whole(1, 100), "lines": whole(1, 100)},
-    "availability": {**READ, "channels": texts(CODE, 1, 100), "skus": texts(SKU, 1, 100)},
+    "availability": {**READ, "channels": texts(CODE, 1, 100), "skus": texts(SKU, 1, 100), "overlay": whole(0, 0)},
     "explain": {**READ, "channel": text(CODE), "sku": text(SKU)},
     "configure": {
         **OP,

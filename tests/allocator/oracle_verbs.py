@@ -129,7 +129,10 @@ class Verbs:
 
     # --- asking ------------------------------------------------------------------------------------------------
 
-    def availability(self, owner: str, locations: set[str] | None, channels: list[str], skus: list[str]) -> Answer:
+    def availability(
+        self, owner: str, locations: set[str] | None, channels: list[str], skus: list[str], overlay: int
+    ) -> Answer:
+        assert not overlay, "what would be is compared with what then is, by the tests of availability"
         for code in channels:
             self._channel(code)
         return "available", available(self.books, owner, locations, channels, skus)

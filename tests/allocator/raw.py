@@ -102,6 +102,7 @@ VERBS: dict[str, list[Arg]] = {
         *(whole("locations", "1", 0, 100), text("location", "oslo", 64)),
         *(whole("channels", "1", 1, 100), text("channel", "shop", 64)),
         *(whole("skus", "1", 1, 100), text("sku", CUP, 256)),
+        *(whole("overlay", "1", 0, 1_000), text("field", "ranks", 272), Arg("value", "", ())),
     ],
     "begin": [text("epoch", EPOCH, 64)],
     "cancel": [
@@ -125,7 +126,7 @@ VERBS: dict[str, list[Arg]] = {
         *(text("channel", "shop", 64), text("sku", CUP, 256)),
     ],
     "extend": [*HEAD, *OP, text("hold_id", "h1", 512), whole("ttl_ms", "1", 1, 10**10)],
-    "find": [*HEAD, choice("kind", "hold"), text("id", "h1", 576)],
+    "find": [*HEAD, choice("kind", "hold"), text("id", "h1", 608)],
     "hold": [
         *(*HEAD, *OP, text("hold_id", "h9", 512), text("channel", "shop", 64), optional("owner", "ann", 512)),
         *(whole("ttl_ms", "1", 1, 10**10), whole("partial", "0", 0, 1), *DEMAND),
@@ -155,6 +156,7 @@ VERBS: dict[str, list[Arg]] = {
         *(*HEAD, *OP, ORDER_ID, whole("lines", "1", 0, 500)),
         *(text("line", "1", 512), text("location", "oslo", 64), whole("units", "1", 1, UNITS)),
     ],
+    "stock": [*HEAD, whole("skus", "1", 1, 100), text("sku", CUP, 256)],
     "unavailable": [
         *HEAD,
         *OP,

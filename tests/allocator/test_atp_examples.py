@@ -37,7 +37,7 @@ async def test_available_is_what_is_neither_unavailable_nor_held_nor_committed(a
 
 
 async def test_safety_stock_is_kept_back_at_each_location(allocator):
-    await allocator.configure(with_rules(Rule(kind="safety_stock", units=4)))
+    await allocator.configure_all(with_rules(Rule(kind="safety_stock", units=4)))
     await stock(allocator, oslo=10, rome=3, bergen=4)
 
     # oslo 10 - 4 = 6, rome max(0, 3 - 4) = 0, bergen 4 - 4 = 0
@@ -48,7 +48,7 @@ async def test_safety_stock_is_kept_back_at_each_location(allocator):
 
 
 async def test_a_till_sells_the_safety_stock_of_its_own_shelf(allocator):
-    await allocator.configure(with_rules(Rule(kind="safety_stock", location="bergen", units=2)))
+    await allocator.configure_all(with_rules(Rule(kind="safety_stock", location="bergen", units=2)))
     await stock(allocator, bergen=5)
 
     # the shop sees 5 - 2 = 3, the till in the store sees all 5
@@ -59,7 +59,7 @@ async def test_a_till_sells_the_safety_stock_of_its_own_shelf(allocator):
 async def test_an_inactive_location_counts_nothing(allocator):
     await stock(allocator, oslo=5, rome=7)
 
-    await allocator.configure(with_inactive("oslo"))
+    await allocator.configure_all(with_inactive("oslo"))
 
     # oslo counts 0, rome 7
     assert await atp(allocator) == 7
@@ -106,7 +106,7 @@ async def test_a_channel_without_a_quota_shares_what_no_quota_covers(allocator):
 
 
 async def test_safety_stock_goes_before_quotas(allocator):
-    await allocator.configure(with_rules(Rule(kind="safety_stock", units=4)))
+    await allocator.configure_all(with_rules(Rule(kind="safety_stock", units=4)))
     await stock(allocator, oslo=10)
     await quota(allocator, "oslo", "amazon", 5)
 
@@ -124,7 +124,7 @@ async def test_safety_stock_goes_before_quotas(allocator):
     ],
 )
 async def test_overflow_says_what_lies_beyond_the_quota(allocator, overflow, units):
-    await allocator.configure(with_channel(CONFIG, "shop", overflow=overflow))
+    await allocator.configure_all(with_channel(CONFIG, "shop", overflow=overflow))
     await stock(allocator, oslo=10)
     await quota(allocator, "oslo", "shop", 3)
     await quota(allocator, "oslo", "amazon", 5, floor=2)
@@ -133,14 +133,14 @@ async def test_overflow_says_what_lies_beyond_the_quota(allocator, overflow, uni
 
 
 async def test_a_channel_without_quota_and_overflow_may_sell_nothing(allocator):
-    await allocator.configure(with_channel(CONFIG, "shop", overflow="none"))
+    await allocator.configure_all(with_channel(CONFIG, "shop", overflow="none"))
     await stock(allocator, oslo=10)
 
     assert await atp(allocator, "shop") == 0
 
 
 async def test_a_floor_above_what_is_effective_lends_nothing(allocator):
-    await allocator.configure(with_channel(CONFIG, "shop", overflow="borrow"))
+    await allocator.configure_all(with_channel(CONFIG, "shop", overflow="borrow"))
     await stock(allocator, oslo=4)
     await quota(allocator, "oslo", "amazon", 10, floor=6)
 
@@ -236,14 +236,14 @@ async def test_a_correction_below_what_is_committed_is_a_deficit(allocator):
     ],
 )
 async def test_a_percentage_is_rounded_up(allocator, pool, percent_bp, left):
-    await allocator.configure(with_rules(Rule(kind="buffer", percent_bp=percent_bp)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", percent_bp=percent_bp)))
     await stock(allocator, oslo=pool)
 
     assert await atp(allocator) == left
 
 
 async def test_of_units_and_percentage_the_larger_is_kept_back(allocator):
-    await allocator.configure(with_rules(Rule(kind="buffer", units=3, percent_bp=2_000)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", units=3, percent_bp=2_000)))
 
     # of 10: max(3, 2) = 3
     await stock(allocator, oslo=10)
@@ -255,14 +255,14 @@ async def test_of_units_and_percentage_the_larger_is_kept_back(allocator):
 
 
 async def test_a_buffer_larger_than_the_pool_leaves_nothing(allocator):
-    await allocator.configure(with_rules(Rule(kind="buffer", units=50)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", units=50)))
     await stock(allocator, oslo=10)
 
     assert await atp(allocator) == 0
 
 
 async def test_the_buffer_is_kept_from_the_pool_and_not_at_each_location(allocator):
-    await allocator.configure(with_rules(Rule(kind="buffer", units=3)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", units=3)))
     await stock(allocator, oslo=2, rome=2, bergen=2)
 
     # 6 - 3
@@ -274,7 +274,7 @@ async def test_the_buffer_is_kept_from_the_pool_and_not_at_each_location(allocat
 
 @pytest.mark.parametrize(("units", "told"), [(0, 0), (4, 0), (5, 0), (6, 6)])
 async def test_at_or_below_the_cutoff_nothing_is_published(allocator, units, told):
-    await allocator.configure(with_rules(Rule(kind="cutoff", units=5)))
+    await allocator.configure_all(with_rules(Rule(kind="cutoff", units=5)))
     await stock(allocator, oslo=units + 1)
     await allocator.order(order("1", 1))
 
@@ -284,7 +284,7 @@ async def test_at_or_below_the_cutoff_nothing_is_published(allocator, units, tol
 
 @pytest.mark.parametrize(("units", "told"), [(9, 9), (10, 10), (11, 10), (500, 10)])
 async def test_no_more_than_max_published_is_told(allocator, units, told):
-    await allocator.configure(with_rules(Rule(kind="max_published", units=10)))
+    await allocator.configure_all(with_rules(Rule(kind="max_published", units=10)))
     await stock(allocator, oslo=units)
 
     assert await published(allocator) == told
@@ -292,14 +292,14 @@ async def test_no_more_than_max_published_is_told(allocator, units, told):
 
 
 async def test_max_published_of_zero_tells_nothing(allocator):
-    await allocator.configure(with_rules(Rule(kind="max_published", units=0)))
+    await allocator.configure_all(with_rules(Rule(kind="max_published", units=0)))
     await stock(allocator, oslo=5)
 
     assert (await published(allocator), await atp(allocator)) == (0, 5)
 
 
 async def test_the_cutoff_is_compared_after_the_buffer(allocator):
-    await allocator.configure(with_rules(Rule(kind="buffer", units=4), Rule(kind="cutoff", units=5)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", units=4), Rule(kind="cutoff", units=5)))
     await stock(allocator, oslo=9)
 
     # 9 - 4 = 5, at the cutoff
@@ -307,7 +307,7 @@ async def test_the_cutoff_is_compared_after_the_buffer(allocator):
 
 
 async def test_the_published_number_is_spread_in_rank_order_up_to_what_is_open(allocator):
-    await allocator.configure(with_rules(Rule(kind="buffer", units=4), Rule(kind="safety_stock", units=1)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", units=4), Rule(kind="safety_stock", units=1)))
     await stock(allocator, oslo=6, rome=1, bergen=4)
 
     # open: oslo 5, rome 0, bergen 3; 8 - 4 = 4 published: 4 of oslo
@@ -329,7 +329,7 @@ async def test_all_five_steps_together(allocator):
         Rule(kind="max_published", channel="shop", units=9),
     ]
     config = with_channel(with_rules(*rules), "shop", overflow="borrow")
-    await allocator.configure(config)
+    await allocator.configure_all(config)
     await stock(allocator, oslo=20, rome=6, bergen=1)
     await quota(allocator, "oslo", "amazon", 8, floor=3)
     await quota(allocator, "oslo", "shop", 5)

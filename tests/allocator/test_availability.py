@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
-from allocator import Location, Rule, ShipTo
+from allocator import Channel, Location, Rule, ShipTo
 from allocator.errors import Invalid, UnknownChannel
+from allocator.rules import compile_config
 
 from .fixtures import (
     CONFIG,
@@ -16,6 +17,7 @@ from .fixtures import (
     hold,
     order,
     quota,
+    shelves,
     sold_at_the_till,
     stock,
     with_channel,
@@ -174,7 +176,7 @@ async def test_what_an_owner_sees_he_can_hold(allocator):
 
 
 async def test_only_places_that_may_serve_the_ship_to_count(allocator):
-    await allocator.configure(regional())
+    await allocator.configure_all(regional())
     await stock(allocator, oslo=5, rome=3, bergen=1)
 
     [north] = await allocator.availability([CUP], ["shop"], ship_to=NORTH)
@@ -185,7 +187,7 @@ async def test_only_places_that_may_serve_the_ship_to_count(allocator):
 
 
 async def test_where_no_place_may_serve_nothing_can_be_promised(allocator):
-    await allocator.configure(regional())
+    await allocator.configure_all(regional())
     await stock(allocator, oslo=5)
 
     [level] = await allocator.availability([CUP], ["shop"], ship_to=ShipTo(country="FR", region="west"))
@@ -198,7 +200,7 @@ async def test_a_ship_to_follows_the_config_in_force(allocator, redis):
     await stock(allocator, oslo=5, rome=3)
     behind = type(allocator)(allocator._runner._pipe, "main", allocator.epoch)
     await behind.reload()
-    await allocator.configure(regional())
+    await allocator.configure_all(regional())
 
     [south] = await behind.availability([CUP], ["shop"], ship_to=SOUTH)
 
@@ -225,9 +227,73 @@ async def test_a_ship_to_of_an_unknown_channel_is_refused(allocator):
 
 async def test_each_channel_has_its_own_published_number(allocator):
     rules = [Rule(kind="max_published", channel="amazon", units=3), Rule(kind="cutoff", channel="shop", units=9)]
-    await allocator.configure(with_rules(*rules))
+    await allocator.configure_all(with_rules(*rules))
     await stock(allocator, oslo=9)
 
     levels = await allocator.availability([CUP], ["shop", "amazon"])
 
     assert [(level.atp_now, level.published) for level in levels] == [(9, 0), (9, 3)]
+
+
+# --- what would be
+
+
+async def test_a_config_that_is_only_laid_over_gives_the_numbers_it_would_give_in_force(allocator, redis):
+    await stock(allocator, CUP, oslo=10)
+    await stock(allocator, TEE, oslo=10)
+    wanted = with_rules(Rule(kind="buffer", sku=CUP, units=3), Rule(kind="buffer", category="kitchen", units=1))
+    overlay = {
+        field: value
+        for field, value in compile_config(wanted).items()
+        if field in {f"sku:{CUP}", "category:kitchen", "rules"}
+    }
+    before = await dump(redis)
+
+    would_be = await allocator.availability([CUP, TEE, MUG], ["shop", "amazon"], overlay=overlay)
+    untouched = await dump(redis)
+    await allocator.configure_all(wanted)
+
+    assert untouched == before
+    numbers = [(level.sku, level.channel, level.atp_now) for level in would_be]
+    now = await allocator.availability([CUP, TEE, MUG], ["shop", "amazon"])
+    assert numbers == [(level.sku, level.channel, level.atp_now) for level in now]
+    assert numbers[0] == (CUP, "shop", 7)
+
+
+async def test_a_field_laid_over_with_nothing_is_taken_out(allocator):
+    await stock(allocator, oslo=10)
+    await allocator.configure_all(with_rules(Rule(kind="buffer", units=4)))
+
+    [level] = await allocator.availability([CUP], ["shop"], overlay={"rules": b""})
+
+    assert level.atp_now == 10
+    assert await atp(allocator) == 6
+
+
+async def test_a_channel_laid_over_can_be_new(allocator):
+    await stock(allocator, oslo=10)
+    with pytest.raises(UnknownChannel):
+        await allocator.availability([CUP], ["kiosk"])
+    config = msgspec.structs.replace(CONFIG, channels=[Channel(code="kiosk", locations=shelves("oslo"))])
+
+    field = "channel:kiosk"
+    [level] = await allocator.availability([CUP], ["kiosk"], overlay={field: compile_config(config)[field]})
+
+    assert level.atp_now == 10
+
+
+# --- what is kept of a sku
+
+
+async def test_stock_has_every_number_of_a_sku_and_nothing_of_one_nobody_knows(allocator):
+    await stock(allocator, oslo=5, rome=2)
+    await allocator.hold(hold("h1", 1))
+    await allocator.order(order("1", 2))
+
+    known, unknown, empty = await allocator.stock([CUP, "NOBODYS", MUG])
+
+    assert unknown is None
+    assert empty is not None
+    assert empty.places == {}
+    oslo, rome = known.places["oslo"], known.places["rome"]
+    assert (oslo.on_hand, oslo.held, oslo.committed, rome.on_hand) == (5, 1, 2, 2)

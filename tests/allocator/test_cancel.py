@@ -67,7 +67,7 @@ async def test_the_location_taken_last_is_given_back_first(allocator):
 
 
 async def test_units_go_back_to_their_source_last_first(allocator, redis):
-    await allocator.configure(with_channel(CONFIG, "shop", overflow="borrow"))
+    await allocator.configure_all(with_channel(CONFIG, "shop", overflow="borrow"))
     await stock(allocator, oslo=10)
     await quota(allocator, "oslo", "shop", 2)
     await quota(allocator, "oslo", "amazon", 5)
@@ -105,7 +105,7 @@ async def test_a_cancelled_backorder_waits_no_longer(allocator, redis):
 
 
 async def test_safety_stock_and_buffer_are_closed_again(allocator):
-    await allocator.configure(with_rules(Rule(kind="safety_stock", units=2), Rule(kind="buffer", units=1)))
+    await allocator.configure_all(with_rules(Rule(kind="safety_stock", units=2), Rule(kind="buffer", units=1)))
     await stock(allocator, oslo=5)
     await allocator.order(order("1", 5, channel="amazon"))
 

@@ -251,7 +251,7 @@ async def test_large_holds_end_in_as_many_runs_as_it_takes(allocator, redis):
 
 async def _hold_widely(allocator, wide: list[str]) -> None:
     """Holds of 1,500 lines, each line of a sku of its own."""
-    await allocator.configure(msgspec.structs.replace(CONFIG, skus=[SkuConfig(sku=sku) for sku in wide]))
+    await allocator.configure_all(msgspec.structs.replace(CONFIG, skus=[SkuConfig(sku=sku) for sku in wide]))
     for start in range(0, len(wide), 500):
         await allocator.receive([StockLine(sku, "oslo", 1) for sku in wide[start : start + 500]], op=f"wide-{start}")
     for start in range(0, len(wide), LINES_MAX):

@@ -35,7 +35,7 @@ async def test_a_plain_sku_is_explained_in_every_step(allocator):
 
 async def test_a_shelf_shows_each_bucket_and_each_part(allocator):
     config = with_channel(with_rules(Rule(kind="safety_stock", units=2)), "shop", overflow="borrow")
-    await allocator.configure(config)
+    await allocator.configure_all(config)
     await stock(allocator, oslo=20)
     await quota(allocator, "oslo", "shop", 4)
     await quota(allocator, "oslo", "amazon", 6, floor=5)
@@ -85,7 +85,7 @@ async def test_the_rule_that_won_and_those_that_lost_are_named(allocator):
         Rule(kind="buffer", sku=CUP, units=3),
         Rule(kind="safety_stock", category="kitchen", location="rome", units=4),
     ]
-    await allocator.configure(with_rules(*rules))
+    await allocator.configure_all(with_rules(*rules))
 
     told = await allocator.explain(CUP, "shop")
 
@@ -114,7 +114,7 @@ async def test_the_numbers_explained_are_the_numbers_answered(allocator):
         Rule(kind="cutoff", units=3),
         Rule(kind="max_published", units=8),
     ]
-    await allocator.configure(with_rules(*rules))
+    await allocator.configure_all(with_rules(*rules))
     await stock(allocator, oslo=9, rome=2, bergen=4)
     await quota(allocator, "oslo", "amazon", 4)
     await allocator.order(order("1", 2))

@@ -70,7 +70,7 @@ async def test_pain_3_what_is_shown_over_all_places_is_taken_over_all_places(all
 
 async def test_pain_4_thirteen_units_from_ten_and_fifteen_are_thirteen(allocator, redis):
     """A second location gives the rest and not the whole again."""
-    await allocator.configure(with_channel(CONFIG, "shop", split_limit=2))
+    await allocator.configure_all(with_channel(CONFIG, "shop", split_limit=2))
     await stock(allocator, oslo=10, rome=9)
 
     placed = await allocator.order(order("1", 13))
@@ -132,7 +132,7 @@ async def test_pain_7_channels_that_share_a_shelf_share_its_units(allocator):
 
 async def test_pain_9_what_is_published_is_what_may_be_promised(allocator):
     """On-hand is never shown: what is held, committed, kept back or owed is gone from the number."""
-    await allocator.configure(with_rules(Rule(kind="safety_stock", units=4)))
+    await allocator.configure_all(with_rules(Rule(kind="safety_stock", units=4)))
     await stock(allocator, oslo=80)
     await allocator.order(order("1", 15))
     await allocator.hold(hold("h1", 10))
@@ -292,7 +292,7 @@ async def test_pain_21_no_accepted_order_is_without_its_units(allocator, redis):
 async def test_pain_21_units_lost_from_the_books_are_found_with_the_order(redis):
     """The checker names what does not add up, and where."""
     allocator = await new_allocator(redis)
-    await allocator.configure(CONFIG)
+    await allocator.configure_all(CONFIG)
     await stock(allocator, oslo=5)
     await allocator.order(order("1", 3))
     await redis.hdel("{main}:orders", "shop:1")
@@ -340,7 +340,7 @@ async def test_pain_24_a_sale_at_the_till_is_everybodys_at_once(allocator):
 
 async def test_pain_25_no_more_parcels_than_needed(allocator):
     """One place that has everything comes before two better ranked ones, and the split limit holds."""
-    await allocator.configure(with_channel(CONFIG, "shop", split_limit=2))
+    await allocator.configure_all(with_channel(CONFIG, "shop", split_limit=2))
     await stock(allocator, oslo=2, rome=1, bergen=3)
 
     with pytest.raises(Unroutable):

@@ -1,8 +1,9 @@
 """Holds and orders are read as they stand now, not as they were answered."""
 
+import msgspec
 import pytest
 
-from allocator.errors import UnknownHold, UnknownOrder
+from allocator.errors import Short, UnknownHold, UnknownOrder
 
 from .fixtures import CONFIG, NOW, dump, hold, new_allocator, order, stock, units_at
 
@@ -43,7 +44,7 @@ async def test_a_seller_finds_nothing_of_another(allocator, redis):
     await allocator.hold(hold("h1", 1))
     await allocator.order(order("1", 3))
     other = await new_allocator(redis, seller="other")
-    await other.configure(CONFIG)
+    await other.configure_all(CONFIG)
 
     with pytest.raises(UnknownHold):
         await other.find_hold("h1")
@@ -69,3 +70,31 @@ async def test_an_id_with_a_colon_is_not_another_channels(allocator):
     assert (await allocator.find_order("shop", "eu:1")).external_id == "eu:1"
     with pytest.raises(UnknownOrder):
         await allocator.find_order("shop:eu", "1:1")
+
+
+async def test_what_an_order_was_answered_is_found_again(allocator):
+    await stock(allocator, oslo=5)
+    placed = await allocator.order(order("1", 3))
+    await allocator.cancel("shop", "1", op="c1")
+
+    found = await allocator.find_answer("shop", "1")
+
+    assert found == msgspec.structs.replace(placed, replayed=True)
+
+
+async def test_what_an_order_was_refused_with_is_found_again(allocator):
+    await stock(allocator, oslo=2)
+    with pytest.raises(Short) as refused:
+        await allocator.order(order("1", 3))
+    await allocator.order(order("1", 2, attempt=2))
+
+    with pytest.raises(Short) as found:
+        await allocator.find_answer("shop", "1")
+
+    assert found.value.facts == refused.value.facts
+    assert (await allocator.find_answer("shop", "1", attempt=2)).state == "committed"
+
+
+async def test_an_attempt_that_never_came_has_no_answer(allocator):
+    with pytest.raises(UnknownOrder):
+        await allocator.find_answer("shop", "1")

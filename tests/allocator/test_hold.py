@@ -104,7 +104,7 @@ async def test_a_partial_hold_of_nothing_is_refused(allocator):
 
 
 async def test_a_partial_hold_stays_within_the_split_limit(allocator):
-    await allocator.configure(with_channel(CONFIG, "shop", split_limit=1))
+    await allocator.configure_all(with_channel(CONFIG, "shop", split_limit=1))
     await stock(allocator, oslo=2, rome=3)
 
     held = await allocator.hold(hold("h1", 5, partial=True))
@@ -114,7 +114,7 @@ async def test_a_partial_hold_stays_within_the_split_limit(allocator):
 
 
 async def test_a_hold_does_not_open_the_buffer(allocator):
-    await allocator.configure(with_rules(Rule(kind="buffer", units=2)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", units=2)))
     await stock(allocator, oslo=5)
 
     with pytest.raises(Short):
@@ -125,7 +125,7 @@ async def test_a_hold_does_not_open_the_buffer(allocator):
 
 
 async def test_enough_units_at_too_many_places_is_unroutable_and_not_short(allocator):
-    await allocator.configure(with_channel(CONFIG, "shop", split_limit=1))
+    await allocator.configure_all(with_channel(CONFIG, "shop", split_limit=1))
     await stock(allocator, oslo=2, rome=3)
 
     with pytest.raises(Unroutable) as refused:
@@ -149,7 +149,7 @@ async def test_a_hold_consumes_the_quota_it_takes_from(allocator, redis):
 
 
 async def test_a_hold_may_borrow_above_the_floor(allocator, redis):
-    await allocator.configure(with_channel(CONFIG, "shop", overflow="borrow"))
+    await allocator.configure_all(with_channel(CONFIG, "shop", overflow="borrow"))
     await stock(allocator, oslo=10)
     await quota(allocator, "oslo", "amazon", 10, floor=6)
 

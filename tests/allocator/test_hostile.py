@@ -211,7 +211,7 @@ async def test_a_damaged_state_stops_the_verb_before_it_writes(redis, verb, dama
 async def _busy_seller(redis):
     """As `busy`, for tests that leave the books in disorder on purpose."""
     allocator = await new_allocator(redis)
-    await allocator.configure(CONFIG)
+    await allocator.configure_all(CONFIG)
     await stock(allocator, oslo=10, rome=10)
     await allocator.hold(hold("h1", 2, owner="ann"))
     await allocator.order(order("1", 3))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from allocator import AdjustLine, CancelLine, StockLine
+from allocator import AdjustLine, CancelLine, ConfigChange, StockLine
 from allocator.errors import NotEnough, OpConflict, Short, StaleConfig, UnknownSku
 
 from .fixtures import (
@@ -46,7 +46,7 @@ async def test_a_retry_hears_the_first_answer_whatever_the_stock_is_now(allocato
 async def test_a_retry_hears_the_first_answer_whatever_the_config_is_now(allocator):
     await stock(allocator, oslo=5)
     first = await allocator.order(order("1", 5))
-    await allocator.configure(with_channel(CONFIG, "shop", locations=shelves("rome"), demand="firm"))
+    await allocator.configure_all(with_channel(CONFIG, "shop", locations=shelves("rome"), demand="firm"))
 
     again = await allocator.order(order("1", 5))
 
@@ -102,7 +102,7 @@ async def test_verbs_do_not_share_their_ops(allocator, redis):
 
 async def test_ops_of_two_sellers_do_not_meet(allocator, redis):
     other = await new_allocator(redis, seller="other")
-    await other.configure(CONFIG)
+    await other.configure_all(CONFIG)
     await allocator.receive([StockLine(CUP, "oslo", 5)], op="1")
 
     moved = await other.receive([StockLine(CUP, "oslo", 7)], op="1")
@@ -220,7 +220,7 @@ async def test_an_effect_is_one_ledger_entry_and_a_replay_none(allocator, redis)
 async def test_a_process_with_an_old_config_reads_the_new_one_and_repeats(allocator, redis):
     behind = await new_allocator(redis)
     await stock(allocator, oslo=5, rome=5)
-    await allocator.configure(with_channel(CONFIG, "shop", locations=shelves("rome")))
+    await allocator.configure_all(with_channel(CONFIG, "shop", locations=shelves("rome")))
 
     placed = await behind.order(order("1", 2))
 
@@ -232,7 +232,7 @@ async def test_a_process_with_an_old_config_reads_the_new_one_and_repeats(alloca
 async def test_a_stale_config_is_not_remembered_as_an_answer(allocator, redis):
     behind = await new_allocator(redis)
     await stock(allocator, TEE, oslo=5)
-    await allocator.configure(with_channel(CONFIG, "shop", locations=shelves("rome", "oslo")))
+    await allocator.configure_all(with_channel(CONFIG, "shop", locations=shelves("rome", "oslo")))
     ops = await redis.hlen("{main}:ops")
 
     await behind.hold(hold("h1", (TEE, 1)))
@@ -243,7 +243,7 @@ async def test_a_stale_config_is_not_remembered_as_an_answer(allocator, redis):
 async def test_the_reads_follow_the_new_config_too(allocator, redis):
     behind = await new_allocator(redis)
     await stock(allocator, oslo=5, rome=3)
-    await allocator.configure(with_channel(CONFIG, "shop", locations=shelves("rome")))
+    await allocator.configure_all(with_channel(CONFIG, "shop", locations=shelves("rome")))
 
     assert await atp(behind) == 3
     assert (await behind.explain(CUP, "shop")).atp_now == 3
@@ -261,10 +261,10 @@ async def test_a_process_that_has_read_no_config_yet_reads_it_before_it_ranks(al
 
 async def test_a_config_change_made_against_an_old_one_is_refused(allocator, redis):
     behind = await new_allocator(redis)
-    await allocator.configure(with_channel(CONFIG, "shop", split_limit=1))
-    values, base = [], behind._version
+    await allocator.configure_all(with_channel(CONFIG, "shop", split_limit=1))
+    base = behind.version
 
     with pytest.raises(StaleConfig):
-        await behind._configure_part(values, [CUP], "")
+        await behind.configure(ConfigChange(base, base + 1, skus=[CUP]))
 
-    assert behind._version == base
+    assert behind.version == base

@@ -29,7 +29,7 @@ from .raw import call, changed, right
 
 async def test_sellers_whose_calls_alternate_keep_their_own_rules_and_stock(allocator, redis):
     other = await new_allocator(redis, seller="other")
-    await other.configure(with_rules(Rule(kind="buffer", units=3), config=with_channel(CONFIG, "shop", rank=9)))
+    await other.configure_all(with_rules(Rule(kind="buffer", units=3), config=with_channel(CONFIG, "shop", rank=9)))
     await stock(allocator, oslo=50)
     await stock(other, oslo=20)
 
@@ -41,7 +41,7 @@ async def test_sellers_whose_calls_alternate_keep_their_own_rules_and_stock(allo
 
 
 async def test_channels_whose_calls_alternate_keep_their_own_places(allocator):
-    await allocator.configure(with_channel(CONFIG, "amazon", locations=shelves("rome")))
+    await allocator.configure_all(with_channel(CONFIG, "amazon", locations=shelves("rome")))
     await stock(allocator, oslo=50, rome=50)
     channels = ["shop", "amazon"] * 10
 
@@ -63,7 +63,7 @@ async def test_after_a_call_that_made_no_sense_the_next_one_does(allocator, redi
 
 async def test_after_a_call_that_failed_half_way_the_next_one_starts_anew(redis):
     allocator = await new_allocator(redis)
-    await allocator.configure(CONFIG)
+    await allocator.configure_all(CONFIG)
     await stock(allocator, oslo=5)
     sound = await redis.hget("{main}:stock", CUP)
     await redis.hset("{main}:stock", CUP, b"\xc1")
@@ -121,7 +121,7 @@ async def test_the_server_knows_which_verbs_only_read_and_which_must_run_when_it
 
     reading = {name for name, script in scripts().items() if b"no-writes" in flags[script.function]}
     freeing = {name for name, script in scripts().items() if b"allow-oom" in flags[script.function]}
-    assert reading == {"availability", "explain", "find"}
+    assert reading == {"availability", "explain", "find", "stock"}
     assert freeing == {"cancel", "expire", "release", "return_units", "ship"}
 
 

@@ -147,7 +147,7 @@ def test_availability_and_explain_are_the_five_steps(twins, config, stock, owed,
     twins.run(put_in_server(twins))
     head = [twins.oracle.epoch, "", NOON, owner, *locations]
 
-    twins.ask_raw("availability", [*head, len(CHANNELS), *CHANNELS, len(SKUS), *SKUS])
+    twins.ask_raw("availability", [*head, len(CHANNELS), *CHANNELS, len(SKUS), *SKUS, 0])
     for channel in CHANNELS:
         for sku in SKUS:
             twins.ask_raw("explain", [*head, channel, sku])

@@ -31,7 +31,7 @@ def firm(id: str, *wanted, **told):
 
 
 async def test_it_takes_what_it_may_be_promised_first(allocator):
-    await allocator.configure(with_rules(Rule(kind="buffer", units=3), Rule(kind="safety_stock", units=2)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", units=3), Rule(kind="safety_stock", units=2)))
     await stock(allocator, oslo=10)
 
     # free 8, buffer 3: 5 are plain
@@ -41,7 +41,7 @@ async def test_it_takes_what_it_may_be_promised_first(allocator):
 
 
 async def test_the_buffer_is_opened_first(allocator):
-    await allocator.configure(with_rules(Rule(kind="buffer", units=3), Rule(kind="safety_stock", units=2)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", units=3), Rule(kind="safety_stock", units=2)))
     await stock(allocator, oslo=10)
 
     placed = await allocator.order(firm("1", 8))
@@ -50,7 +50,7 @@ async def test_the_buffer_is_opened_first(allocator):
 
 
 async def test_safety_stock_is_opened_after_the_buffer(allocator):
-    await allocator.configure(with_rules(Rule(kind="buffer", units=3), Rule(kind="safety_stock", units=2)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", units=3), Rule(kind="safety_stock", units=2)))
     await stock(allocator, oslo=10)
 
     placed = await allocator.order(firm("1", 10))
@@ -60,7 +60,7 @@ async def test_safety_stock_is_opened_after_the_buffer(allocator):
 
 
 async def test_others_quotas_are_opened_last_and_the_lowest_rank_first(allocator, redis):
-    await allocator.configure(with_rules(Rule(kind="buffer", units=1), Rule(kind="safety_stock", units=2)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", units=1), Rule(kind="safety_stock", units=2)))
     await stock(allocator, oslo=12)
     await quota(allocator, "oslo", "shop", 4, floor=4)
     await quota(allocator, "oslo", "till", 3, floor=3)
@@ -124,7 +124,7 @@ async def test_units_that_are_owed_already_are_not_taken(allocator):
 
 
 async def test_safety_stock_and_quotas_do_not_serve_what_is_owed_twice(allocator):
-    await allocator.configure(with_rules(Rule(kind="safety_stock", units=3)))
+    await allocator.configure_all(with_rules(Rule(kind="safety_stock", units=3)))
     await allocator.order(firm("1", 4))
     await stock(allocator, oslo=8)
 
@@ -157,7 +157,7 @@ async def test_only_the_channels_own_locations_are_used(allocator, redis):
 
 
 async def test_an_inactive_location_is_not_used(allocator):
-    await allocator.configure(with_inactive("oslo"))
+    await allocator.configure_all(with_inactive("oslo"))
     await stock(allocator, oslo=5, rome=2)
 
     placed = await allocator.order(firm("1", 4))
@@ -166,7 +166,7 @@ async def test_an_inactive_location_is_not_used(allocator):
 
 
 async def test_the_split_limit_is_only_a_wish(allocator):
-    await allocator.configure(with_channel(CONFIG, "amazon", split_limit=1))
+    await allocator.configure_all(with_channel(CONFIG, "amazon", split_limit=1))
     await stock(allocator, oslo=3, rome=4)
 
     placed = await allocator.order(firm("1", 7))
@@ -176,7 +176,7 @@ async def test_the_split_limit_is_only_a_wish(allocator):
 
 
 async def test_one_parcel_is_preferred_even_when_it_needs_the_buffer(allocator):
-    await allocator.configure(with_rules(Rule(kind="buffer", channel="amazon", units=4)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", channel="amazon", units=4)))
     await stock(allocator, oslo=2, rome=5)
 
     # pool 7, ATP 3; rome alone can serve all 5 when the buffer is open
@@ -187,7 +187,7 @@ async def test_one_parcel_is_preferred_even_when_it_needs_the_buffer(allocator):
 
 
 async def test_a_reserve_is_taken_where_the_order_ships_from_already(allocator):
-    await allocator.configure(with_rules(Rule(kind="safety_stock", units=2)))
+    await allocator.configure_all(with_rules(Rule(kind="safety_stock", units=2)))
     await stock(allocator, oslo=2, rome=5)
 
     # rome: 3 free, 2 safety; oslo: 2 safety. No second parcel is needed
@@ -197,7 +197,7 @@ async def test_a_reserve_is_taken_where_the_order_ships_from_already(allocator):
 
 
 async def test_a_channel_without_overflow_opens_shared_units_with_the_quotas(allocator):
-    await allocator.configure(with_channel(CONFIG, "amazon", overflow="none"))
+    await allocator.configure_all(with_channel(CONFIG, "amazon", overflow="none"))
     await stock(allocator, oslo=10)
     await quota(allocator, "oslo", "amazon", 2)
     await quota(allocator, "oslo", "shop", 3)
@@ -209,7 +209,7 @@ async def test_a_channel_without_overflow_opens_shared_units_with_the_quotas(all
 
 
 async def test_an_own_quota_taken_beyond_atp_is_still_consumed(allocator, redis):
-    await allocator.configure(with_rules(Rule(kind="buffer", channel="amazon", units=3)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", channel="amazon", units=3)))
     await stock(allocator, oslo=5)
     await quota(allocator, "oslo", "amazon", 5)
 
@@ -225,7 +225,7 @@ async def test_an_unknown_sku_is_still_refused(allocator):
 
 
 async def test_a_channel_without_locations_backorders_all(allocator):
-    await allocator.configure(with_channel(CONFIG, "amazon", locations=[]))
+    await allocator.configure_all(with_channel(CONFIG, "amazon", locations=[]))
     await stock(allocator, oslo=5)
 
     placed = await allocator.order(firm("1", 2))
@@ -234,7 +234,7 @@ async def test_a_channel_without_locations_backorders_all(allocator):
 
 
 async def test_its_own_region_comes_first_and_the_rest_of_the_channel_after(allocator):
-    await allocator.configure(with_channel(CONFIG, "amazon", same_region_only=True))
+    await allocator.configure_all(with_channel(CONFIG, "amazon", same_region_only=True))
     await stock(allocator, oslo=1, rome=1)
 
     # no location is in the region of the ship-to: a promise would be unroutable, a firm order relaxes it

@@ -39,7 +39,7 @@ async def test_sold_goods_are_on_no_shelf_any_more(allocator, redis):
 
 
 async def test_the_answer_says_where_the_units_came_from(allocator):
-    await allocator.configure(with_rules(Rule(kind="safety_stock", units=1)))
+    await allocator.configure_all(with_rules(Rule(kind="safety_stock", units=1)))
     await stock(allocator, bergen=4)
     await quota(allocator, "bergen", "shop", 1)
 
@@ -92,7 +92,7 @@ async def test_units_that_arrive_end_the_deficit_first(allocator, redis):
 
 async def test_safety_stock_of_another_store_is_sold_too(allocator):
     config = with_channel(with_rules(Rule(kind="safety_stock", units=2)), "till", locations=[_shared("bergen")])
-    await allocator.configure(config)
+    await allocator.configure_all(config)
     await stock(allocator, bergen=3)
 
     placed = await allocator.order(gone("1", 3))
@@ -128,7 +128,7 @@ async def test_it_takes_from_the_hold_of_its_customer(allocator, redis):
 
 async def test_a_hold_elsewhere_is_let_go_when_the_goods_left_here(allocator, redis):
     both = [ChannelLocation(code="oslo"), ChannelLocation(code="bergen")]
-    await allocator.configure(with_channel(CONFIG, "till", locations=both))
+    await allocator.configure_all(with_channel(CONFIG, "till", locations=both))
     await stock(allocator, oslo=5, bergen=5)
     await allocator.hold(hold("h1", 3, channel="till"))
 
@@ -150,7 +150,7 @@ async def test_goods_may_leave_a_place_the_channel_does_not_sell_from(allocator,
 
 async def test_goods_may_leave_a_place_that_is_switched_off(allocator, redis):
     await stock(allocator, bergen=5)
-    await allocator.configure(with_inactive("bergen"))
+    await allocator.configure_all(with_inactive("bergen"))
 
     await allocator.order(gone("1", 3))
 
@@ -168,7 +168,7 @@ async def test_two_lines_of_one_sku_leave_once_each(allocator, redis):
 
 async def test_a_channel_of_many_places_must_say_which(allocator):
     both = [ChannelLocation(code="oslo"), ChannelLocation(code="bergen")]
-    await allocator.configure(with_channel(CONFIG, "till", locations=both))
+    await allocator.configure_all(with_channel(CONFIG, "till", locations=both))
 
     with pytest.raises(Invalid) as refused:
         await allocator.order(gone("1", 3))

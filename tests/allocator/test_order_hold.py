@@ -50,7 +50,7 @@ async def test_they_stay_where_they_lie(allocator):
 async def test_a_rule_made_since_does_not_take_them_away(allocator):
     await stock(allocator, oslo=5)
     await allocator.hold(hold("h1", 5))
-    await allocator.configure(with_rules(Rule(kind="buffer", units=99), Rule(kind="safety_stock", units=99)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", units=99), Rule(kind="safety_stock", units=99)))
 
     placed = await allocator.order(order("1", 5, hold="h1"))
 
@@ -60,7 +60,7 @@ async def test_a_rule_made_since_does_not_take_them_away(allocator):
 async def test_a_location_switched_off_since_does_not_take_them_away(allocator):
     await stock(allocator, oslo=5)
     await allocator.hold(hold("h1", 5))
-    await allocator.configure(with_inactive("oslo"))
+    await allocator.configure_all(with_inactive("oslo"))
 
     placed = await allocator.order(order("1", 5, hold="h1"))
 
@@ -173,7 +173,7 @@ async def test_units_gone_meanwhile_are_taken_elsewhere_when_they_are_there(allo
 
 
 async def test_the_places_of_the_hold_count_for_the_split_limit(allocator):
-    await allocator.configure(with_channel(CONFIG, "shop", split_limit=1))
+    await allocator.configure_all(with_channel(CONFIG, "shop", split_limit=1))
     await stock(allocator, oslo=2)
     await allocator.hold(hold("h1", 2))
     await stock(allocator, oslo=2, rome=9)

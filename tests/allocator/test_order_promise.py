@@ -107,7 +107,7 @@ async def test_the_last_unit_may_be_promised(allocator):
 
 
 async def test_a_promise_leaves_the_buffer(allocator):
-    await allocator.configure(with_rules(Rule(kind="buffer", units=2)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", units=2)))
     await stock(allocator, oslo=5)
 
     with pytest.raises(Short) as refused:
@@ -118,7 +118,7 @@ async def test_a_promise_leaves_the_buffer(allocator):
 
 
 async def test_a_promise_leaves_safety_stock_and_others_quotas(allocator):
-    await allocator.configure(with_rules(Rule(kind="safety_stock", units=2)))
+    await allocator.configure_all(with_rules(Rule(kind="safety_stock", units=2)))
     await stock(allocator, oslo=10)
     await quota(allocator, "oslo", "amazon", 5)
 
@@ -131,7 +131,7 @@ async def test_a_promise_leaves_safety_stock_and_others_quotas(allocator):
 
 async def test_the_cutoff_and_the_cap_do_not_bind_a_promise(allocator):
     rules = [Rule(kind="cutoff", units=5), Rule(kind="max_published", units=2)]
-    await allocator.configure(with_rules(*rules))
+    await allocator.configure_all(with_rules(*rules))
     await stock(allocator, oslo=4)
 
     placed = await allocator.order(order("1", 4))
@@ -158,7 +158,7 @@ async def test_its_own_quota_is_used_before_shared_units(allocator, redis):
 
 
 async def test_borrowed_units_come_from_the_least_important_lender_first(allocator):
-    await allocator.configure(with_channel(CONFIG, "shop", overflow="borrow"))
+    await allocator.configure_all(with_channel(CONFIG, "shop", overflow="borrow"))
     await stock(allocator, oslo=10)
     await quota(allocator, "oslo", "amazon", 5, floor=1)
     await quota(allocator, "oslo", "till", 4, floor=2)
@@ -189,7 +189,7 @@ async def test_a_partial_order_of_nothing_is_refused(allocator):
 
 
 async def test_a_partial_order_within_one_parcel_takes_the_place_with_most(allocator):
-    await allocator.configure(with_channel(CONFIG, "shop", split_limit=1))
+    await allocator.configure_all(with_channel(CONFIG, "shop", split_limit=1))
     await stock(allocator, oslo=2, rome=3)
 
     placed = await allocator.order(order("1", 5, partial=True))
@@ -199,7 +199,7 @@ async def test_a_partial_order_within_one_parcel_takes_the_place_with_most(alloc
 
 
 async def test_enough_units_at_too_many_places_is_unroutable(allocator, redis):
-    await allocator.configure(with_channel(CONFIG, "shop", split_limit=1))
+    await allocator.configure_all(with_channel(CONFIG, "shop", split_limit=1))
     await stock(allocator, oslo=2, rome=3)
 
     with pytest.raises(Unroutable) as refused:

@@ -46,7 +46,7 @@ def channel_scopes(kind: str) -> list[tuple[Rule, str]]:
 @pytest.mark.parametrize("first", range(len(LOCATION_SCOPES)))
 async def test_the_most_specific_location_rule_wins_and_is_never_added_to_another(allocator, first):
     left = LOCATION_SCOPES[first:]
-    await allocator.configure(with_rules(*(rule for rule, _ in reversed(left))))
+    await allocator.configure_all(with_rules(*(rule for rule, _ in reversed(left))))
     await stock(allocator, oslo=100)
 
     told = await allocator.explain(CUP, "shop")
@@ -60,7 +60,7 @@ async def test_the_most_specific_location_rule_wins_and_is_never_added_to_anothe
 @pytest.mark.parametrize(("kind", "number"), [("buffer", "buffer"), ("cutoff", "cutoff"), ("max_published",) * 2])
 async def test_the_most_specific_channel_rule_wins_and_is_never_added_to_another(allocator, kind, number, first):
     left = channel_scopes(kind)[first:]
-    await allocator.configure(with_rules(*(rule for rule, _ in reversed(left))))
+    await allocator.configure_all(with_rules(*(rule for rule, _ in reversed(left))))
     await stock(allocator, oslo=100)
 
     told = await allocator.explain(CUP, "shop")
@@ -71,7 +71,7 @@ async def test_the_most_specific_channel_rule_wins_and_is_never_added_to_another
 
 
 async def test_a_rule_of_zero_wins_over_a_wider_rule(allocator):
-    await allocator.configure(with_rules(Rule(kind="buffer", units=5), Rule(kind="buffer", sku=CUP, units=0)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", units=5), Rule(kind="buffer", sku=CUP, units=0)))
     await stock(allocator, oslo=10)
 
     assert await atp(allocator) == 10
@@ -85,14 +85,14 @@ async def test_rules_of_other_places_do_not_speak(allocator):
         Rule(kind="cutoff", sku=TEE, channel="shop", units=8),
         Rule(kind="max_published", category="kitchen", channel="till", units=1),
     ]
-    await allocator.configure(with_rules(*rules))
+    await allocator.configure_all(with_rules(*rules))
     await stock(allocator, oslo=10)
 
     assert (await atp(allocator), await published(allocator)) == (10, 10)
 
 
 async def test_a_sku_without_a_category_obeys_no_category_rule(allocator):
-    await allocator.configure(with_rules(Rule(kind="buffer", category="kitchen", units=3)))
+    await allocator.configure_all(with_rules(Rule(kind="buffer", category="kitchen", units=3)))
     await stock(allocator, CUP, oslo=10)
     await stock(allocator, TEE, oslo=10)
 
@@ -102,7 +102,7 @@ async def test_a_sku_without_a_category_obeys_no_category_rule(allocator):
 async def test_a_channel_with_the_own_shelf_of_one_place_keeps_the_safety_stock_of_the_others(allocator):
     mixed = [*shelves("bergen", own=True), *shelves("oslo")]
     config = with_channel(with_rules(Rule(kind="safety_stock", units=2)), "till", locations=mixed)
-    await allocator.configure(config)
+    await allocator.configure_all(config)
     await stock(allocator, bergen=5, oslo=5)
 
     # bergen 5 + oslo 5 - 2
@@ -111,7 +111,7 @@ async def test_a_channel_with_the_own_shelf_of_one_place_keeps_the_safety_stock_
 
 async def test_channels_of_equal_rank_are_covered_by_their_code(allocator):
     equal = [msgspec.structs.replace(SHOP, rank=1), AMAZON]
-    await allocator.configure(msgspec.structs.replace(CONFIG, channels=equal))
+    await allocator.configure_all(msgspec.structs.replace(CONFIG, channels=equal))
     await stock(allocator, oslo=10)
     await quota(allocator, "oslo", "shop", 8)
     await quota(allocator, "oslo", "amazon", 6)
@@ -122,7 +122,7 @@ async def test_channels_of_equal_rank_are_covered_by_their_code(allocator):
 async def test_a_sku_that_is_called_like_a_category_does_not_take_its_rules(allocator):
     odd = SkuConfig(sku="category:kitchen")
     config = with_rules(Rule(kind="safety_stock", category="kitchen", units=4))
-    await allocator.configure(msgspec.structs.replace(config, skus=[*config.skus, odd]))
+    await allocator.configure_all(msgspec.structs.replace(config, skus=[*config.skus, odd]))
     await stock(allocator, oslo=10)
     await stock(allocator, odd.sku, oslo=10)
 

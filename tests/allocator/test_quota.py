@@ -90,7 +90,7 @@ async def test_cancelled_units_are_no_longer_consumed(allocator, redis):
 
 
 async def test_a_floor_changes_alone(allocator):
-    await allocator.configure(with_channel(CONFIG, "shop", overflow="borrow"))
+    await allocator.configure_all(with_channel(CONFIG, "shop", overflow="borrow"))
     await stock(allocator, oslo=10)
     await quota(allocator, "oslo", "amazon", 10, floor=10)
 

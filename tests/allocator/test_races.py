@@ -182,7 +182,7 @@ async def test_an_owner_in_two_windows_has_one_hold(allocator, crowd, redis):
 async def test_two_config_changes_at_once_are_made_one_after_the_other_or_refused(allocator, crowd):
     configs = [with_rules(Rule(kind="buffer", units=n)) for n in range(1, 7)]
 
-    versions, refused = await at_once(one.configure(config) for one, config in zip(crowd, configs, strict=True))
+    versions, refused = await at_once(one.configure_all(config) for one, config in zip(crowd, configs, strict=True))
 
     assert {type(one) for one in refused} <= {StaleConfig}
     assert len(versions) >= 1
@@ -195,7 +195,7 @@ async def test_orders_placed_while_the_config_changes_follow_the_one_or_the_othe
 
     async def change() -> None:
         for config in changes:
-            await allocator.configure(config)
+            await allocator.configure_all(config)
 
     (_, *placed), refused = await at_once([change(), *(crowd[n % 6].order(order(f"o{n}", 1)) for n in range(100))])
 

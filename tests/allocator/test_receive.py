@@ -49,7 +49,7 @@ async def test_an_unknown_location_refuses_all_lines(allocator):
 
 
 async def test_a_place_that_is_switched_off_can_still_be_filled(allocator, redis):
-    await allocator.configure(with_inactive("oslo"))
+    await allocator.configure_all(with_inactive("oslo"))
 
     await allocator.receive([StockLine(CUP, "oslo", 5)], op="r1")
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.exceptions import ConnectionError as LostConnection
 
-from allocator import AdjustLine, Allocator, Pipe, Retries, StockLine, make_client
+from allocator import AdjustLine, Allocator, ConfigChange, Pipe, Retries, StockLine, make_client
 from allocator.errors import NotReady, Short, Unanswered, UnknownOrder
 from allocator.scripts import scripts
 from tests.proxy import Proxy
@@ -165,14 +165,14 @@ async def test_serving_whose_answer_was_cut_off_gives_each_unit_once(allocator, 
 
 async def test_a_config_whose_answer_was_cut_off_is_in_force_once(allocator, remote, wire):
     await remote.reload()
-    version = int(remote._version)
+    version = remote.version
     wire.cut = True
 
-    await remote._configure_part([("zone", b"\xa0")], [CUP], "")
+    await remote.configure(ConfigChange(version, version + 1, {"zone": b"\xa0"}, [], [CUP]))
 
     assert wire.lost == 1
-    assert remote._version == str(version + 1)
-    assert await allocator.configure(CONFIG) == version + 2
+    assert remote.version == version + 1
+    assert await allocator.configure_all(CONFIG) == version + 2
 
 
 # --- callers who give up
@@ -250,7 +250,7 @@ async def _shop_on(client) -> Allocator:
     allocator = Allocator(Pipe(client), "main", EPOCH, retries=Retries(attempts=2, seconds=1.0))
     allocator.now_ms = NOW
     await allocator.begin()
-    await allocator.configure(CONFIG)
+    await allocator.configure_all(CONFIG)
     await stock(allocator, oslo=5)
     return allocator
 
@@ -301,7 +301,7 @@ async def test_a_server_that_lost_everything_is_not_taken_for_empty_stock(alloca
         allocator.receive([StockLine(CUP, "oslo", 1)], op="r1"),
         allocator.expire(elapsed_ms=None),
         allocator.serve(),
-        allocator.configure(CONFIG),
+        allocator.configure_all(CONFIG),
         allocator.reload(),
     ):
         with pytest.raises(NotReady) as refused:
@@ -325,7 +325,7 @@ async def test_another_data_set_is_not_taken_for_ours(allocator, redis):
 
 async def test_stock_that_lost_its_mark_is_not_adopted(redis):
     allocator = await new_allocator(redis)
-    await allocator.configure(CONFIG)
+    await allocator.configure_all(CONFIG)
     await redis.hdel("{main}:seller", "epoch")
 
     with pytest.raises(NotReady):

@@ -65,7 +65,7 @@ async def test_of_places_that_can_each_serve_all_the_best_ranked_does(allocator)
 
 
 async def test_the_best_pair_among_eight(allocator):
-    await allocator.configure(network(*EIGHT))
+    await allocator.configure_all(network(*EIGHT))
     await stock(allocator, aarhus=1, bergen=1, cork=4, delft=1, essen=6, florence=6, ghent=8, helsinki=9)
 
     # pairs that reach 10: cork + essen (ranks 2 + 4 = 6), aarhus + helsinki (0 + 7), cork + florence (2 + 5), ...
@@ -75,7 +75,7 @@ async def test_the_best_pair_among_eight(allocator):
 
 
 async def test_the_best_triple_among_eight(allocator):
-    await allocator.configure(network(*EIGHT))
+    await allocator.configure_all(network(*EIGHT))
     await stock(allocator, aarhus=3, bergen=1, cork=3, delft=1, essen=4, florence=4, ghent=4, helsinki=4)
 
     # 10 from three: aarhus 3 + cork 3 + essen 4 (ranks 0+2+4 = 6) is the best ranked that reaches it
@@ -85,7 +85,7 @@ async def test_the_best_triple_among_eight(allocator):
 
 
 async def test_a_pair_beats_a_better_ranked_triple(allocator):
-    await allocator.configure(network(*EIGHT))
+    await allocator.configure_all(network(*EIGHT))
     await stock(allocator, aarhus=3, bergen=3, cork=3, ghent=5, helsinki=4)
 
     # aarhus + bergen + cork would do with ranks 0+1+2; ghent + helsinki is a parcel less
@@ -95,7 +95,7 @@ async def test_a_pair_beats_a_better_ranked_triple(allocator):
 
 
 async def test_empty_places_are_not_counted_among_the_eight(allocator):
-    await allocator.configure(network("empty-1", "empty-2", *EIGHT))
+    await allocator.configure_all(network("empty-1", "empty-2", *EIGHT))
     await stock(allocator, **dict.fromkeys(EIGHT[:-1], 1), helsinki=9)
 
     placed = await allocator.order(order("1", 10))
@@ -104,7 +104,7 @@ async def test_empty_places_are_not_counted_among_the_eight(allocator):
 
 
 async def test_a_ninth_place_is_not_combined_but_found_greedily(allocator):
-    await allocator.configure(network(*EIGHT, "izmir"))
+    await allocator.configure_all(network(*EIGHT, "izmir"))
     await stock(allocator, **dict.fromkeys(EIGHT, 1), izmir=9)
 
     placed = await allocator.order(order("1", 10))
@@ -113,7 +113,7 @@ async def test_a_ninth_place_is_not_combined_but_found_greedily(allocator):
 
 
 async def test_beyond_three_each_place_is_the_one_that_covers_most_of_what_is_missing(allocator):
-    await allocator.configure(network(*EIGHT, split_limit=5))
+    await allocator.configure_all(network(*EIGHT, split_limit=5))
     await stock(allocator, aarhus=1, bergen=2, cork=3, delft=4, essen=5, florence=1)
 
     # 14 of 16: the three fullest have 12; greedy takes essen 5, delft 4, cork 3, bergen 2
@@ -124,7 +124,7 @@ async def test_beyond_three_each_place_is_the_one_that_covers_most_of_what_is_mi
 
 
 async def test_a_place_beyond_the_first_eight_is_found_greedily(allocator):
-    await allocator.configure(network(*MANY[:15], split_limit=2))
+    await allocator.configure_all(network(*MANY[:15], split_limit=2))
     units = dict.fromkeys(MANY[:15], 1) | {"malmo": 5, "nice": 5}
     await stock(allocator, **units)
 
@@ -137,7 +137,7 @@ async def test_a_place_beyond_the_first_eight_is_found_greedily(allocator):
 
 
 async def test_equal_places_are_told_apart_by_their_open_units(allocator):
-    await allocator.configure(network("oslo", "rome", "bergen", equal=True))
+    await allocator.configure_all(network("oslo", "rome", "bergen", equal=True))
     await stock(allocator, oslo=3, rome=9, bergen=5)
 
     placed = await allocator.order(order("1", 3))
@@ -146,7 +146,7 @@ async def test_equal_places_are_told_apart_by_their_open_units(allocator):
 
 
 async def test_rank_comes_before_open_units(allocator):
-    await allocator.configure(network("oslo", "rome"))
+    await allocator.configure_all(network("oslo", "rome"))
     await stock(allocator, oslo=3, rome=900)
 
     placed = await allocator.order(order("1", 3))
@@ -155,7 +155,7 @@ async def test_rank_comes_before_open_units(allocator):
 
 
 async def test_equal_places_with_equal_units_keep_the_channels_order(allocator):
-    await allocator.configure(network("oslo", "rome", "bergen", equal=True))
+    await allocator.configure_all(network("oslo", "rome", "bergen", equal=True))
     await stock(allocator, bergen=5, rome=5, oslo=5)
 
     placed = await allocator.order(order("1", 3))
@@ -164,7 +164,7 @@ async def test_equal_places_with_equal_units_keep_the_channels_order(allocator):
 
 
 async def test_of_equal_pairs_the_one_with_more_open_units_is_taken(allocator):
-    await allocator.configure(network("oslo", "rome", "bergen", equal=True))
+    await allocator.configure_all(network("oslo", "rome", "bergen", equal=True))
     await stock(allocator, oslo=3, rome=3, bergen=4)
 
     placed = await allocator.order(order("1", 6))
@@ -175,7 +175,7 @@ async def test_of_equal_pairs_the_one_with_more_open_units_is_taken(allocator):
 
 
 async def test_of_pairs_of_equal_rank_the_one_with_more_open_units_is_taken(allocator):
-    await allocator.configure(network("aarhus", "bergen", "cork", "delft"))
+    await allocator.configure_all(network("aarhus", "bergen", "cork", "delft"))
     await stock(allocator, aarhus=1, bergen=6, cork=6, delft=9)
 
     # aarhus + delft (ranks 0 + 3) have 10, bergen + cork (1 + 2) have 12; better ranked pairs have 7
@@ -185,7 +185,7 @@ async def test_of_pairs_of_equal_rank_the_one_with_more_open_units_is_taken(allo
 
 
 async def test_of_many_equal_places_those_with_most_are_combined(allocator):
-    await allocator.configure(network(*MANY[:10], equal=True))
+    await allocator.configure_all(network(*MANY[:10], equal=True))
     await stock(allocator, **dict.fromkeys(MANY[:8], 1), izmir=5, jena=5)
 
     placed = await allocator.order(order("1", 10))
@@ -207,7 +207,7 @@ async def test_a_preferred_place_comes_first_if_it_can_serve(allocator):
 
 
 async def test_the_split_limit_holds_for_orders_and_holds(allocator):
-    await allocator.configure(network(*EIGHT, split_limit=2))
+    await allocator.configure_all(network(*EIGHT, split_limit=2))
     await stock(allocator, aarhus=3, bergen=3, cork=3)
 
     with pytest.raises(Unroutable) as order_refused:
@@ -220,7 +220,7 @@ async def test_the_split_limit_holds_for_orders_and_holds(allocator):
 
 
 async def test_unroutable_is_another_answer_than_short(allocator):
-    await allocator.configure(with_channel(CONFIG, "shop", split_limit=1))
+    await allocator.configure_all(with_channel(CONFIG, "shop", split_limit=1))
     await stock(allocator, oslo=2, rome=2)
 
     with pytest.raises(Unroutable) as unroutable:
@@ -232,7 +232,7 @@ async def test_unroutable_is_another_answer_than_short(allocator):
 
 
 async def test_at_most_fifteen_places_are_considered(allocator):
-    await allocator.configure(network(*MANY, split_limit=15))
+    await allocator.configure_all(network(*MANY, split_limit=15))
     await stock(allocator, **dict.fromkeys(MANY, 1))
 
     placed = await allocator.order(order("1", 15))
@@ -300,7 +300,7 @@ async def test_a_place_that_is_not_the_channels_is_never_used(allocator, redis):
 
 
 async def test_an_inactive_place_is_never_used(allocator):
-    await allocator.configure(with_inactive("oslo"))
+    await allocator.configure_all(with_inactive("oslo"))
     await stock(allocator, oslo=9, rome=1)
 
     placed = await allocator.order(order("1", 1, prefer=["oslo"]))
@@ -312,7 +312,7 @@ async def test_a_hard_constraint_binds_a_promise(allocator):
     north = Location(code="oslo", country="NO", region="north")
     south = Location(code="rome", country="IT", region="south")
     config = network("oslo", "rome", same_region_only=True)
-    await allocator.configure(msgspec.structs.replace(config, locations=[north, south]))
+    await allocator.configure_all(msgspec.structs.replace(config, locations=[north, south]))
     await stock(allocator, oslo=1, rome=9)
     here = ShipTo(country="NO", region="north")
 
@@ -344,7 +344,7 @@ async def test_the_trace_counts_the_units_of_all_lines(allocator):
 
 
 async def test_a_refused_route_says_who_had_units_that_the_split_limit_left_out(allocator):
-    await allocator.configure(with_channel(CONFIG, "shop", split_limit=1))
+    await allocator.configure_all(with_channel(CONFIG, "shop", split_limit=1))
     await stock(allocator, oslo=1, rome=1)
 
     with pytest.raises(Unroutable) as refused:
@@ -358,7 +358,7 @@ async def test_a_refused_route_says_who_had_units_that_the_split_limit_left_out(
 
 
 async def test_the_trace_names_candidates_that_may_not_serve(allocator, redis):
-    await allocator.configure(with_inactive("rome"))
+    await allocator.configure_all(with_inactive("rome"))
     await stock(allocator, oslo=2, bergen=5)
     arguments = right("order")
     at = arguments.index("rome")

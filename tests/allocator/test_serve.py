@@ -146,7 +146,7 @@ async def test_units_of_an_expired_hold_serve_too(allocator):
 
 
 async def test_a_debt_may_use_safety_stock_and_others_quotas(allocator, redis):
-    await allocator.configure(with_rules(Rule(kind="safety_stock", units=2)))
+    await allocator.configure_all(with_rules(Rule(kind="safety_stock", units=2)))
     await backorder(allocator, "1", 6)
     await quota(allocator, "oslo", "shop", 3, floor=3)
     await stock(allocator, oslo=6)
@@ -208,10 +208,10 @@ async def test_with_nobody_waiting_nothing_happens(allocator, redis):
 
 
 async def test_units_that_rules_set_free_are_found_by_a_sweep(allocator):
-    await allocator.configure(with_inactive("oslo"))
+    await allocator.configure_all(with_inactive("oslo"))
     await stock(allocator, oslo=5)
     await backorder(allocator, "1", 2)
-    await allocator.configure(CONFIG)
+    await allocator.configure_all(CONFIG)
     plain = await allocator.serve()
 
     swept = await allocator.serve(sweep=True)
@@ -223,10 +223,10 @@ async def test_units_that_rules_set_free_are_found_by_a_sweep(allocator):
 async def test_sweeps_go_round_all_waiting_skus(allocator):
     waiting = [f"SKU-{number:03}" for number in range(150)]
     config = msgspec.structs.replace(with_inactive("oslo"), skus=[SkuConfig(sku=sku) for sku in waiting])
-    await allocator.configure(config)
+    await allocator.configure_all(config)
     await allocator.receive([StockLine(sku, "oslo", 1) for sku in waiting], op="r1")
     await backorder(allocator, "1", *[(sku, 1) for sku in waiting])
-    await allocator.configure(msgspec.structs.replace(config, locations=CONFIG.locations))
+    await allocator.configure_all(msgspec.structs.replace(config, locations=CONFIG.locations))
 
     served = [line for _ in range(4) for line in (await allocator.serve(sweep=True, skus=100, lines=100)).lines]
 
@@ -265,7 +265,7 @@ async def test_one_run_looks_at_no_more_lines_than_its_limit(allocator):
 
 async def test_hundreds_of_orders_are_served_run_by_run(allocator, redis):
     wide = [f"SKU-{number:03}" for number in range(60)]
-    await allocator.configure(msgspec.structs.replace(CONFIG, skus=[SkuConfig(sku=sku) for sku in wide]))
+    await allocator.configure_all(msgspec.structs.replace(CONFIG, skus=[SkuConfig(sku=sku) for sku in wide]))
     waiting = [order(f"{sku}-{number}", (sku, 1), channel="amazon") for sku in wide for number in range(10)]
     await asyncio.gather(*(allocator.order(one) for one in waiting))
     await allocator.receive([StockLine(sku, "oslo", 10) for sku in wide], op="r1")
@@ -281,7 +281,7 @@ async def test_hundreds_of_orders_are_served_run_by_run(allocator, redis):
 async def test_a_channel_that_is_no_more_waits_in_vain_and_blocks_nobody(allocator):
     await backorder(allocator, "1", 2)
     await backorder(allocator, "2", 2, channel="shop")
-    await allocator.configure(
+    await allocator.configure_all(
         msgspec.structs.replace(CONFIG, channels=[one for one in CONFIG.channels if one != AMAZON])
     )
     await stock(allocator, oslo=4)
@@ -318,7 +318,7 @@ async def test_what_was_served_is_cancelled_like_any_other_units(allocator, redi
 
 async def test_a_location_taken_from_the_channel_serves_it_no_more(allocator):
     await backorder(allocator, "1", 2)
-    await allocator.configure(with_channel(CONFIG, "amazon", locations=shelves("rome")))
+    await allocator.configure_all(with_channel(CONFIG, "amazon", locations=shelves("rome")))
     await stock(allocator, oslo=2, rome=1)
 
     served = await allocator.serve()

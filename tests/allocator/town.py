@@ -60,5 +60,5 @@ async def open_shop(client, config: Config | None = None) -> Allocator:
     allocator = Allocator(Pipe(client), SELLER, EPOCH)
     allocator.now_ms = NOON
     await allocator.begin()
-    await allocator.configure(config or town())
+    await allocator.configure_all(config or town())
     return allocator

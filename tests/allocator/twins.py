@@ -83,7 +83,7 @@ class Twins:
 
     def configure(self, config: Config) -> None:
         self.oracle.coming = config
-        self.ask(self.allocator.configure(config))
+        self.ask(self.allocator.configure_all(config))
 
     def ask(self, work: Awaitable[Any]) -> Said:
         """Do it with the allocator; let the oracle follow every script that was run. Returns the last answer."""

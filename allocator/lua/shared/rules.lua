@@ -8,10 +8,15 @@
 local NO_SHEET = { '', {}, {}, {}, {} }
 rules.SAFETY, rules.BUFFER, rules.CUTOFF, rules.MAX = 2, 3, 4, 5
 rules.SCOPES = { 'sku+', 'category+', 'sku', 'category', '', 'global' }
-local base_sheet, sheets_by_sku, sheets_by_category, fetched, ranks
+local base_sheet, sheets_by_sku, sheets_by_category, fetched, laid, ranks
 
 function rules.begin()
-  base_sheet, sheets_by_sku, sheets_by_category, fetched, ranks = nil, {}, {}, {}, nil
+  base_sheet, sheets_by_sku, sheets_by_category, fetched, laid, ranks = nil, {}, {}, {}, {}, nil
+end
+
+-- Lets a field of the config count as this value ('' for none): what would be if it were in force.
+function rules.lay_over(field, value)
+  laid[field] = value ~= '' and value
 end
 
 -- Reads at once what a verb will ask for: the rules of all, of this channel and of these skus.
@@ -27,7 +32,10 @@ function rules.fetch(channel, skus)
 end
 
 function rules.config_field(field)
-  local packed = fetched[field]
+  local packed = laid[field]
+  if packed == nil then
+    packed = fetched[field]
+  end
   if packed == nil then
     packed = redis.call('HGET', keys.config, field)
   end

@@ -52,7 +52,7 @@ if refused then
 end
 
 for _, line in ipairs(lines) do
-  local on_hand = places.place_of(line).on_hand
+  local on_hand = stock.on_hand(stock.skus[line.sku], line.location)
   if line.units < 0 and on_hand + line.units < 0 then
     return gate.refuse(head, 'not_enough', { line.sku, line.location, on_hand })
   elseif on_hand + line.units > stock.PLACE_MAX then

@@ -59,7 +59,7 @@ rules.fetch(channels[1], skus)
 stock.load(skus)
 local rows = {}
 for i, sku in ipairs(skus) do
-  rows[i] = { sku, stock.skus[sku] and stock.skus[sku].version or -1 }
+  rows[i] = { sku, stock.skus[sku] and stock.version(stock.skus[sku]) or -1 }
 end
 for _, channel in ipairs(channels) do
   local view = rules.channel_view(channel)
@@ -68,10 +68,12 @@ for _, channel in ipairs(channels) do
   end
   local restore = asking.add_back(channel, owner)
   for i, sku in ipairs(skus) do
-    local sums = stock.skus[sku] and atp.of(view, stock.skus[sku], only)
-    local row = rows[i]
-    row[#row + 1] = sums and sums.after_buffer or 0
-    row[#row + 1] = sums and sums.published or 0
+    local state, row = stock.skus[sku], rows[i]
+    local atp_now, published = 0, 0
+    if state then
+      atp_now, published = atp.numbers(view, state, only)
+    end
+    row[#row + 1], row[#row + 2] = atp_now, published
   end
   if restore then
     stock.begin()

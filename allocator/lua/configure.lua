@@ -65,7 +65,7 @@ end
 
 for _, sku in ipairs(stock.load(skus)) do
   if not stock.skus[sku] then
-    stock.skus[sku] = { sku = sku, version = 0, backordered = 0, conflict = 0, codes = {}, places = {}, moves = {} }
+    stock.skus[sku] = stock.new_state(sku, 0)
     made[#made + 1] = sku
   end
 end

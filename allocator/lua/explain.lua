@@ -66,7 +66,7 @@ local KINDS = { [rules.SAFETY] = 'safety_stock', [rules.BUFFER] = 'buffer', [rul
 local choices = {}
 
 local function explain_rule(kind, place)
-  local candidates, said = rules.speakers(rules.sheets_of(sku), kind, place), {}
+  local candidates, said = rules.speakers(sku, kind, place), {}
   for number, scope in ipairs(rules.SCOPES) do
     if candidates[number] ~= nil then
       said[#said + 1] = { scope, candidates[number] }
@@ -75,34 +75,35 @@ local function explain_rule(kind, place)
   choices[#choices + 1] = { KINDS[kind], place, said }
 end
 
-local function explain_shelf(shelf, spot)
-  local place = state.places[shelf.code] or stock.new_place(state, shelf.code)
+local function explain_shelf(position, spot)
+  local shelf, safety = atp.shelf_of(sums, position), sums.limits.safety[position]
   local borrowable, quotas, free = 0, {}, shelf.own + shelf.shared
   for _, lender in ipairs(shelf.lenders) do
     free = free + lender.units
     borrowable = borrowable + (view.overflow == 'borrow' and atp.lendable(lender) or 0)
   end
-  for i, quota in ipairs(place.quotas) do
+  local on_hand, unavailable, held, committed = stock.buckets(state, spot[1])
+  local available, extra = stock.look(state, spot[1])
+  for i, quota in ipairs(atp.quotas(extra or 0)) do
     quotas[i] = { quota.channel, quota.quota, quota.consumed, quota.floor }
   end
-  return { shelf.code, place.on_hand, place.unavailable, place.held, place.committed, stock.available(place),
-    atp.safety_of(rules.sheets_of(sku), spot), free, shelf.own, shelf.shared, borrowable, shelf.open,
-    stock.missing(place), quotas }
+  return { spot[1], on_hand, unavailable, held, committed, available or 0, safety, free, shelf.own, shelf.shared,
+    borrowable, shelf.open, math.max(0, -(available or 0)), quotas }
 end
 
 local shelves = {}
-for _, spot in ipairs(view.locations) do
-  local shelf = sums.at[spot[1]]
-  if shelf then
-    shelves[#shelves + 1] = explain_shelf(shelf, spot)
-    explain_rule(rules.SAFETY, shelf.code)
+for position, spot in ipairs(view.locations) do
+  if not only or only[spot[1]] then
+    shelves[#shelves + 1] = explain_shelf(position, spot)
+    explain_rule(rules.SAFETY, spot[1])
   end
 end
 for _, kind in ipairs({ rules.BUFFER, rules.CUTOFF, rules.MAX }) do
   explain_rule(kind, channel)
 end
-local steps = { sums.open, sums.owed, sums.pool, sums.buffer, sums.after_buffer, sums.cutoff, sums.max or -1,
-  sums.published }
-local debts = { state.backordered, state.conflict, sums.owed - state.backordered - state.conflict }
-local answer = { state.version, view.overflow, shelves, debts, steps, choices, atp.spread(sums) }
+local steps = { sums.total, sums.owed, sums.pool, sums.buffer, sums.after_buffer, sums.limits.cutoff,
+  sums.limits.max or -1, sums.published }
+local backordered, conflict = stock.debts(state)
+local debts = { backordered, conflict, sums.owed - backordered - conflict }
+local answer = { stock.version(state), view.overflow, shelves, debts, steps, choices, atp.spread(sums, only) }
 return { 'explained', cmsgpack.pack(answer), 0, '' }

@@ -58,15 +58,15 @@ if refused then
   return refused
 end
 
-local place = places.place_of(line)
-local giver, taker = stock.quota_at(place, from), stock.quota_at(place, to)
+local state = stock.skus[line.sku]
+local giver, taker = stock.quota_of(state, line.location, from), stock.quota_of(state, line.location, to)
 local spare = math.max(0, giver.quota - giver.consumed)
 if units > spare then
   return gate.refuse(head, 'not_enough', { line.sku, line.location, spare })
 elseif taker.quota + units > args.UNITS_MAX then
   return gate.refuse(head, 'over_limit', { line.sku, line.location, taker.quota })
 end
-stock.move(stock.skus[line.sku], line.location, 'quota', -units, from)
-stock.move(stock.skus[line.sku], line.location, 'quota', units, to)
+stock.move(state, line.location, 'quota', -units, from)
+stock.move(state, line.location, 'quota', units, to)
 
 return places.commit(head, 'move_quota', why, false)

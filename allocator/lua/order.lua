@@ -171,7 +171,8 @@ for _, candidate in ipairs(candidates) do
   order.candidates[#order.candidates + 1] = candidate[2]
 end
 book_lines()
-local trace = tracing.of(candidates, lines, needs, view, order.kind == 'promise')
+-- Goods that are gone have left one place; the others were no choice.
+local trace = tracing.of(candidates, lines, order.kind == 'gone' and {} or needs, view, order.kind == 'promise')
 local rows = order.kind == 'gone' and gone.ship(lines) or orders.line_rows(order)
 local sealed = write.seal(order.kind == 'gone')
 local packed = orders.pack(order, order.kind == 'gone' and orders.line_rows(order) or rows)

@@ -44,7 +44,7 @@ if refused then
 end
 
 for _, line in ipairs(lines) do
-  local on_hand = places.place_of(line).on_hand
+  local on_hand = stock.on_hand(stock.skus[line.sku], line.location)
   if on_hand + line.units > stock.PLACE_MAX then
     return gate.refuse(head, 'over_limit', { line.sku, line.location, on_hand })
   end

@@ -75,7 +75,7 @@ if refused then
 end
 
 for _, line in ipairs(lines) do
-  local on_hand = places.place_of(line).on_hand
+  local on_hand = stock.on_hand(stock.skus[line.sku], line.location)
   local sold = order and orders.find_line(order, line.line)
   if sold then
     if line.units > sold.shipped - sold.returned then

@@ -51,8 +51,9 @@ if refused then
   return refused
 end
 
-local quota = stock.quota_at(places.place_of(line), channel)
-stock.move(stock.skus[line.sku], line.location, 'floor', floor - quota.floor, channel)
-stock.move(stock.skus[line.sku], line.location, 'quota', units - quota.quota, channel)
+local state = stock.skus[line.sku]
+local quota = stock.quota_of(state, line.location, channel)
+stock.move(state, line.location, 'floor', floor - quota.floor, channel)
+stock.move(state, line.location, 'quota', units - quota.quota, channel)
 
 return places.commit(head, 'set_quota', why, false)

@@ -47,18 +47,18 @@ if refused then
   return refused
 end
 
-local function units_of(place)
-  for _, entry in ipairs(place.reasons) do
-    if entry.reason == reason then
-      return entry.units
-    end
+-- What may be moved: units on the shelf that are not unavailable yet, or those that are for this reason.
+local function movable(line)
+  local state = stock.skus[line.sku]
+  if direction == 'out' then
+    return stock.units_of_reason(state, line.location, reason)
   end
-  return 0
+  local on_hand, unavailable = stock.buckets(state, line.location)
+  return math.max(0, on_hand - unavailable)
 end
 
 for _, line in ipairs(lines) do
-  local place = places.place_of(line)
-  local there = direction == 'in' and math.max(0, place.on_hand - place.unavailable) or units_of(place)
+  local there = movable(line)
   if line.units > there then
     return gate.refuse(head, 'not_enough', { line.sku, line.location, there })
   end

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from allocator import Pipe, SellerKeys
 from allocator.answers import unpack
+from allocator.records import decode_states
 from allocator.scripts import scripts
 
 from .fixtures import CUP, EPOCH, NOW
@@ -196,4 +197,4 @@ async def call(redis: Redis, verb: str, arguments: list[str]) -> tuple[str, obje
     """The outcome word and its facts."""
     script = scripts()[verb]
     word, packed, _, _ = await Pipe(redis).run(script, SellerKeys("main").named(*script.keys), arguments)
-    return word.decode(), unpack(packed)
+    return word.decode(), decode_states(packed) if word == b"found" and verb == "stock" else unpack(packed)

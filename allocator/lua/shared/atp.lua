@@ -1,6 +1,6 @@
 -- atp: what a channel may promise of a sku, in the five steps of the model. The only implementation there is.
 --
--- A shelf is what one channel sees at one location, parted so that every free unit is in exactly one part:
+-- What one channel sees at one location is parted so that every free unit is in exactly one part:
 --   own       its own quota's effective units
 --   shared    what no quota covers
 --   lenders   { channel, units, floor }: other quotas' effective units, least important channel first
@@ -21,60 +21,78 @@ local function by_rank(a, b)
   return a.channel < b.channel
 end
 
+-- The quotas of a place, those that are covered first coming first.
+function atp.quotas(extra)
+  local quotas = stock.quotas(extra)
+  if quotas[2] then
+    table.sort(quotas, by_rank)
+  end
+  return quotas
+end
+
 -- Step 2: quotas are covered in channel rank order from what is free; the rest is shared.
-local function cover_quotas(shelf, place, channel)
-  local left = shelf.shared
-  shelf.lenders = {}
-  table.sort(place.quotas, by_rank)
-  for _, quota in ipairs(place.quotas) do
+-- Returns own, shared and the lenders.
+local function cover_quotas(quotas, free, channel)
+  local own, left, lenders = 0, free, {}
+  for _, quota in ipairs(quotas) do
     local effective = math.max(0, math.min(quota.quota - quota.consumed, left))
     left = left - effective
     if quota.channel == channel then
-      shelf.own = effective
+      own = effective
     elseif effective > 0 then
-      table.insert(shelf.lenders, 1, { channel = quota.channel, units = effective, floor = quota.floor })
+      table.insert(lenders, 1, { channel = quota.channel, units = effective, floor = quota.floor })
     end
   end
-  shelf.shared = left
+  return own, left, lenders
 end
 
 function atp.lendable(lender)
   return math.max(0, lender.units - lender.floor)
 end
 
-local function count_open(shelf, overflow)
-  local open, all = shelf.own, shelf.own + shelf.shared
-  if overflow ~= 'none' then
-    open = open + shelf.shared
-  end
-  for _, lender in ipairs(shelf.lenders) do
-    all = all + lender.units
-    if overflow == 'borrow' then
+local function open_of(overflow, own, shared, lenders)
+  local open = overflow == 'none' and own or own + shared
+  if overflow == 'borrow' then
+    for _, lender in ipairs(lenders) do
       open = open + atp.lendable(lender)
     end
   end
-  shelf.open, shelf.fence = open, all - open
+  return open
 end
 
--- The safety stock this channel keeps at a location; a till ignores it on its own shelf.
-function atp.safety_of(own_sheets, spot)
-  return spot[2] == 0 and rules.winner(own_sheets, rules.SAFETY, spot[1]) or 0
-end
-
--- Steps 1 and 2 at one location. spot: { code, own_shelf, active } of the channel's view.
-function atp.shelf_at(view, state, own_sheets, spot)
-  local code = spot[1]
-  local place = state.places[code]
-  local safety = atp.safety_of(own_sheets, spot)
-  local there = place and spot[3] == 1 and stock.available(place) or 0
-  local free = math.max(0, there - safety)
-  local shelf = { code = code, own = 0, shared = free, lenders = NO_LENDERS, reserve = math.max(0, there) - free,
-    open = free, fence = 0 }
-  if place and place.quotas[1] then
-    cover_quotas(shelf, place, view.channel)
+-- Steps 1 and 2 where quotas may be. Returns open, own, shared, lenders.
+local function parts_of(view, extra, free)
+  local quotas = atp.quotas(extra)
+  local own, shared, lenders = 0, free, NO_LENDERS
+  if quotas[1] then
+    own, shared, lenders = cover_quotas(quotas, free, view.channel)
   end
-  count_open(shelf, view.overflow)
+  return open_of(view.overflow, own, shared, lenders), own, shared, lenders
+end
+
+-- What a channel sees at one location, with all its parts. spot: { code, own_shelf, active } of the channel's view.
+function atp.shelf(view, state, spot, safety)
+  local shelf = { code = spot[1], open = 0, own = 0, shared = 0, lenders = NO_LENDERS, reserve = 0, fence = 0 }
+  local there, extra = stock.look(state, spot[1])
+  if spot[3] ~= 1 or not there or there <= 0 then
+    return shelf
+  end
+  local free = math.max(0, there - safety)
+  shelf.open, shelf.own, shelf.shared, shelf.lenders = parts_of(view, extra, free)
+  shelf.reserve, shelf.fence = there - free, free - shelf.open
   return shelf
+end
+
+-- The open units of that shelf, without making it.
+local function open_at(view, state, spot, safety)
+  local there, extra = stock.look(state, spot[1])
+  local free = there and spot[3] == 1 and there - safety or 0
+  if free <= 0 then
+    return 0
+  elseif extra ~= 0 then
+    return (parts_of(view, extra, free))
+  end
+  return view.overflow == 'none' and 0 or free
 end
 
 local function ceil_share(units, bp)
@@ -82,43 +100,72 @@ local function ceil_share(units, bp)
   return whole * bp + math.ceil((units - whole * 10000) * bp / 10000)
 end
 
--- Steps 3 to 5 over the channel's locations, or over those in `only` ({ [code] = true }) when given.
--- Returns { shelves, at = { [code] = shelf }, owed, pool, buffer, after_buffer, cutoff, max, published }.
-function atp.of(view, state, only)
-  local own_sheets = rules.sheets_of(state.sku)
-  local sums = { shelves = {}, at = {}, open = 0, owed = stock.owed(state), pool = 0, buffer = 0, after_buffer = 0,
-    cutoff = 0, max = false, published = 0 }
-  for _, spot in ipairs(view.locations) do
+-- Steps 3 to 5. Returns pool, buffer, after_buffer, published.
+local function steps(limits, open, owed)
+  local pool = open - owed
+  if pool < 0 then pool = 0 end
+  local buffer, max = limits.buffer_units, limits.max
+  if limits.buffer_bp > 0 then
+    buffer = math.max(buffer, ceil_share(pool, limits.buffer_bp))
+  end
+  local after = pool - buffer
+  if after < 0 then after = 0 end
+  if after <= limits.cutoff then
+    return pool, buffer, after, 0
+  end
+  return pool, buffer, after, max and max < after and max or after
+end
+
+-- atp_now and published over the channel's locations, or over those in `only` ({ [code] = true }) when given.
+function atp.numbers(view, state, only)
+  local limits, open = rules.limits_of(view, state.sku), 0
+  local safety = limits.safety
+  for position, spot in ipairs(view.locations) do
     if not only or only[spot[1]] then
-      local shelf = atp.shelf_at(view, state, own_sheets, spot)
-      sums.shelves[#sums.shelves + 1] = shelf
-      sums.at[shelf.code] = shelf
-      sums.open = sums.open + shelf.open
+      open = open + open_at(view, state, spot, safety[position])
     end
   end
-  sums.pool = math.max(0, sums.open - sums.owed)
-  local buffer = rules.winner(own_sheets, rules.BUFFER, view.channel)
-  sums.buffer = buffer and math.max(buffer[1], ceil_share(sums.pool, buffer[2])) or 0
-  sums.after_buffer = math.max(0, sums.pool - sums.buffer)
-  local max = rules.winner(own_sheets, rules.MAX, view.channel)
-  sums.cutoff, sums.max = rules.winner(own_sheets, rules.CUTOFF, view.channel) or 0, max
-  sums.published = sums.after_buffer
-  if sums.after_buffer <= sums.cutoff then
-    sums.published = 0
-  elseif max and max < sums.published then
-    sums.published = max
+  local _, _, after, published = steps(limits, open, stock.owed(state))
+  return after, published
+end
+
+-- The same with everything a demand or an explanation needs: { view, state, limits, open = { by position in
+-- view.locations }, shelves = {} (see `atp.shelf_of`), total, owed, pool, buffer, after_buffer, published }.
+function atp.of(view, state, only)
+  local limits, open, total = rules.limits_of(view, state.sku), { unpack(view.zeros) }, 0
+  local safety = limits.safety
+  for position, spot in ipairs(view.locations) do
+    if not only or only[spot[1]] then
+      local units = open_at(view, state, spot, safety[position])
+      open[position], total = units, total + units
+    end
   end
-  return sums
+  local owed = stock.owed(state)
+  local pool, buffer, after, published = steps(limits, total, owed)
+  return { view = view, state = state, limits = limits, open = open, shelves = {}, total = total, owed = owed,
+    pool = pool, buffer = buffer, after_buffer = after, published = published }
+end
+
+-- The shelf at a position, made when it is first asked for; before anything was drawn from it.
+function atp.shelf_of(sums, position)
+  local shelf = sums.shelves[position]
+  if not shelf then
+    shelf = atp.shelf(sums.view, sums.state, sums.view.locations[position], sums.limits.safety[position])
+    sums.shelves[position] = shelf
+  end
+  return shelf
 end
 
 -- The published number by location, in rank order up to what is open there: { code, units, code, units, ... }.
-function atp.spread(sums)
+function atp.spread(sums, only)
   local left, spots = sums.published, {}
-  for _, shelf in ipairs(sums.shelves) do
-    local units = math.min(shelf.open, left)
-    left = left - units
-    spots[#spots + 1] = shelf.code
-    spots[#spots + 1] = units
+  for position, spot in ipairs(sums.view.locations) do
+    if not only or only[spot[1]] then
+      local units = math.min(sums.open[position], left)
+      left = left - units
+      spots[#spots + 1] = spot[1]
+      spots[#spots + 1] = units
+    end
   end
   return spots
 end

@@ -35,14 +35,15 @@ function demand.read_lines()
   return lines
 end
 
--- One need per sku, in line order, also found by sku: { sku, units, at, atp, left }.
+-- One need per sku, in line order, also found by sku: what `atp.of` says, with the units `wanted` and the `units` that
+-- a pass aims at.
 function demand.needs_of(lines, view)
   local needs = {}
   for _, line in ipairs(lines) do
     local need = needs[line.sku]
     if not need then
-      local sums = atp.of(view, stock.skus[line.sku])
-      need = { sku = line.sku, units = 0, wanted = 0, at = sums.at, atp = sums }
+      need = atp.of(view, stock.skus[line.sku])
+      need.units, need.wanted = 0, 0
       needs[line.sku] = need
       needs[#needs + 1] = need
     end
@@ -51,16 +52,24 @@ function demand.needs_of(lines, view)
   return needs
 end
 
--- Fills lines from these locations in this order, at most `need.units` per sku. job: { view, bucket, mark }.
-function demand.fill(lines, needs, codes, pass, job)
-  for _, line in ipairs(lines) do
+-- Fills a line from one shelf. Returns the units it got.
+function demand.fill_line(line, shelf, pass, wanted, job)
+  job.state, job.take = stock.skus[line.sku], takes.at(line.takes, shelf.code)
+  local units = drawing.draw(job, shelf, pass, wanted)
+  line.left = line.left - units
+  return units
+end
+
+-- Fills lines from these positions in this order, at most `need.units` per sku. job: { view, bucket, mark }.
+function demand.fill(lines, needs, positions, pass, job)
+  for i = 1, #lines do
+    local line = lines[i]
     local need = needs[line.sku]
-    for _, code in ipairs(codes) do
-      local shelf, wanted = need.at[code], math.min(line.left, need.units)
-      if wanted > 0 and shelf and shelf[pass] > 0 then
-        job.state, job.take = stock.skus[line.sku], takes.at(line.takes, code)
-        local units = drawing.draw(job, shelf, pass, wanted)
-        line.left, need.units = line.left - units, need.units - units
+    for _, position in ipairs(positions) do
+      local wanted, open = math.min(line.left, need.units), need[pass]
+      if wanted > 0 and open[position] > 0 then
+        local units = demand.fill_line(line, atp.shelf_of(need, position), pass, wanted, job)
+        need.units, open[position] = need.units - units, open[position] - units
       end
     end
   end

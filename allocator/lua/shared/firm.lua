@@ -8,9 +8,9 @@ local function all_of(candidates, view)
   for _, candidate in ipairs(every) do
     seen[candidate[1]] = true
   end
-  for _, spot in ipairs(view.locations) do
+  for position, spot in ipairs(view.locations) do
     if not seen[spot[1]] then
-      every[#every + 1] = { spot[1], 10001 }
+      every[#every + 1] = { spot[1], 10001, position }
     end
   end
   return every
@@ -18,17 +18,21 @@ end
 
 -- Plans a pass of a firm order: the split limit is only a wish.
 local function plan_softly(every, lines, needs, pass, view)
-  local codes, plan, complete = planning.pass(every, lines, needs, pass, view.split_limit)
+  local positions, plan, complete = planning.pass(every, lines, needs, pass, view.split_limit)
   if complete then
-    return codes, plan
+    return positions, plan
   end
   return planning.pass(every, lines, needs, pass, route.NO_LIMIT)
 end
 
-local function sum_of(need, pass)
-  local units = 0
-  for _, shelf in ipairs(need.atp.shelves) do
-    units = units + shelf[pass]
+-- Looks at every shelf for what a promise may not touch. Returns the units of each pass.
+local function look_behind(need)
+  local units = { open = need.total, reserve = 0, fence = 0 }
+  need.reserve, need.fence = {}, {}
+  for position in ipairs(need.open) do
+    local shelf = atp.shelf_of(need, position)
+    need.reserve[position], need.fence[position] = shelf.reserve, shelf.fence
+    units.reserve, units.fence = units.reserve + shelf.reserve, units.fence + shelf.fence
   end
   return units
 end
@@ -36,11 +40,11 @@ end
 -- How many units of each sku the passes up to each one may take together; what is owed already stays untouched.
 local function ceilings(needs, ignore_owed)
   for _, need in ipairs(needs) do
-    local owes = ignore_owed and 0 or need.atp.owed
-    local units = 0
+    local owes = ignore_owed and 0 or need.owed
+    local units, by_pass = 0, look_behind(need)
     need.ceiling, need.got = {}, 0
     for _, pass in ipairs({ 'open', 'reserve', 'fence' }) do
-      units = units + sum_of(need, pass)
+      units = units + by_pass[pass]
       need.ceiling[pass] = math.max(0, units - owes)
     end
   end
@@ -50,19 +54,19 @@ end
 local function aim(needs, pass, plain)
   local any = false
   for _, need in ipairs(needs) do
-    local most = plain and math.min(need.ceiling[pass], need.atp.after_buffer) or need.ceiling[pass]
+    local most = plain and math.min(need.ceiling[pass], need.after_buffer) or need.ceiling[pass]
     need.units = math.max(0, math.min(need.wanted, most) - need.got)
     any = any or need.units > 0
   end
   return any
 end
 
-local function fill_and_count(lines, needs, codes, pass, job)
+local function fill_and_count(lines, needs, positions, pass, job)
   local aimed = {}
   for n, need in ipairs(needs) do
     aimed[n] = need.units
   end
-  demand.fill(lines, needs, codes, pass, job)
+  demand.fill(lines, needs, positions, pass, job)
   for n, need in ipairs(needs) do
     need.got = need.got + aimed[n] - need.units
   end
@@ -75,17 +79,17 @@ function firm.take(lines, needs, candidates, view, bucket, ignore_owed)
   local plan = 'none'
   ceilings(needs, ignore_owed)
   if aim(needs, 'open') then
-    local codes
-    codes, plan = plan_softly(every, lines, needs, 'open', view)
+    local positions
+    positions, plan = plan_softly(every, lines, needs, 'open', view)
     aim(needs, 'open', not ignore_owed)
-    fill_and_count(lines, needs, codes, 'open', { view = view, bucket = bucket })
+    fill_and_count(lines, needs, positions, 'open', { view = view, bucket = bucket })
     aim(needs, 'open')
-    fill_and_count(lines, needs, codes, 'open', { view = view, bucket = bucket, mark = 'buffer' })
+    fill_and_count(lines, needs, positions, 'open', { view = view, bucket = bucket, mark = 'buffer' })
   end
   for _, pass in ipairs({ 'reserve', 'fence' }) do
     if aim(needs, pass) then
-      local codes, later = plan_softly(every, lines, needs, pass, view)
-      fill_and_count(lines, needs, codes, pass, { view = view, bucket = bucket })
+      local positions, later = plan_softly(every, lines, needs, pass, view)
+      fill_and_count(lines, needs, positions, pass, { view = view, bucket = bucket })
       plan = plan == 'none' and later or plan
     end
   end

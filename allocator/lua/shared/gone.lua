@@ -8,15 +8,16 @@ function gone.take(lines, needs, view, code)
   for _, known in ipairs(view.locations) do
     spot = known[1] == code and { code, known[2], 1 } or spot
   end
+  local shelves, job = {}, { view = view, bucket = 'committed' }
   for _, need in ipairs(needs) do
-    local shelf = atp.shelf_at(view, stock.skus[need.sku], rules.sheets_of(need.sku), spot)
-    need.at, need.atp.shelves = { [code] = shelf }, { shelf }
+    shelves[need.state.sku] = atp.shelf(view, need.state, spot, rules.safety_of(need.state.sku, spot))
   end
   for _, pass in ipairs({ 'open', 'reserve', 'fence' }) do
-    for _, need in ipairs(needs) do
-      need.units = args.UNITS_MAX * demand.LINES_MAX
+    for _, line in ipairs(lines) do
+      if line.left > 0 and shelves[line.sku][pass] > 0 then
+        demand.fill_line(line, shelves[line.sku], pass, line.left, job)
+      end
     end
-    demand.fill(lines, needs, { code }, pass, { view = view, bucket = 'committed' })
   end
   for _, line in ipairs(lines) do
     if line.left > 0 then
@@ -31,9 +32,9 @@ end
 -- The first place that could not count what has left it, as facts, or nil.
 function gone.beyond_limit(lines, code)
   for _, line in ipairs(lines) do
-    local place = stock.skus[line.sku].places[code]
-    if place and place.on_hand - place.committed < -stock.PLACE_MAX then
-      return { line.sku, code, place.on_hand }
+    local on_hand, _, _, committed = stock.buckets(stock.skus[line.sku], code)
+    if on_hand - committed < -stock.PLACE_MAX then
+      return { line.sku, code, on_hand }
     end
   end
 end

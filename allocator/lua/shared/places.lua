@@ -27,11 +27,6 @@ function places.refuse_unknown(head, lines)
   return #unknown > 0 and gate.refuse(head, 'unknown_location', unknown) or nil
 end
 
-function places.place_of(line)
-  local state = stock.skus[line.sku]
-  return state.places[line.location] or stock.new_place(state, line.location)
-end
-
 -- Writes a movement that has been booked in memory.
 function places.commit(head, verb, why, deficit_allowed)
   local sealed = write.seal(deficit_allowed)

@@ -2,24 +2,25 @@
 --
 -- Needs: demand, route.
 
--- Only candidates the channel may sell from, with the tie they came with.
+-- Only candidates the channel may sell from, with the tie they came with and their position in its list.
 function planning.eligible(candidates, view)
-  local mine, kept = {}, {}
-  for _, spot in ipairs(view.locations) do
-    mine[spot[1]] = true
-  end
-  for _, candidate in ipairs(candidates) do
-    if mine[candidate[1]] then
+  local kept = {}
+  for i = 1, #candidates do
+    local candidate = candidates[i]
+    local position = view.position[candidate[1]]
+    if position then
+      candidate[3] = position
       kept[#kept + 1] = candidate
     end
   end
   return kept
 end
 
+-- The locations these lines have takes at, in order.
 function planning.used_codes(lines)
   local codes, seen = {}, {}
-  for _, line in ipairs(lines) do
-    for _, take in ipairs(line.takes) do
+  for i = 1, #lines do
+    for _, take in ipairs(lines[i].takes) do
       if not seen[take.location] then
         seen[take.location] = true
         codes[#codes + 1] = take.location
@@ -39,33 +40,43 @@ local function without(candidates, seen)
   return rest
 end
 
+-- The candidates among the locations in use, as positions in the order of their use.
+local function positions_in_use(used, candidates)
+  local by_code, positions = {}, {}
+  for _, candidate in ipairs(candidates) do
+    by_code[candidate[1]] = candidate[3]
+  end
+  for _, code in ipairs(used) do
+    positions[#positions + 1] = by_code[code]
+  end
+  return positions
+end
+
+-- What needs still want when these positions have given all they have.
+local function rest_of(needs, positions, pass)
+  local rest = {}
+  for n, need in ipairs(needs) do
+    local left = need.units
+    for _, position in ipairs(positions) do
+      left = left - math.min(left, need[pass][position])
+    end
+    rest[n] = { units = left, [pass] = need[pass] }
+  end
+  return rest
+end
+
 -- Plans one pass: locations in use already cost no further parcel and are emptied first, others join up to the limit.
--- Returns the codes to fill from, the plan's name and whether all needs are met.
+-- Returns the positions to fill from, the plan's name and whether all needs are met.
 function planning.pass(candidates, lines, needs, pass, limit)
   local used, seen = planning.used_codes(lines)
   if #used == 0 then
     return route.choose(candidates, needs, pass, limit)
   end
-  local allowed = {}
-  for _, candidate in ipairs(candidates) do
-    allowed[candidate[1]] = true
-  end
-  local codes, rest = {}, {}
-  for _, code in ipairs(used) do
-    if allowed[code] then
-      codes[#codes + 1] = code
-    end
-  end
-  for n, need in ipairs(needs) do
-    local left = need.units
-    for _, code in ipairs(codes) do
-      left = left - math.min(left, need.at[code] and need.at[code][pass] or 0)
-    end
-    rest[n] = { units = left, at = need.at }
-  end
+  local positions = positions_in_use(used, candidates)
+  local rest = rest_of(needs, positions, pass)
   local chosen, plan, complete = route.choose(without(candidates, seen), rest, pass, limit - #used)
-  for _, code in ipairs(chosen) do
-    codes[#codes + 1] = code
+  for _, position in ipairs(chosen) do
+    positions[#positions + 1] = position
   end
-  return codes, plan, complete
+  return positions, plan, complete
 end

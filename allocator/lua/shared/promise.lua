@@ -6,7 +6,7 @@
 local function line_facts(lines, needs)
   local facts = {}
   for i, line in ipairs(lines) do
-    facts[i] = { line.line, line.sku, line.asked, needs[line.sku].atp.after_buffer }
+    facts[i] = { line.line, line.sku, line.asked, needs[line.sku].after_buffer }
   end
   return facts
 end
@@ -16,7 +16,7 @@ end
 function promise.take(lines, needs, candidates, view, bucket, partial)
   local short, some = false, false
   for _, need in ipairs(needs) do
-    need.units = math.min(need.wanted, need.atp.after_buffer)
+    need.units = math.min(need.wanted, need.after_buffer)
     short = short or need.units < need.wanted
     some = some or need.units > 0
   end
@@ -25,11 +25,11 @@ function promise.take(lines, needs, candidates, view, bucket, partial)
     return 'short', line_facts(lines, needs)
   end
   local may = planning.eligible(candidates, view)
-  local codes, plan, complete = planning.pass(may, lines, needs, 'open', view.split_limit)
-  if not complete and not (partial and (#codes > 0 or taken_over)) then
+  local positions, plan, complete = planning.pass(may, lines, needs, 'open', view.split_limit)
+  if not complete and not (partial and (#positions > 0 or taken_over)) then
     local trace = tracing.of(candidates, lines, needs, view, true)
     return 'unroutable', { view.split_limit, line_facts(lines, needs), trace }
   end
-  demand.fill(lines, needs, codes, 'open', { view = view, bucket = bucket })
+  demand.fill(lines, needs, positions, 'open', { view = view, bucket = bucket })
   return nil, nil, plan
 end

@@ -4,21 +4,20 @@
 -- candidates that have any of it, else greedily, each time the location that covers most of what is still missing.
 -- Better ranked (a smaller sum of ties) wins, then more open units, then the order given. At most `limit` locations.
 --
--- candidates  { { code, tie }, ... } in rank order
--- needs       { { units, at = { [code] = shelf } }, ... }, one per sku
+-- candidates  { { code, tie, position }, ... } in rank order; a location is known by its position in the channel's list
+-- needs       { { units, [pass] = { by position } }, ... }, one per sku
 -- pass        the part of a shelf that is counted: open, reserve or fence
 
 local EXACT_AMONG = 8
 route.NO_LIMIT = 1000
 
--- The candidates that have any of it: { code, tie, units, open = { by need } }, best first.
+-- The candidates that have any of it: { position, tie, units, open = { by need } }, best first.
 local function with_units(candidates, needs, pass)
   local some = {}
-  for position, candidate in ipairs(candidates) do
-    local spot = { code = candidate[1], tie = candidate[2], position = position, units = 0, open = {} }
+  for place, candidate in ipairs(candidates) do
+    local spot = { position = candidate[3], tie = candidate[2], place = place, units = 0, open = {} }
     for n, need in ipairs(needs) do
-      local shelf = need.at[spot.code]
-      spot.open[n] = need.units > 0 and shelf and shelf[pass] or 0
+      spot.open[n] = need.units > 0 and need[pass][spot.position] or 0
       spot.units = spot.units + spot.open[n]
     end
     if spot.units > 0 then
@@ -28,7 +27,7 @@ local function with_units(candidates, needs, pass)
   table.sort(some, function(a, b)
     if a.tie ~= b.tie then return a.tie < b.tie end
     if a.units ~= b.units then return a.units > b.units end
-    return a.position < b.position
+    return a.place < b.place
   end)
   return some
 end
@@ -106,15 +105,16 @@ local function greedy(spots, needs, limit)
 end
 
 -- All open units of a location if it fills every need alone, else nil.
-local function fills_alone(code, needs, pass)
+local function fills_alone(position, needs, pass)
   local units = 0
-  for _, need in ipairs(needs) do
+  for i = 1, #needs do
+    local need = needs[i]
     if need.units > 0 then
-      local shelf = need.at[code]
-      if not shelf or shelf[pass] < need.units then
+      local open = need[pass][position]
+      if open < need.units then
         return nil
       end
-      units = units + shelf[pass]
+      units = units + open
     end
   end
   return units
@@ -123,10 +123,11 @@ end
 -- Most orders end here, so nothing is built for it.
 local function best_single(candidates, needs, pass)
   local best, best_tie, best_units
-  for _, candidate in ipairs(candidates) do
-    local units = fills_alone(candidate[1], needs, pass)
+  for i = 1, #candidates do
+    local candidate = candidates[i]
+    local units = fills_alone(candidate[3], needs, pass)
     if units and (not best or candidate[2] < best_tie or (candidate[2] == best_tie and units > best_units)) then
-      best, best_tie, best_units = candidate[1], candidate[2], units
+      best, best_tie, best_units = candidate[3], candidate[2], units
     end
   end
   return best
@@ -143,15 +144,15 @@ end
 
 local SIZES = { 'single', 'pair', 'triple' }
 
-local function codes_of(spots)
-  local codes = {}
+local function positions_of(spots)
+  local positions = {}
   for i, spot in ipairs(spots) do
-    codes[i] = spot.code
+    positions[i] = spot.position
   end
-  return codes
+  return positions
 end
 
--- Returns the chosen location codes, the plan's name (single, pair, triple, greedy, none) and whether all is filled.
+-- Returns the positions of the chosen locations, the plan's name (single, pair, triple, greedy, none) and whether all is filled.
 function route.choose(candidates, needs, pass, limit)
   if nothing_needed(needs) then
     return {}, 'none', true
@@ -165,9 +166,9 @@ function route.choose(candidates, needs, pass, limit)
   for size = 2, math.min(3, limit) do
     local best = best_set(spots, needs, size, among, 1, {}, nil)
     if best then
-      return codes_of(best), SIZES[size], true
+      return positions_of(best), SIZES[size], true
     end
   end
   local chosen = greedy(spots, needs, limit)
-  return codes_of(chosen), #chosen > 0 and 'greedy' or 'none', fills(chosen, needs)
+  return positions_of(chosen), #chosen > 0 and 'greedy' or 'none', fills(chosen, needs)
 end

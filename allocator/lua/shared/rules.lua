@@ -3,20 +3,30 @@
 -- A sheet is { category, safety, buffer, cutoff, max }: four maps from a place (a location for safety, a channel for
 -- the others, '' for any) to a value; buffer's value is { units, percent_bp }. The most specific rule wins, alone:
 --   sku and place > category and place > sku > category > place > global
+-- What is read from the config outlives a call: it is kept under its own packed bytes, so it can never be out of date,
+-- and nobody may change it.
 -- Needs: keys.config.
 
 local NO_SHEET = { '', {}, {}, {}, {} }
 rules.SAFETY, rules.BUFFER, rules.CUTOFF, rules.MAX = 2, 3, 4, 5
 rules.SCOPES = { 'sku+', 'category+', 'sku', 'category', '', 'global' }
-local base_sheet, sheets_by_sku, sheets_by_category, fetched, laid, ranks
+
+-- Decoded fields by their bytes, and channels' views by channel; all forgotten when there are many.
+local KEPT_MAX = 2000
+local decoded, views, kept = {}, {}, 0
+local fetched, laid, ranks
 
 function rules.begin()
-  base_sheet, sheets_by_sku, sheets_by_category, fetched, laid, ranks = nil, {}, {}, {}, {}, nil
+  fetched, laid, ranks = {}, nil, nil
+  if kept > KEPT_MAX then
+    decoded, views, kept = {}, {}, 0
+  end
 end
 
 -- Lets a field of the config count as this value ('' for none): what would be if it were in force.
 function rules.lay_over(field, value)
-  laid[field] = value ~= '' and value
+  laid = laid or {}
+  laid[field] = value
 end
 
 -- Reads at once what a verb will ask for: the rules of all, of this channel and of these skus.
@@ -31,60 +41,113 @@ function rules.fetch(channel, skus)
   end
 end
 
-function rules.config_field(field)
-  local packed = laid[field]
-  if packed == nil then
-    packed = fetched[field]
+-- The packed value of a field, or false.
+local function read(field)
+  local packed = laid and laid[field]
+  if packed then
+    return packed ~= '' and packed
   end
+  packed = fetched[field]
   if packed == nil then
     packed = redis.call('HGET', keys.config, field)
+    fetched[field] = packed
   end
-  return packed and cmsgpack.unpack(packed) or nil
+  return packed
 end
 
--- The channel, its rank, overflow, split_limit and locations { { location, own_shelf, active }, ... }; or nil.
+local function decode(packed)
+  local value = decoded[packed]
+  if value == nil then
+    value = cmsgpack.unpack(packed)
+    decoded[packed], kept = value, kept + 1
+  end
+  return value
+end
+
+function rules.config_field(field)
+  local packed = read(field)
+  return packed and decode(packed) or nil
+end
+
+local function new_view(channel, packed)
+  local entry = decode(packed)
+  local view = { channel = channel, packed = packed, rank = entry[1], overflow = entry[2], split_limit = entry[3],
+    locations = entry[5], position = {}, zeros = {}, limits = {} }
+  for position, spot in ipairs(view.locations) do
+    view.position[spot[1]], view.zeros[position] = position, 0
+  end
+  return view
+end
+
+-- The channel, or nil: its rank, overflow, split_limit, locations { { location, own_shelf, active }, ... }, the
+-- position of each in that list, as many zeros as there are locations, and the limits worked out so far.
 function rules.channel_view(channel)
-  local view = rules.config_field('channel:' .. channel)
-  if not view then
+  local packed = read('channel:' .. channel)
+  if not packed then
     return nil
   end
-  return { channel = channel, rank = view[1], overflow = view[2], split_limit = view[3], locations = view[5] }
-end
-
-local function category_sheet(category)
-  if not sheets_by_category[category] then
-    sheets_by_category[category] = category ~= '' and rules.config_field('category:' .. category) or NO_SHEET
+  local view = views[channel]
+  if not view or view.packed ~= packed then
+    view = new_view(channel, packed)
+    views[channel], kept = view, kept + 1
   end
-  return sheets_by_category[category]
+  return view
 end
 
--- The three sheets that may hold a rule for this sku.
+-- The three sheets that may hold a rule for this sku: its own, its category's, the base.
 function rules.sheets_of(sku)
-  base_sheet = base_sheet or rules.config_field('rules') or NO_SHEET
-  local own = sheets_by_sku[sku]
-  if not own then
-    local sheet = rules.config_field('sku:' .. sku) or NO_SHEET
-    own = { sheet, category_sheet(sheet[1]), base_sheet }
-    sheets_by_sku[sku] = own
-  end
-  return own
+  local own = rules.config_field('sku:' .. sku) or NO_SHEET
+  local category = own[1] ~= '' and rules.config_field('category:' .. own[1]) or NO_SHEET
+  return own, category, rules.config_field('rules') or NO_SHEET
 end
 
-function rules.speakers(own, kind, place)
-  local sku, category, base = own[1][kind], own[2][kind], own[3][kind]
-  return { sku[place], category[place], sku[''], category[''], base[place], base[''] }
+-- What each scope says of a kind at a place, the most specific first; nil where it says nothing.
+function rules.speakers(sku, kind, place)
+  local own, category, base = rules.sheets_of(sku)
+  own, category, base = own[kind], category[kind], base[kind]
+  return { own[place], category[place], own[''], category[''], base[place], base[''] }
 end
 
--- The value in force, or nil when no rule speaks.
-function rules.winner(own, kind, place)
-  local sku, category, base = own[1][kind], own[2][kind], own[3][kind]
-  local value = sku[place]
+local function winner(own, category, base, kind, place)
+  own, category, base = own[kind], category[kind], base[kind]
+  local value = own[place]
   if value == nil then value = category[place] end
-  if value == nil then value = sku[''] end
+  if value == nil then value = own[''] end
   if value == nil then value = category[''] end
   if value == nil then value = base[place] end
   if value == nil then value = base[''] end
   return value
+end
+
+-- The safety stock this channel keeps at a spot; a till ignores it on its own shelf.
+local function safety_at(own, category, base, spot)
+  return spot[2] == 0 and winner(own, category, base, rules.SAFETY, spot[1]) or 0
+end
+
+function rules.safety_of(sku, spot)
+  local own, category, base = rules.sheets_of(sku)
+  return safety_at(own, category, base, spot)
+end
+
+local NO_BUFFER = { 0, 0 }
+
+-- The values in force for a sku on a channel: { safety = { by position in view.locations }, buffer_units, buffer_bp,
+-- cutoff, max or false }. Skus with the same sheets share it.
+function rules.limits_of(view, sku)
+  local own, category, base = rules.sheets_of(sku)
+  local limits = view.limits[own]
+  if limits and limits.category == category and limits.base == base then
+    return limits
+  end
+  local buffer = winner(own, category, base, rules.BUFFER, view.channel) or NO_BUFFER
+  limits = { category = category, base = base, safety = {}, buffer_units = buffer[1], buffer_bp = buffer[2],
+    cutoff = winner(own, category, base, rules.CUTOFF, view.channel) or 0,
+    max = winner(own, category, base, rules.MAX, view.channel) or false }
+  for position, spot in ipairs(view.locations) do
+    limits.safety[position] = safety_at(own, category, base, spot)
+  end
+  view.limits[own], kept = limits, kept + 1
+  return limits
 end
 
 -- channel -> rank, read when the first quota asks; a channel that no longer exists comes last.

@@ -1,106 +1,219 @@
 -- stock: the one place that knows how a sku's state is stored, read, changed and written.
 --
--- Packed (cmsgpack): { version, owed, code, on_hand, held, committed, extra, code, on_hand, ... }
+-- Packed (cmsgpack), and worked on as it is: { version, owed, code, on_hand, held, committed, extra, code, on_hand, ... }
 --   owed   0, or { backordered, conflict }
 --   extra  0, or { deficit, { reason, units, ... }, { channel, quota, consumed, spent, floor, ... } }
--- Unpacked, stock.skus[sku]: { sku, version, backordered, conflict, codes, places = { [code] = place }, moves }
---   place  { on_hand, held, committed, unavailable, deficit, reasons = { { reason, units } }, quotas = { quota } }
---   moves  { code, bucket, of, units, ... }: all that changed, for the ledger
+-- In memory, stock.skus[sku] = { sku, flat, moves }
+--   flat   the array above; a place begins where its code stands (`find`), see the offsets below
+--   moves  nil, or { code, bucket, of, units, ... }: all that changed, for the ledger
 -- spent is the part of consumed that has been shipped, so consumed - spent is what open takes use.
 --
 -- Needs: keys.stock.
 
 stock.PLACE_MAX = 10000000000
 
+-- Offsets from a place's code.
+local ON_HAND, HELD, COMMITTED, EXTRA = 1, 2, 3, 4
+-- Width of a place, of a reason, of a quota.
+local PLACE, REASON, QUOTA = 5, 2, 5
+local FIRST = 3
+-- A sku at more places than this is searched with an index.
+local SCAN_MAX = FIRST + 16 * PLACE
+
 function stock.begin()
   stock.skus = {}
 end
 
--- Shared by all places without reasons or quotas; never written to.
-local NONE = {}
-
-function stock.new_place(state, code)
-  local place = { on_hand = 0, held = 0, committed = 0, unavailable = 0, deficit = 0, reasons = NONE, quotas = NONE }
-  state.places[code] = place
-  state.codes[#state.codes + 1] = code
-  return place
+function stock.new_state(sku, version)
+  return { sku = sku, flat = { version, 0 } }
 end
 
-local function new_quota(channel, quota, consumed, spent, floor)
-  return { channel = channel, quota = quota, consumed = consumed, spent = spent, floor = floor }
+local function indexed(state, code)
+  local flat, index = state.flat, state.index
+  if not index then
+    index = {}
+    for i = FIRST, #flat, PLACE do
+      index[flat[i]] = i
+    end
+    state.index = index
+  end
+  return index[code]
 end
 
-local function unpack_extra(place, extra)
-  place.deficit, place.reasons, place.quotas = extra[1], {}, {}
-  for i = 1, #extra[2], 2 do
-    place.reasons[#place.reasons + 1] = { reason = extra[2][i], units = extra[2][i + 1] }
-    place.unavailable = place.unavailable + extra[2][i + 1]
+-- Where a place begins in state.flat, or nil when nothing has ever been there.
+local function find(state, code)
+  local flat = state.flat
+  local size = #flat
+  if size > SCAN_MAX then
+    return indexed(state, code)
   end
-  local quotas = extra[3]
-  for i = 1, #quotas, 5 do
-    place.quotas[#place.quotas + 1] =
-      new_quota(quotas[i], quotas[i + 1], quotas[i + 2], quotas[i + 3], quotas[i + 4])
-  end
-end
-
-local function unpack_state(sku, packed)
-  local flat = cmsgpack.unpack(packed)
-  local owed = flat[2]
-  local state = { sku = sku, version = flat[1], backordered = 0, conflict = 0, codes = {}, places = {}, moves = {} }
-  if owed ~= 0 then
-    state.backordered, state.conflict = owed[1], owed[2]
-  end
-  for i = 3, #flat, 5 do
-    local place = stock.new_place(state, flat[i])
-    place.on_hand, place.held, place.committed = flat[i + 1], flat[i + 2], flat[i + 3]
-    if flat[i + 4] ~= 0 then
-      unpack_extra(place, flat[i + 4])
+  for i = FIRST, size, PLACE do
+    if flat[i] == code then
+      return i
     end
   end
-  return state
 end
 
-local function pack_extra(place)
-  if place.deficit == 0 and place.reasons == NONE and place.quotas == NONE then
-    return 0
+local function find_or_make(state, code)
+  local at = find(state, code)
+  if not at then
+    local flat = state.flat
+    at = #flat + 1
+    flat[at], flat[at + ON_HAND], flat[at + HELD], flat[at + COMMITTED], flat[at + EXTRA] = code, 0, 0, 0, 0
+    if state.index then
+      state.index[code] = at
+    end
   end
+  return at
+end
+
+function stock.version(state)
+  return state.flat[1]
+end
+
+-- Backordered and conflict.
+function stock.debts(state)
+  local owed = state.flat[2]
+  if owed == 0 then
+    return 0, 0
+  end
+  return owed[1], owed[2]
+end
+
+function stock.on_hand(state, code)
+  local at = find(state, code)
+  return at and state.flat[at + ON_HAND] or 0
+end
+
+local function unavailable_in(extra)
+  local units = 0
+  if extra ~= 0 then
+    local reasons = extra[2]
+    for i = 2, #reasons, REASON do
+      units = units + reasons[i]
+    end
+  end
+  return units
+end
+
+-- on_hand, unavailable, held and committed at a place; zeros when nothing has ever been there.
+function stock.buckets(state, code)
+  local flat, at = state.flat, find(state, code)
+  if not at then
+    return 0, 0, 0, 0
+  end
+  return flat[at + ON_HAND], unavailable_in(flat[at + EXTRA]), flat[at + HELD], flat[at + COMMITTED]
+end
+
+-- on_hand − unavailable − held − committed; below zero when more is promised than is there.
+local function available_at(flat, at)
+  local units, extra = flat[at + ON_HAND] - flat[at + HELD] - flat[at + COMMITTED], flat[at + EXTRA]
+  return extra == 0 and units or units - unavailable_in(extra)
+end
+
+-- What is available at a place, and its extra for `stock.quotas`; nil when nothing has ever been there.
+function stock.look(state, code)
+  local at = find(state, code)
+  if at then
+    local flat = state.flat
+    return available_at(flat, at), flat[at + EXTRA]
+  end
+end
+
+function stock.units_of_reason(state, code, reason)
+  local _, extra = stock.look(state, code)
+  extra = extra or 0
+  for i = 1, extra ~= 0 and #extra[2] or 0, REASON do
+    if extra[2][i] == reason then
+      return extra[2][i + 1]
+    end
+  end
+  return 0
+end
+
+-- The quotas of a place as { { channel, quota, consumed, spent, floor }, ... }.
+function stock.quotas(extra)
+  local quotas, stored = {}, extra ~= 0 and extra[3] or {}
+  for i = 1, #stored, QUOTA do
+    quotas[#quotas + 1] = { channel = stored[i], quota = stored[i + 1], consumed = stored[i + 2], spent = stored[i + 3],
+      floor = stored[i + 4] }
+  end
+  return quotas
+end
+
+local NO_QUOTA = { quota = 0, consumed = 0, spent = 0, floor = 0 }
+
+-- One channel's quota at a place; zeros when it has none.
+function stock.quota_of(state, code, channel)
+  local _, extra = stock.look(state, code)
+  for _, quota in ipairs(stock.quotas(extra or 0)) do
+    if quota.channel == channel then
+      return quota
+    end
+  end
+  return NO_QUOTA
+end
+
+-- Reasons without units and quotas without anything are not kept, nor places where all is zero.
+local function tidy_extra(extra)
   local reasons, quotas = {}, {}
-  for _, reason in ipairs(place.reasons) do
-    if reason.units ~= 0 then
-      reasons[#reasons + 1] = reason.reason
-      reasons[#reasons + 1] = reason.units
+  for i = 1, #extra[2], REASON do
+    if extra[2][i + 1] ~= 0 then
+      reasons[#reasons + 1], reasons[#reasons + 2] = extra[2][i], extra[2][i + 1]
     end
   end
-  for _, quota in ipairs(place.quotas) do
-    if quota.quota ~= 0 or quota.consumed ~= 0 or quota.floor ~= 0 then
-      local n = #quotas
-      quotas[n + 1], quotas[n + 2], quotas[n + 3] = quota.channel, quota.quota, quota.consumed
-      quotas[n + 4], quotas[n + 5] = quota.spent, quota.floor
+  local stored = extra[3]
+  for i = 1, #stored, QUOTA do
+    if stored[i + 1] ~= 0 or stored[i + 2] ~= 0 or stored[i + 4] ~= 0 then
+      for j = i, i + 4 do
+        quotas[#quotas + 1] = stored[j]
+      end
     end
   end
-  if place.deficit == 0 and #reasons == 0 and #quotas == 0 then
+  if extra[1] == 0 and #reasons == 0 and #quotas == 0 then
     return 0
   end
-  return { place.deficit, reasons, quotas }
+  return { extra[1], reasons, quotas }
+end
+
+local function is_empty(flat, at)
+  return flat[at + EXTRA] == 0 and flat[at + ON_HAND] == 0 and flat[at + HELD] == 0 and flat[at + COMMITTED] == 0
+end
+
+local function tidy(flat)
+  local kept = { flat[1], flat[2] }
+  for at = FIRST, #flat, PLACE do
+    if not is_empty(flat, at) then
+      local n = #kept
+      for i = 0, PLACE - 1 do
+        kept[n + 1 + i] = flat[at + i]
+      end
+    end
+  end
+  return kept
 end
 
 function stock.pack(state)
-  local owed = (state.backordered ~= 0 or state.conflict ~= 0) and { state.backordered, state.conflict } or 0
-  local flat = { state.version, owed }
-  for _, code in ipairs(state.codes) do
-    local place = state.places[code]
-    local extra = pack_extra(place)
-    if extra ~= 0 or place.on_hand ~= 0 or place.held ~= 0 or place.committed ~= 0 then
-      local n = #flat
-      flat[n + 1], flat[n + 2], flat[n + 3] = code, place.on_hand, place.held
-      flat[n + 4], flat[n + 5] = place.committed, extra
-    end
+  local flat, some_empty = state.flat, false
+  local owed = flat[2]
+  if owed ~= 0 and owed[1] == 0 and owed[2] == 0 then
+    flat[2] = 0
   end
-  return cmsgpack.pack(flat)
+  for at = FIRST, #flat, PLACE do
+    if flat[at + EXTRA] ~= 0 then
+      flat[at + EXTRA] = tidy_extra(flat[at + EXTRA])
+    end
+    some_empty = some_empty or is_empty(flat, at)
+  end
+  return cmsgpack.pack(some_empty and tidy(flat) or flat)
 end
 
 -- The skus of these lines, each once.
 function stock.skus_of(lines)
+  local first = lines[1]
+  if first and not lines[2] then
+    return { first.sku }
+  end
   local skus, seen = {}, {}
   for _, line in ipairs(lines) do
     if not seen[line.sku] then
@@ -113,9 +226,9 @@ end
 
 -- Reads these skus into stock.skus, once. Returns the list of those that do not exist; {} when all do.
 function stock.load(skus)
-  local missing, unknown = {}, {}
+  local missing, unknown, known = {}, {}, stock.skus
   for _, sku in ipairs(skus) do
-    if not stock.skus[sku] then
+    if not known[sku] then
       missing[#missing + 1] = sku
     end
   end
@@ -125,7 +238,9 @@ function stock.load(skus)
   local found = redis.call('HMGET', keys.stock, unpack(missing))
   for i, sku in ipairs(missing) do
     if found[i] then
-      stock.skus[sku] = unpack_state(sku, found[i])
+      local flat = cmsgpack.unpack(found[i])
+      assert(type(flat) == 'table', 'a state cannot be read')
+      known[sku] = { sku = sku, flat = flat }
     else
       unknown[#unknown + 1] = sku
     end
@@ -133,42 +248,64 @@ function stock.load(skus)
   return unknown
 end
 
--- The entry of this name in place.reasons or place.quotas; `blank` becomes it when there is none.
-local function entry_of(place, list, field, name, blank)
-  for _, entry in ipairs(place[list]) do
-    if entry[field] == name then
-      return entry
+local function note(state, code, bucket, of, units)
+  local moves = state.moves
+  if not moves then
+    state.moves = { code, bucket, of, units }
+    return
+  end
+  local n = #moves
+  moves[n + 1], moves[n + 2], moves[n + 3], moves[n + 4] = code, bucket, of, units
+end
+
+-- Where the entry of this name begins in a list of reasons or quotas, made when it is not there.
+local function entry_of(list, name, width)
+  for i = 1, #list, width do
+    if list[i] == name then
+      return i
     end
   end
-  place[list] = place[list] == NONE and {} or place[list]
-  table.insert(place[list], blank)
-  return blank
+  local at = #list + 1
+  list[at] = name
+  for i = 1, width - 1 do
+    list[at + i] = 0
+  end
+  return at
 end
 
-function stock.quota_at(place, channel)
-  return entry_of(place, 'quotas', 'channel', channel, new_quota(channel, 0, 0, 0, 0))
-end
+local PLAIN = { on_hand = ON_HAND, held = HELD, committed = COMMITTED }
+local OF_QUOTA = { quota = 1, consumed = 2, spent = 3, floor = 4 }
 
-local QUOTA_BUCKETS = { quota = true, consumed = true, spent = true, floor = true }
+-- Buckets that few places have: the deficit, units by reason, quotas.
+local function move_extra(flat, at, bucket, units, of)
+  local extra = flat[at + EXTRA]
+  if extra == 0 then
+    extra = { 0, {}, {} }
+    flat[at + EXTRA] = extra
+  end
+  if bucket == 'deficit' then
+    extra[1] = extra[1] + units
+  elseif bucket == 'unavailable' then
+    local reason = entry_of(extra[2], of, REASON)
+    extra[2][reason + 1] = extra[2][reason + 1] + units
+  else
+    local counter = entry_of(extra[3], of, QUOTA) + OF_QUOTA[bucket]
+    extra[3][counter] = extra[3][counter] + units
+  end
+end
 
 -- The only way to change a place. `of` is the reason (unavailable) or the channel (quota buckets).
 function stock.move(state, code, bucket, units, of)
   if units == 0 then
     return
   end
-  local place = state.places[code] or stock.new_place(state, code)
-  if QUOTA_BUCKETS[bucket] then
-    local quota = stock.quota_at(place, of)
-    quota[bucket] = quota[bucket] + units
+  local flat, at, offset = state.flat, find_or_make(state, code), PLAIN[bucket]
+  if offset then
+    flat[at + offset] = flat[at + offset] + units
   else
-    place[bucket] = place[bucket] + units
-    if bucket == 'unavailable' then
-      local reason = entry_of(place, 'reasons', 'reason', of, { reason = of, units = 0 })
-      reason.units = reason.units + units
-    end
+    move_extra(flat, at, bucket, units, of)
   end
-  local moves, n = state.moves, #state.moves
-  moves[n + 1], moves[n + 2], moves[n + 3], moves[n + 4] = code, bucket, of or '', units
+  note(state, code, bucket, of or '', units)
 end
 
 -- The only way to change what a sku owes: bucket is backordered or conflict.
@@ -176,24 +313,64 @@ function stock.owe(state, bucket, units)
   if units == 0 then
     return
   end
-  state[bucket] = state[bucket] + units
-  local moves, n = state.moves, #state.moves
-  moves[n + 1], moves[n + 2], moves[n + 3], moves[n + 4] = '', bucket, '', units
+  local flat = state.flat
+  local backordered, conflict = stock.debts(state)
+  if bucket == 'backordered' then
+    flat[2] = { backordered + units, conflict }
+  else
+    flat[2] = { backordered, conflict + units }
+  end
+  note(state, '', bucket, '', units)
 end
 
-function stock.available(place)
-  return place.on_hand - place.unavailable - place.held - place.committed
-end
-
--- Units promised at a place that are not there. place.deficit is what is on record, until `write` settles it.
-function stock.missing(place)
-  return math.max(0, -stock.available(place))
-end
-
+-- Backordered, in conflict, and promised at a place but not there (what of it is on record, `settle` sees to).
 function stock.owed(state)
-  local units = state.backordered + state.conflict
-  for _, place in pairs(state.places) do
-    units = units + stock.missing(place)
+  local flat = state.flat
+  local backordered, conflict = stock.debts(state)
+  local units = backordered + conflict
+  for at = FIRST, #flat, PLACE do
+    local available = available_at(flat, at)
+    if available < 0 then
+      units = units - available
+    end
   end
   return units
+end
+
+local function sound_extra(extra)
+  for i = 2, #extra[2], REASON do
+    assert(extra[2][i] >= 0, 'a bucket fell below zero')
+  end
+  local quotas = extra[3]
+  for i = 1, #quotas, QUOTA do
+    assert(quotas[i + 2] >= quotas[i + 3] and quotas[i + 3] >= 0, 'a quota consumed less than nothing')
+  end
+end
+
+-- Books what is promised and not there as each place's deficit, and checks every number. Only a fact of the physical
+-- world (`allowed`) may leave a deficit; if anything else would, units were sold twice: the script stops before it
+-- wrote anything.
+function stock.settle(state, allowed)
+  local flat = state.flat
+  for at = FIRST, #flat, PLACE do
+    local on_hand, extra, gap = flat[at + ON_HAND], flat[at + EXTRA], math.max(0, -available_at(flat, at))
+    local deficit = extra ~= 0 and extra[1] or 0
+    if gap ~= deficit then
+      assert(gap < deficit or allowed, 'units were promised twice')
+      stock.move(state, flat[at], 'deficit', gap - deficit)
+    end
+    assert(flat[at + HELD] >= 0 and flat[at + COMMITTED] >= 0, 'a bucket fell below zero')
+    assert(on_hand <= stock.PLACE_MAX and on_hand >= -stock.PLACE_MAX, 'on_hand is out of range')
+    if flat[at + EXTRA] ~= 0 then
+      sound_extra(flat[at + EXTRA])
+    end
+  end
+  local backordered, conflict = stock.debts(state)
+  assert(backordered >= 0 and conflict >= 0, 'a debt fell below zero')
+end
+
+-- Raises the version by one and returns it.
+function stock.next_version(state)
+  state.flat[1] = state.flat[1] + 1
+  return state.flat[1]
 end

@@ -5,28 +5,6 @@
 -- Lua cannot pass more than some 8,000 values to a call; even, because fields come in pairs.
 local UNPACK_MAX = 4000
 
-local function sound_place(place)
-  assert(place.held >= 0 and place.committed >= 0 and place.unavailable >= 0, 'a bucket fell below zero')
-  assert(place.on_hand <= stock.PLACE_MAX and place.on_hand >= -stock.PLACE_MAX, 'on_hand is out of range')
-  for _, quota in ipairs(place.quotas) do
-    assert(quota.consumed >= quota.spent and quota.spent >= 0, 'a quota consumed less than nothing')
-  end
-end
-
--- Books what is promised and not there as the place's deficit. Only a fact of the physical world (`allowed`) may
--- leave one; if anything else would, units were sold twice, and the script stops before it wrote anything.
-local function settle_deficits(state, allowed)
-  for _, code in ipairs(state.codes) do
-    local place = state.places[code]
-    local gap = stock.missing(place)
-    if gap ~= place.deficit then
-      assert(gap < place.deficit or allowed, 'units were promised twice')
-      stock.move(state, code, 'deficit', gap - place.deficit)
-    end
-    sound_place(place)
-  end
-end
-
 local FREES = { on_hand = 1, held = -1, committed = -1, unavailable = -1 }
 
 local function got_units(state)
@@ -45,26 +23,24 @@ local function got_units(state)
   return false
 end
 
--- Raises the version of every changed sku by one and returns what the ledger, the answer and the store need of them.
+-- Settles every changed sku, raises its version by one and returns what the ledger, the answer and the store need.
 function write.seal(deficit_allowed)
-  local changes, versions, fields, servable = {}, {}, {}, {}
-  local skus = {}
+  local changes, versions, fields, servable, skus = {}, {}, {}, {}, {}
   for sku, state in pairs(stock.skus) do
-    if #state.moves > 0 then
+    if state.moves then
       skus[#skus + 1] = sku
     end
   end
-  table.sort(skus)
-  for _, sku in ipairs(skus) do
+  if skus[2] then
+    table.sort(skus)
+  end
+  for i, sku in ipairs(skus) do
     local state = stock.skus[sku]
-    settle_deficits(state, deficit_allowed)
-    assert(state.backordered >= 0 and state.conflict >= 0, 'a debt fell below zero')
-    state.version = state.version + 1
-    changes[#changes + 1] = { sku, state.version, state.moves }
-    versions[#versions + 1] = { sku, state.version }
-    fields[#fields + 1] = sku
-    fields[#fields + 1] = stock.pack(state)
-    if state.backordered > 0 and got_units(state) then
+    stock.settle(state, deficit_allowed)
+    local version = stock.next_version(state)
+    changes[i], versions[i] = { sku, version, state.moves }, { sku, version }
+    fields[2 * i - 1], fields[2 * i] = sku, stock.pack(state)
+    if stock.debts(state) > 0 and got_units(state) then
       servable[#servable + 1] = sku
     end
   end

@@ -1,12 +1,13 @@
-# make demo | test | check | bench | clean          ARGS="…" is passed on: make test ARGS="-k replay -x"
+# make demo | test | check | bench | load | clean          ARGS="…" is passed on: make test ARGS="-k replay -x"
 # Needs Python 3.11 or newer with pip; everything else goes into .venv.
 
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
+LOAD_STAMP := .venv/.installed-load
 
-.PHONY: demo test check bench clean install
+.PHONY: demo test check bench load clean install
 .DEFAULT_GOAL := test
 
 install: $(STAMP)
@@ -29,7 +30,14 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 
 bench: $(STAMP)
-	$(BIN)/python -m loadtests.bench $(ARGS)
+	$(BIN)/allot bench $(ARGS)
+
+$(LOAD_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[load]'
+	touch $@
+
+load: $(LOAD_STAMP)
+	$(BIN)/python -m loadtests.run $(ARGS)
 
 clean:
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

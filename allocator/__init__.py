@@ -4,7 +4,7 @@ The allocator: decides who gets which unit, atomically, on Valkey or Redis.
 Other rooms import from here only. `lua/` holds the verbs, `README.md` the keys, the outcomes and the decisions.
 """
 
-from . import errors
+from . import census, errors
 from .client import Unsafe, UnsafeServer, make_client, refuse_unsafe
 from .config import Channel, ChannelLocation, Config, ConfigChange, Location, Rule, SkuConfig
 from .core import Allocator
@@ -39,9 +39,11 @@ from .model import (
     ShipTo,
     Sku,
     StockLine,
+    Take,
     Units,
 )
 from .pipe import Pipe
+from .ranking import Reason, reasons
 from .records import SkuState
 from .runner import Retries
 
@@ -76,6 +78,7 @@ __all__ = [
     "OrderRequest",
     "Pipe",
     "Placed",
+    "Reason",
     "Released",
     "Retries",
     "ReturnLine",
@@ -88,10 +91,13 @@ __all__ = [
     "SkuConfig",
     "SkuState",
     "StockLine",
+    "Take",
     "Units",
     "Unsafe",
     "UnsafeServer",
+    "census",
     "errors",
     "make_client",
+    "reasons",
     "refuse_unsafe",
 ]

@@ -16,8 +16,29 @@ LocationKind = Literal["warehouse", "store", "third_party", "supplier"]
 ChannelKind = Literal["shop", "marketplace", "pos"]
 RuleKind = Literal["safety_stock", "buffer", "cutoff", "max_published"]
 
+LowersAt = Literal["order", "payment"]
+
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 Rank = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Name = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z", description="For people.")]
+Label = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+UnitName = Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
+Area = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1, max_length=129, pattern=r"^[^\x00-\x1f\x7f]+\Z", description='"country" or "country/region".'
+    ),
+]
+CutOff = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?\Z", description="HH:MM, local time; '' means none.", max_length=5
+    ),
+]
+Gtin = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^([0-9]{8}|[0-9]{12,14})?\Z", description="8, 12, 13 or 14 digits, or ''.", max_length=14),
+]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -28,19 +49,24 @@ class Location(_Strict, frozen=True):
     """
     A place where units lie.
 
-    `priority` 1 is the most preferred. `costs` are per delivery zone, in integer minor units of one currency.
+    `priority` 1 is the most preferred. `costs` are per delivery zone, in integer minor units of one currency. An order
+    after the `cut_off` (local time of `time_zone`, an IANA name) leaves on the next day; `daily_orders` is how many
+    orders can leave on one.
     """
 
     code: Code
     kind: LocationKind = "warehouse"
-    name: str = ""
+    name: Name = ""
     active: bool = True
     priority: Rank = 100
-    country: str = ""
-    region: str = ""
+    country: Label = ""
+    region: Label = ""
     latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
-    costs: dict[str, Count] = {}
+    costs: dict[Label, Count] = {}
+    daily_orders: Count | None = None
+    cut_off: CutOff = ""
+    time_zone: Label = ""
 
 
 class ChannelLocation(_Strict, frozen=True):
@@ -56,12 +82,13 @@ class Channel(_Strict, frozen=True):
 
     rank: 1 is covered first. overflow: what lies beyond its quota. split_limit: most locations one order may be
     served from. routing: names of rankings, the first that does not tie decides. same_region_only: only
-    locations in the ship-to's region (a hard constraint; a firm order relaxes it).
+    locations in the ship-to's region (a hard constraint; a firm order relaxes it). lowers_at: when the channel's own
+    stock number goes down, at the order or at its payment.
     """
 
     code: Code
     kind: ChannelKind = "shop"
-    name: str = ""
+    name: Name = ""
     rank: Rank = 100
     demand: Demand = "promise"
     overflow: Overflow = "shared"
@@ -69,13 +96,19 @@ class Channel(_Strict, frozen=True):
     locations: list[ChannelLocation] = []
     routing: tuple[str, ...] = ("channel_rank",)
     same_region_only: bool = False
+    lowers_at: LowersAt = "order"
 
 
 class SkuConfig(_Strict, frozen=True):
-    """A sku the seller has."""
+    """A sku the seller has, counted in whole 1/scale of `unit`: kg with scale 1,000 means whole grams."""
 
     sku: Sku
-    category: str = ""
+    name: Name = ""
+    category: Label = ""
+    unit: UnitName = "piece"
+    scale: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    gtin: Gtin = ""
+    attributes: dict[Label, Name] = {}
 
 
 class Rule(_Strict, frozen=True):
@@ -89,7 +122,7 @@ class Rule(_Strict, frozen=True):
 
     kind: RuleKind
     sku: str = ""
-    category: str = ""
+    category: Label = ""
     location: str = ""
     channel: str = ""
     units: Count = 0
@@ -103,4 +136,18 @@ class Config(_Strict, frozen=True):
     channels: list[Channel] = []
     skus: list[SkuConfig] = []
     rules: list[Rule] = []
-    zones: dict[str, str] = {}
+    zones: dict[Area, Label] = {}
+
+
+class ConfigChange(msgspec.Struct, frozen=True):
+    """
+    One change of the compiled config: the fields to set and to remove, and the skus that must exist from then on.
+
+    Made against version `base`, in force as `version` (greater). At most 1,000 fields in all, and 1,000 skus.
+    """
+
+    base: int
+    version: int
+    fields: dict[str, bytes] = {}
+    removed: list[str] = []
+    skus: list[str] = []

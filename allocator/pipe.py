@@ -9,6 +9,8 @@ one batch, so that the server works on one while this process reads the answers 
 import asyncio
 import math
 from collections import deque
+from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import hiredis
@@ -29,6 +31,8 @@ BATCHES_MAX = 2
 
 Call = tuple[Script, list[str], list[Any]]
 Waiting = tuple[Call, asyncio.Future[Any]]
+Watch = Callable[[list[str], float], None]
+"""Hears of each batch: the verbs of its calls, and the seconds until all of them were answered."""
 
 
 def _is_unknown_function(reply: Any) -> bool:
@@ -59,8 +63,9 @@ def _library_name(entry: Any) -> str:
 class Pipe:
     """Runs scripts on one server, batch by batch. Each call is sent once; a lost connection means unknown."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, watch: Watch | None = None) -> None:
         self.client = client
+        self._watch = watch
         self._waiting: deque[Waiting] = deque()
         self._pumps: set[asyncio.Task[None]] = set()
 
@@ -97,10 +102,13 @@ class Pipe:
         return batch
 
     async def _send(self, batch: list[Waiting]) -> None:
+        started = perf_counter()
         try:
             replies = await self._execute([call for call, _ in batch])
         except Exception as error:  # noqa: BLE001 - whatever broke the batch is every caller's answer
             replies = [error] * len(batch)
+        if self._watch:
+            self._watch([script.name for (script, _, _), _ in batch], perf_counter() - started)
         for (_, answer), reply in zip(batch, replies, strict=True):
             if answer.done():
                 continue

@@ -36,6 +36,21 @@ class Wish(NamedTuple):
     zone: str
 
 
+class Reason(NamedTuple):
+    """
+    Why a location stands where it does among a channel's candidates, or not among them.
+
+    removed: '' for a candidate, else not_listed (the channel does not sell from it), inactive, other_region (the
+    channel delivers within a region only) or beyond_limit (there are CANDIDATES_MAX better ones). values: what each
+    ranking says, lower is better, None for what is not known. tie: candidates of the same number are equally good.
+    """
+
+    location: str
+    removed: str
+    values: dict[str, int | None]
+    tie: int | None
+
+
 Ranking = Callable[[Spot, Wish], int]
 
 
@@ -98,6 +113,40 @@ def distance_km(latitude: float, longitude: float, other_latitude: float, other_
     return round(2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(chord))))
 
 
+def reasons(config: Config, channel: str, ship_to: ShipTo, prefer: Sequence[str] = (), *, relax: bool) -> list[Reason]:
+    """Say of every location of the seller why it is where in the ranking: candidates first, as `rank` has them."""
+    ranker, entry = Ranker(config), next((row for row in config.channels if row.code == channel), None)
+    if entry is None:
+        return []
+    wish = ranker.wish(ship_to, prefer)
+    positions = {shelf.code: position for position, shelf in reversed(list(enumerate(entry.locations)))}
+    ties = {candidate.location: candidate.tie for candidate in ranker.rank(channel, ship_to, prefer, relax=relax)}
+    places = {location.code: location for location in config.locations}
+    names = [*(["preferred"] if prefer else []), *entry.routing]
+
+    def reason(code: str) -> Reason:
+        if code not in positions:
+            return Reason(code, "not_listed", {}, None)
+        spot = Spot(places[code], positions[code])
+        values = {name: _known(RANKINGS[name](spot, wish)) for name in names}
+        return Reason(code, "" if code in ties else _removal(entry, spot, ship_to, relax=relax), values, ties.get(code))
+
+    rest = sorted(places.keys() - ties.keys(), key=lambda code: (positions.get(code, LAST), code))
+    return [reason(code) for code in (*ties, *rest)]
+
+
+def _known(value: int) -> int | None:
+    return None if value == LAST else value
+
+
+def _removal(channel: Channel, spot: Spot, ship_to: ShipTo, *, relax: bool) -> str:
+    if not spot.location.active:
+        return "inactive"
+    if channel.same_region_only and not relax and not same_region(spot.location, ship_to):
+        return "other_region"
+    return "beyond_limit"
+
+
 class Ranker:
     """Ranks the locations of every channel of one config; made once per config version, then only read."""
 
@@ -119,7 +168,11 @@ class Ranker:
             return ()
         if route.always is not None and not prefer:
             return route.always
-        return route.rank(Wish(ship_to, prefer, self._zone(ship_to)), relax=relax)
+        return route.rank(self.wish(ship_to, prefer), relax=relax)
+
+    def wish(self, ship_to: ShipTo, prefer: Sequence[str]) -> Wish:
+        """What an order says about its route, with its zone."""
+        return Wish(ship_to, prefer, self._zone(ship_to))
 
     def _zone(self, ship_to: ShipTo) -> str:
         """The zone of the ship-to's region, else of its country."""

@@ -5,18 +5,20 @@ No command is long, so no caller waits; in return the parts are of slightly diff
 `position` tells whether any did.
 """
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Collection
+from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
 
+from .config import ConfigChange
 from .keys import SellerKeys
 from .model import Hold
 from .records import (
     UNREADABLE,
     Entry,
     OrderRecord,
+    Place,
     Remembered,
     SkuState,
     decode_answer,
@@ -131,3 +133,76 @@ class _Reader:
 
     async def _entries(self, name: str, start: str) -> Any:
         return await self.client.xrange(name, start, "+", self.chunk)
+
+
+async def is_in_force(client: Redis, seller: str, change: ConfigChange) -> bool:
+    """Whether the compiled config in force is this change's version and has exactly its fields."""
+    [config, owner] = SellerKeys(seller).named("config", "seller")
+    names = [*change.fields, *change.removed]
+    expected = [*change.fields.values(), *(None for _ in change.removed)]
+    async with client.pipeline(transaction=True) as pipe:
+        # Without a field to ask for, any one will do: nothing is expected of it.
+        pipe.hmget(config, names or [""])
+        pipe.hget(owner, "config")
+        found, version = await pipe.execute()
+    return bool(version == str(change.version).encode() and (not names or found == expected))
+
+
+async def find_dependents(
+    client: Redis, seller: str, *, locations: Collection[str] = (), channels: Collection[str] = (), chunk: int = 200
+) -> dict[tuple[str, str], str]:
+    """
+    What still depends on places: ("location" or "channel", code) -> the first thing found, in words.
+
+    A location is needed for units or quotas there, a channel for quotas, open holds and orders that are not done.
+    """
+    found: dict[tuple[str, str], str] = {}
+    reader = _Dependents(client, SellerKeys(seller), chunk)
+    wanted = {*(("location", code) for code in locations), *(("channel", code) for code in channels)}
+    for walk in (reader.stock, reader.holds, reader.orders):
+        async for place, why in walk():
+            if place in wanted:
+                found.setdefault(place, why)
+            if len(found) == len(wanted):
+                return found
+    return found
+
+
+class _Dependents(NamedTuple):
+    """Walks a seller's stock, holds and orders, and says of each which places it needs."""
+
+    client: Redis
+    keys: SellerKeys
+    chunk: int
+
+    async def stock(self) -> AsyncIterator[tuple[tuple[str, str], str]]:
+        async for sku, packed in self.records("stock"):
+            for location, place in decode_state(packed).places.items():
+                if is_used(place):
+                    yield ("location", location), f"has units or quotas of {sku}"
+                for channel, quota in place.quotas.items():
+                    if quota.quota or quota.consumed != quota.spent:
+                        yield ("channel", channel), f"has a quota of {sku} at {location}"
+
+    async def holds(self) -> AsyncIterator[tuple[tuple[str, str], str]]:
+        async for id, packed in self.records("holds"):
+            hold = decode_hold(id, packed)
+            if hold.state == "open":
+                yield ("channel", hold.channel), f"has the open hold {id}"
+
+    async def orders(self) -> AsyncIterator[tuple[tuple[str, str], str]]:
+        async for id, packed in self.records("orders"):
+            order = decode_order(packed).order
+            if any(line.committed or line.backordered or line.conflict for line in order.lines):
+                yield ("channel", order.channel), f"has the open order {id}"
+
+    async def records(self, key: str) -> AsyncIterator[tuple[str, bytes]]:
+        [name] = self.keys.named(key)
+        async for field, packed in self.client.hscan_iter(name, count=self.chunk):
+            yield field.decode(), packed
+
+
+def is_used(place: Place) -> bool:
+    """Whether there are units or quotas of a sku at a place."""
+    units = place.on_hand or place.held or place.committed or place.deficit or place.unavailable
+    return bool(units) or any(quota.quota or quota.consumed != quota.spent for quota in place.quotas.values())

@@ -8,10 +8,11 @@ of each sku, of its category, and the base sheet. Every value has the same bytes
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from .config import Channel, Config, Location, Rule
+from .config import Channel, Config, Location, Rule, SkuConfig
 from .errors import Invalid
 from .ranking import RANKINGS
 
@@ -113,7 +114,7 @@ def _value(rule: Rule) -> int | tuple[int, int]:
 # --- what a config must keep -----------------------------------------------------------------------------------
 
 
-class _Known(NamedTuple):
+class Known(NamedTuple):
     """The codes that the rest of the document may name."""
 
     locations: Collection[str]
@@ -128,30 +129,57 @@ def check(config: Config) -> None:
 
     facts: where (a path such as rules[3].location), value, and `allowed` where the choice is short.
     """
-    known = _Known(
+    known = Known(
         locations=_once("locations", "code", [location.code for location in config.locations]),
         channels=_once("channels", "code", [channel.code for channel in config.channels]),
         skus=_once("skus", "sku", [sku.sku for sku in config.skus]),
         zones=set(config.zones.values()),
     )
     for position, location in enumerate(config.locations):
-        _check_location(f"locations[{position}]", location, known)
+        check_location(f"locations[{position}]", location, known)
     for position, channel in enumerate(config.channels):
-        _check_channel(f"channels[{position}]", channel, known)
+        check_channel(f"channels[{position}]", channel, known)
+    for position, sku in enumerate(config.skus):
+        check_sku(f"skus[{position}]", sku)
     for position, rule in enumerate(config.rules):
-        _check_rule(f"rules[{position}]", rule, known)
+        check_rule(f"rules[{position}]", rule, known)
     _check_scopes(config.rules)
 
 
-def _check_location(where: str, location: Location, known: _Known) -> None:
+def check_location(where: str, location: Location, known: Known) -> None:
+    """Raise Invalid for what contradicts itself in a location, or names what is not known."""
     if (location.latitude is None) != (location.longitude is None):
         _refuse(f"{where}.latitude", location.latitude, "latitude and longitude belong together")
     for zone in location.costs:
         if zone not in known.zones:
             _refuse(f"{where}.costs", zone, f"no zone leads to {zone!r}", known.zones)
+    if location.cut_off and not location.time_zone:
+        _refuse(f"{where}.time_zone", "", "a cut-off is local time, so it needs a time zone")
+    if location.time_zone and not _is_time_zone(location.time_zone):
+        _refuse(f"{where}.time_zone", location.time_zone, f"no such time zone: {location.time_zone!r}")
 
 
-def _check_channel(where: str, channel: Channel, known: _Known) -> None:
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (LookupError, ValueError, OSError):  # unknown, a path, a folder of zones
+        return False
+    return True
+
+
+def check_sku(where: str, sku: SkuConfig) -> None:
+    """Raise Invalid for a GTIN whose check digit is wrong."""
+    if sku.gtin and not _is_gtin(sku.gtin):
+        _refuse(f"{where}.gtin", sku.gtin, f"the check digit of {sku.gtin} is wrong")
+
+
+def _is_gtin(digits: str) -> bool:
+    """Digits count 1 and 3 in turn from the right, and their sum is a multiple of 10."""
+    return sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(digits))) % 10 == 0
+
+
+def check_channel(where: str, channel: Channel, known: Known) -> None:
+    """Raise Invalid for a channel that names what is not known, or one location twice."""
     _once(f"{where}.locations", "code", [shelf.code for shelf in channel.locations])
     for position, shelf in enumerate(channel.locations):
         if shelf.code not in known.locations:
@@ -161,7 +189,8 @@ def _check_channel(where: str, channel: Channel, known: _Known) -> None:
             _unknown(f"{where}.routing[{position}]", "ranking", name, RANKINGS)
 
 
-def _check_rule(where: str, rule: Rule, known: _Known) -> None:
+def check_rule(where: str, rule: Rule, known: Known) -> None:
+    """Raise Invalid for a rule whose scope or value does not fit its kind, or that names what is not known."""
     _check_scope(where, rule)
     if rule.percent_bp and rule.kind != "buffer":
         _refuse(f"{where}.percent_bp", rule.percent_bp, f"only a buffer has a percentage, {rule.kind} has units")

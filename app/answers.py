@@ -17,17 +17,38 @@ class Alive(msgspec.Struct, frozen=True):
     alive: bool = True
 
 
-class Ready(msgspec.Struct, frozen=True):
+class SellerStanding(msgspec.Struct, frozen=True):
+    """
+    Where a seller's data stand: the data set, and the version of its config that is in force in the store.
+
+    config_remembered is the one the database has as active, config_staged one that is half done there.
+    """
+
+    seller: str
+    epoch: str
+    config_in_force: int
+    config_remembered: int
+    config_staged: int | None
+    ledger_entries: int
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """
     Whether orders can be taken, and what is wrong where it is not `ok`.
 
-    Only the store decides: without the database orders go on, and under a paused clock holds do not expire.
+    Only the store and a stop that has begun (draining) decide: without the database orders go on, under a paused clock
+    holds do not expire. `sellers` has something with `?verbose=true` only.
     """
 
     ready: bool
     store: str
     database: str
+    migrations: str
+    config: str
     clock: str
+    jobs: str
+    draining: bool = False
+    sellers: list[SellerStanding] = []
 
 
 class Explanation(msgspec.Struct, frozen=True):

@@ -7,8 +7,14 @@ from typing import Annotated
 
 import typer
 
-ELSEWHERE = ("replay", "demo")
+ELSEWHERE = ("replay", "demo", "bench")
 """Commands that are functions in a module of the same name; only whoever does not serve waits for their imports."""
+
+GROUPS = {"keys": "keys_command", "sellers": "sellers_command"}
+"""Commands with commands of their own, and the module of each."""
+
+TABLES = {"import": "import_table", "export": "export_table"}
+"""Commands whose names are words of Python, and their functions."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -37,7 +43,14 @@ def serve(
 
 def main() -> None:
     """What the command `allot` runs."""
-    if sys.argv[1:2] != ["serve"]:
+    word = next(iter(sys.argv[1:]), "")
+    for name, module in GROUPS.items():
+        # These import most of the service: only whoever names one, or asks what there is, waits for that.
+        if word in {name, "", "--help"}:
+            app.add_typer(getattr(import_module(f"app.{module}"), name), name=name)
+    if word != "serve" and word not in GROUPS:
         for name in ELSEWHERE:
             app.command(name)(getattr(import_module(f"app.{name}"), name))
+        for name, function in TABLES.items():
+            app.command(name)(getattr(import_module("app.exchange.command"), function))
     app()

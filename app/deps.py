@@ -1,52 +1,69 @@
 """
 What endpoints are handed: the service's state, and who asks.
 
-Every route of an `APIRouter(route_class=Guarded)` is denied without a good key, whatever its endpoint does.
+Every route of an `APIRouter(route_class=Guarded)` is denied without a good key whose role has the route's scope,
+whatever its endpoint does.
 """
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from allocator import Allocator
+from allocator import Allocator, Pipe
 
-from .errors import KeysUnknown, OpKeyMissing, Unfit
-from .security import Keys
+from .audit import Audit
+from .errors import (
+    BeyondOwnRights,
+    KeysUnknown,
+    NoKey,
+    OpKeyMissing,
+    OutsideLimits,
+    RateLimited,
+    RequestRefused,
+    ScopeMissing,
+    Unfit,
+)
+from .limits import spend
+from .metrics import Metrics
+from .narrowing import narrowed
+from .rights import SCOPES, Caller
+from .security import Keys, Known
 from .settings import Settings
 from .store.database import Database
 
 OP_KEY: Final = "Idempotency-Key"
 OP_KEY_MAX: Final = 128
 
+X_SCOPE: Final = "x-scope"
+"""Where a route's documentation has the scope it needs."""
+
+DENIALS: Final = (NoKey, ScopeMissing, OutsideLimits, BeyondOwnRights, RateLimited)
+"""Refusals that are audited."""
+
 
 @dataclass
 class State:
-    """What lives as long as the service; `clock_jumps_ms` has the sellers whose clock is paused."""
+    """
+    What lives as long as the service.
+
+    `clock_jumps_ms` has the sellers whose clock is paused, `jobs_failing` what each failing job said last.
+    `epoch` is the data set's, for sellers made meanwhile.
+    """
 
     settings: Settings
     database: Database
     keys: Keys
     allocators: dict[str, Allocator]
+    pipe: Pipe
+    epoch: str
+    audit: Audit = field(default_factory=Audit)
     clock_jumps_ms: dict[str, int] = field(default_factory=dict)
-
-
-class Caller(NamedTuple):
-    """Who asks. The seller comes from the key and from nowhere else."""
-
-    seller: str
-    actor: str
-    allocator: Allocator
-
-    async def channels(self) -> list[str]:
-        """Every channel of the seller. Raises NotReady, Unanswered."""
-        if not self.allocator.config.channels:
-            # No shop is without channels for long; more likely the store could not be read yet.
-            await self.allocator.reload()
-        return [channel.code for channel in self.allocator.config.channels]
+    metrics: Metrics = field(default_factory=Metrics)
+    jobs_failing: dict[str, str] = field(default_factory=dict)
 
 
 def state_of(request: Request) -> State:
@@ -74,24 +91,36 @@ def op_key(request: Request) -> str:
 
 class Guarded(APIRoute):
     """
-    A route that asks for a good key before it does anything else.
+    A route that asks for a good key with the right scope before it does anything else.
 
     Its endpoint takes the request and nothing more: FastAPI's way of filling parameters costs 20 µs, and `edge` reads
     paths, queries and bodies in one tenth of that.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The endpoint behind the check. An endpoint with other parameters fails here, when the service starts."""
-        endpoint = self.endpoint
+        """The endpoint behind the check. One without a scope or with other parameters fails when the service starts."""
+        endpoint, needed = self.endpoint, _scope_of(self)
         if len(signature(endpoint).parameters) != 1:
             raise TypeError(f"{endpoint.__name__} must take the request alone")
 
         async def guarded(request: Request) -> Response:
-            request.scope["allot.caller"] = await _admit(request)
-            answer: Response = await endpoint(request)
-            return answer
+            try:
+                known = await _admit(request, needed)
+                answer: Response = await endpoint(request)
+                return answer if known is None else _finish(request, answer, known, needed)
+            except DENIALS as error:
+                _note_denial(request, error)
+                raise
 
         return guarded
+
+
+def _scope_of(route: APIRoute) -> str:
+    needed = (route.openapi_extra or {}).get(X_SCOPE)
+    if needed not in SCOPES:
+        message = f'{route.endpoint.__name__} needs **documented(..., scope="..."), one of: {", ".join(SCOPES)}'
+        raise TypeError(message)
+    return cast(str, needed)
 
 
 def guarded_router(prefix: str, tag: str) -> APIRouter:
@@ -104,11 +133,63 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
-async def _admit(request: Request) -> Caller:
-    state = state_of(request)
-    header = request.headers.get("authorization")
-    key = state.keys.recall(header) or await state.keys.verify(header)
+async def _admit(request: Request, needed: str) -> Known | None:
+    """Let the caller in. Returns what the answer must know of the key, None if nothing, as mostly."""
+    scope, state = request.scope, state_of(request)
+    header = _authorization(scope)
+    known = state.keys.recall(header) or await state.keys.verify(header, _address(scope))
+    scope["allot.caller"] = caller = known.caller or _caller(state, known)
+    if known.bucket is not None:
+        scope["allot.headers"] = spend(known.bucket)
+    if needed not in caller.scopes:
+        raise ScopeMissing(_lacks(known, needed), where=f"scope {needed}")
+    if known.bucket is None and caller.limits is None:
+        return None
+    scope["allot.writes"] = not needed.endswith(":read")
+    return known
+
+
+def _authorization(scope: Any) -> bytes | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return cast(bytes, value)
+    return None
+
+
+def _address(scope: Any) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def _caller(state: State, known: Known) -> Caller:
+    key = known.facts
     allocator = state.allocators.get(key.seller)
     if allocator is None:
-        raise KeysUnknown(f"the seller {key.seller} was made after this service started")
-    return Caller(key.seller, f"key:{key.id}", allocator)
+        raise KeysUnknown(f"the seller {key.seller} is not open yet; new sellers are within seconds")
+    limits = known.limits if known.limits.are_set else None
+    known.caller = Caller(key.seller, f"key:{key.id}", allocator, key.id, key.role, known.scopes, limits)
+    return known.caller
+
+
+def _lacks(known: Known, needed: str) -> str:
+    role = known.facts.role
+    why = "keys with limits do not have it" if known.limits.are_set else f"the role {role} does not have it"
+    return f"this needs the scope {needed}, to {SCOPES[needed]}: {why}"
+
+
+def _finish(request: Request, answer: Response, known: Known, needed: str) -> Response:
+    """What the answer to a limited key has more, or less."""
+    if known.bucket is not None:
+        answer.headers.update(request.scope["allot.headers"])
+    if needed == "stock:read" and known.caller and known.caller.limits is not None:
+        return narrowed(answer, known.caller)
+    return answer
+
+
+def _note_denial(request: Request, error: RequestRefused) -> None:
+    caller: Caller | None = request.scope.get("allot.caller")
+    audit = state_of(request).audit
+    if caller is None:
+        audit.refused(request, error)
+    else:
+        audit.refused(request, error, seller=caller.seller, actor=caller.actor)

@@ -15,6 +15,8 @@ from msgspec.inspect import ListType, LiteralType, StructType, Type, UnionType, 
 from starlette.types import Scope
 
 from .errors import Malformed, RequestRefused, Unfit
+from .reach import Reach
+from .rights import Caller, refuse_outside
 
 T = TypeVar("T")
 
@@ -32,17 +34,21 @@ class Body(Generic[T]):
     def __init__(self, type: type[T], *, optional: bool = False) -> None:
         self.type = type
         self.optional = optional
+        self.reach = Reach(type)
         self._decode = msgspec.json.Decoder(type).decode
 
     async def __call__(self, request: Request) -> T:
-        """The body. Raises Malformed, Unfit, BodyTooLarge."""
+        """The body. Raises Malformed, Unfit, BodyTooLarge, OutsideLimits."""
         raw = await request.body()
         try:
-            return self._decode(raw or b"{}" if self.optional else raw)
+            asked = self._decode(raw or b"{}" if self.optional else raw)
         except msgspec.ValidationError as error:
             raise unfit(error, "body", self.type) from error
         except ValueError as error:
             raise Malformed(f"the body is not JSON: {error}", where="body") from error
+        if self.reach:
+            keep_limits(request, self.reach, asked, "body")
+        return asked
 
 
 class Path(Generic[T]):
@@ -50,13 +56,17 @@ class Path(Generic[T]):
 
     def __init__(self, type: type[T]) -> None:
         self.type = type
+        self.reach = Reach(type)
 
     def __call__(self, request: Request) -> T:
-        """The variables. Raises Unfit."""
+        """The variables. Raises Unfit, OutsideLimits."""
         try:
-            return msgspec.convert(path_names(request.scope), self.type)
+            asked = msgspec.convert(path_names(request.scope), self.type)
         except msgspec.ValidationError as error:
             raise unfit(error, "path", self.type) from error
+        if self.reach:
+            keep_limits(request, self.reach, asked, "path")
+        return asked
 
 
 class Query(Generic[T]):
@@ -64,16 +74,27 @@ class Query(Generic[T]):
 
     def __init__(self, type: type[T]) -> None:
         self.type = type
+        self.reach = Reach(type)
         self._lists = {name for name, hint in get_type_hints(type).items() if _is_list(hint)}
 
     def __call__(self, request: Request) -> T:
-        """The query. Raises Unfit."""
+        """The query. Raises Unfit, OutsideLimits."""
         given = request.query_params
         said = {name: given.getlist(name) if name in self._lists else given[name] for name in given}
         try:
-            return msgspec.convert(said, self.type, strict=False)
+            asked = msgspec.convert(said, self.type, strict=False)
         except msgspec.ValidationError as error:
             raise unfit(error, "query", self.type) from error
+        if self.reach:
+            keep_limits(request, self.reach, asked, "query")
+        return asked
+
+
+def keep_limits(request: Request, reach: Reach, asked: Any, part: str) -> None:
+    """Hold what this part of a request names against the limits of the key. Raises OutsideLimits."""
+    caller: Caller | None = request.scope.get("allot.caller")
+    if caller is not None and caller.limits is not None:
+        refuse_outside(caller.limits, reach.named(asked), part=part, writes=request.scope["allot.writes"])
 
 
 def keep_slashes(scope: Scope) -> None:

@@ -3,9 +3,20 @@ What the service itself refuses, before or beside the allocator.
 
     RequestRefused
     ├── NoKey             no API key, or one that is not good
+    ├── ScopeMissing      the key's role may not do this
+    ├── OutsideLimits     the key is limited to other channels or locations
+    ├── BeyondOwnRights   a key may not give or touch more rights than it has
+    ├── KeyUnknown        the seller has no such key
+    ├── RotationUnderWay  two keys of this rotation are valid already
+    ├── RateLimited       too many requests
     ├── OpKeyMissing      a change without an Idempotency-Key
     ├── Malformed         the body is not JSON
     ├── Unfit             JSON, a path or a query of another form than documented
+    ├── TooManyStreams    the process has as many streams of events as it may have
+    ├── WebhookUnknown    the seller has no such webhook
+    ├── DeliveryUnknown   the seller has no such delivery of a webhook
+    ├── WebhookDisabled   nothing is sent to a webhook that is disabled
+    ├── TooManyWebhooks   the seller has as many webhooks as he may have
     └── BodyTooLarge      more bytes than the service reads
     KeysUnknown           the database that knows the keys does not answer
 
@@ -28,6 +39,34 @@ class NoKey(RequestRefused):
     """A good API key is needed."""
 
 
+class ScopeMissing(RequestRefused):
+    """The key's role may not do this."""
+
+
+class OutsideLimits(RequestRefused):
+    """The key is limited to other channels or locations."""
+
+
+class BeyondOwnRights(RequestRefused):
+    """A key may neither give nor touch more rights than it has itself."""
+
+
+class KeyUnknown(RequestRefused):
+    """The seller has no such key."""
+
+
+class RotationUnderWay(RequestRefused):
+    """Two keys of this rotation are valid already, or the key has ended."""
+
+
+class RateLimited(RequestRefused):
+    """Too many requests; `headers` say when there may be more."""
+
+    def __init__(self, detail: str, *, headers: dict[str, str], where: str = "") -> None:
+        super().__init__(detail, where=where)
+        self.headers = headers
+
+
 class OpKeyMissing(RequestRefused):
     """A change needs an Idempotency-Key."""
 
@@ -42,6 +81,26 @@ class Unfit(RequestRefused):
 
 class BodyTooLarge(RequestRefused):
     """The body has more bytes than are read."""
+
+
+class TooManyStreams(RequestRefused):
+    """This process has as many streams of events as it may have."""
+
+
+class WebhookUnknown(RequestRefused):
+    """The seller has no such webhook."""
+
+
+class DeliveryUnknown(RequestRefused):
+    """The seller has no such delivery."""
+
+
+class WebhookDisabled(RequestRefused):
+    """Nothing is sent to a webhook that is disabled."""
+
+
+class TooManyWebhooks(RequestRefused):
+    """The seller has as many webhooks as he may have."""
 
 
 class KeysUnknown(Exception):

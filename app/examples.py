@@ -15,8 +15,13 @@ from allocator import (
     Released,
 )
 
-from . import requests
-from .answers import Alive, Explanation, Levels, Ready
+from . import key_forms, requests
+from .answers import Alive, Explanation, Levels, Ready, SellerStanding
+from .config.examples import CONFIG_EXAMPLES
+from .events import words as events
+from .order_explaining import OrderExplained
+from .stock_forms import Stocked, StockPage
+from .webhooks import words as webhooks
 
 _TAKE: Final = {
     "sku": "CUP",
@@ -51,6 +56,32 @@ _TRACE: Final = [
     {"location": "rome", "verdict": "not_needed", "units": 0},
 ]
 _VERSIONS: Final = [{"sku": "CUP", "version": 7}]
+_STOCKED: Final = {
+    "sku": "CUP",
+    "version": 7,
+    "on_hand": 20,
+    "unavailable": 1,
+    "held": 2,
+    "committed": 4,
+    "available": 13,
+    "deficit": 0,
+    "backordered": 0,
+    "conflict": 0,
+    "owed": 0,
+    "places": [
+        {
+            "location": "oslo",
+            "on_hand": 20,
+            "unavailable": 1,
+            "held": 2,
+            "committed": 4,
+            "available": 13,
+            "deficit": 0,
+            "reasons": [{"reason": "damaged", "units": 1}],
+            "quotas": [{"channel": "shop", "quota": 5, "consumed": 1, "floor": 0}],
+        }
+    ],
+}
 _SHELF: Final = {
     "location": "oslo",
     "on_hand": 20,
@@ -68,7 +99,51 @@ _SHELF: Final = {
     "quotas": [{"channel": "shop", "quota": 5, "consumed": 1, "floor": 0}],
 }
 
+_KEY: Final = {
+    "id": "5f0c2a9d1e77",
+    "name": "till 3 in Oslo",
+    "role": "pos",
+    "scopes": ["availability:read", "orders:read", "orders:write"],
+    "channels": ["shop"],
+    "locations": ["oslo"],
+    "requests_per_minute": 600,
+    "replaces": None,
+    "state": "good",
+    "created_ms": 1_795_258_675_219,
+    "expires_ms": None,
+    "revoked_ms": None,
+    "last_used_ms": 1_795_259_275_219,
+}
+
+_WEBHOOK_ASKED: Final = {
+    "url": "https://erp.example/allot?site=1",
+    "events": ["availability.changed", "order.placed"],
+    "channels": ["shop"],
+}
+_WEBHOOK: Final = {
+    "id": "wh_6f1c0d9a2b3e4f5061728394",
+    **_WEBHOOK_ASKED,
+    "active": True,
+    "disabled_why": "",
+    "failing_since_ms": None,
+    "secrets_end_with": ["x7Q="],
+    "created_ms": 1_795_258_675_219,
+}
+_DELIVERY: Final = {
+    "id": "msg_0c9d8e7f6a5b4c3d2e1f00112233445566",
+    "webhook_id": "wh_6f1c0d9a2b3e4f5061728394",
+    "event": "hold.ended",
+    "state": "waiting",
+    "attempts": 2,
+    "next_ms": 1_795_258_980_219,
+    "last_status": 503,
+    "last_error": "answered 503: down for maintenance",
+    "last_ms": 1_795_258_680_219,
+    "created_ms": 1_795_258_675_219,
+}
+
 EXAMPLES: Final[dict[type, dict[str, Any]]] = {
+    **CONFIG_EXAMPLES,
     requests.AvailabilityAsked: {"skus": ["CUP", "PLATE"], "channels": ["shop"]},
     requests.HoldAsked: {
         "channel": "shop",
@@ -106,6 +181,34 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "to_channel": "amazon",
         "units": 2,
     },
+    key_forms.KeyAsked: {"name": "till 3 in Oslo", "role": "pos", "channels": ["shop"], "locations": ["oslo"]},
+    key_forms.RotateAsked: {"overlap_seconds": 3_600},
+    key_forms.SellerAsked: {"name": "Cups and Plates"},
+    key_forms.KeyShown: _KEY,
+    key_forms.KeyMade: {"key": _KEY, "secret": "allot_live_5f0c2a9d1e77_..."},
+    key_forms.KeyPage: {"data": [_KEY], "next_cursor": None},
+    key_forms.SellerShown: {"code": "main", "name": "Cups and Plates"},
+    key_forms.Me: {"seller": {"code": "main", "name": "Cups and Plates"}, "key": _KEY},
+    key_forms.AuditPage: {
+        "data": [
+            {
+                "id": 4711,
+                "at_ms": 1_795_258_675_219,
+                "actor": "key:0d1e2f3a4b5c",
+                "action": "put_order",
+                "target": "PUT /v1/orders/{channel}/{external_id}",
+                "outcome": "outside-limits",
+                "detail": {
+                    "where": "path channel",
+                    "client": "10.0.0.7",
+                    "count": 12,
+                    "first_ms": 1_795_258_674_004,
+                },
+                "request_id": "9f86d081884c7d65",
+            }
+        ],
+        "next_cursor": None,
+    },
     Levels: {"levels": [{"sku": "CUP", "channel": "shop", "atp_now": 9, "published": 9, "version": 7}]},
     Explained: {
         "sku": "CUP",
@@ -128,6 +231,51 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "rules": [
             {"kind": "buffer", "place": "shop", "rules": [{"scope": "global", "units": 1, "percent_bp": 500}]},
         ],
+    },
+    Stocked: _STOCKED,
+    StockPage: {"data": [_STOCKED], "next_cursor": "Q1VQ"},
+    OrderExplained: {
+        "channel": "shop",
+        "external_id": "1001",
+        "attempt": 1,
+        "outcome": "accepted",
+        "says": "accepted: oslo (2) because one location could fill everything, and the best ranked of those does",
+        "kind": "promise",
+        "plan": "single",
+        "hold": "",
+        "placed_ms": 1_795_258_675_219,
+        "lines": [
+            {
+                "line": "1",
+                "sku": "CUP",
+                "units": 2,
+                "committed": 2,
+                "shipped": 0,
+                "backordered": 0,
+                "takes": [_TAKE],
+                "atp_now": -1,
+            }
+        ],
+        "locations": [
+            {
+                "location": "oslo",
+                "verdict": "taken",
+                "units": 2,
+                "removed": "",
+                "tie": 0,
+                "rankings": [{"ranking": "channel_rank", "value": 0}],
+            },
+            {
+                "location": "kiel",
+                "verdict": "",
+                "units": 0,
+                "removed": "not_listed",
+                "tie": None,
+                "rankings": [],
+            },
+        ],
+        "facts": {},
+        "ranked_with": 12,
     },
     Held: {
         "hold_id": "cart-77-1",
@@ -160,10 +308,44 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     },
     Order: _ORDER,
     Changed: {**_CHANGED, "versions": _VERSIONS, "replayed": False},
+    events.News: {
+        "position": "1795258675219-0",
+        "levels": [{"sku": "CUP", "channel": "shop", "atp_now": 9, "published": 9, "version": 7}],
+        "reload": {"channels": ["amazon"], "why": "the config of the channel changed"},
+    },
+    webhooks.WebhookAsked: _WEBHOOK_ASKED,
+    webhooks.WebhookPut: {**_WEBHOOK_ASKED, "active": True},
+    webhooks.WebhookShown: _WEBHOOK,
+    webhooks.WebhookMade: {"webhook": _WEBHOOK, "secret": "whsec_...", "replayed": False},
+    webhooks.WebhookList: {"data": [_WEBHOOK]},
+    webhooks.Delivery: _DELIVERY,
+    webhooks.DeliveryShown: {
+        "delivery": _DELIVERY,
+        "body": '{"type":"hold.ended","timestamp":"2026-11-21T14:36:00.000Z","data":{"hold_id":"cart-77-1"}}',
+    },
+    webhooks.DeliveryPage: {"data": [_DELIVERY], "next_cursor": None},
     Moved: {"versions": _VERSIONS, "replayed": False},
     Expired: {"hold_ids": [], "paused": False, "jump_ms": 0, "more": False},
     Alive: {"alive": True},
-    Ready: {"ready": True, "store": "ok", "database": "ok", "clock": "ok"},
+    SellerStanding: {
+        "seller": "main",
+        "epoch": "5c1e6f0a93b27d48-1",
+        "config_in_force": 12,
+        "config_remembered": 12,
+        "config_staged": None,
+        "ledger_entries": 48_211,
+    },
+    Ready: {
+        "ready": True,
+        "store": "ok",
+        "database": "ok",
+        "migrations": "ok",
+        "config": "ok",
+        "clock": "ok",
+        "jobs": "ok",
+        "draining": False,
+        "sellers": [],
+    },
     Explanation: {
         "type": "/problems/short",
         "title": "Fewer units may be promised than are asked for",

@@ -1,8 +1,9 @@
 """
 What the service says: one event per request and per happening, JSON for machines or coloured lines for people.
 
-No secret, no body and no query is ever logged. A request that went well is logged at `debug` only: the ledger
-has what it did, and at ten thousand a second a line each would cost as much as the work.
+No secret, no body and no query is ever logged. Every line of a request has its id, every line of a job its name and
+its run. A request that went well is logged at `debug` only, unless ALLOT_LOG_CHANGES asks for those that change
+something: the ledger has what they did, and at ten thousand a second a line each would cost as much as the work.
 """
 
 import logging
@@ -21,9 +22,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from . import problems
 from .deps import OP_KEY, OP_KEY_MAX
 from .edge import keep_slashes, path_names
+from .metrics import Metrics, count_demand
 
 REQUEST_ID: Final = b"x-request-id"
 _GOOD_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+GONE_AWAY: Final = 499
+"""What a request counts as whose caller hung up before an answer began; nginx uses the same number."""
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -35,6 +41,7 @@ def configure(level: str, form: str) -> None:
     plain = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         _add_request_id,
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -69,55 +76,86 @@ _without_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
 
 class RequestLog:
     """
-    The outermost layer: names each request, turns what nobody expected into a problem, and says what came of it.
+    The outermost layer: names each request, turns what nobody expected into a problem, says and counts what came of it.
 
-    It also keeps a %2F in a path apart from a slash, so that ids with slashes can be addressed.
+    It also keeps a %2F in a path apart from a slash, so that ids with slashes can be addressed. `quiet`: nothing is
+    said of what went well; `changes`: except where something may have changed.
     """
 
-    def __init__(self, app: ASGIApp, *, quiet: bool) -> None:
+    def __init__(self, app: ASGIApp, *, quiet: bool, metrics: Metrics, changes: bool = False) -> None:
         self._app = app
         self._quiet = quiet
+        self._changes = changes
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 0
+        started, answered, status = time.perf_counter(), 0.0, 0
         id = scope["allot.request_id"] = _name(scope)
         token = request_id.set(id)
         keep_slashes(scope)
 
         async def told(message: Message) -> None:
-            nonlocal status
+            nonlocal answered, status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                # A stream of events ends after hours; what a caller waits for is its beginning.
+                answered, status = time.perf_counter(), message["status"]
                 message["headers"].append((REQUEST_ID, id.encode()))
             await send(message)
 
         try:
             await self._app(scope, receive, told)
         except ClientDisconnect:
-            log.info("client_gone", method=scope["method"], path=template(scope))
+            log.info("client_gone", **_facts(scope))
         except Exception as error:
-            log.exception("request_failed", method=scope["method"], path=template(scope))
+            log.exception("request_failed", **_facts(scope))
             if status:
                 raise
             await problems.respond(Request(scope), problems.Failed(f"{type(error).__name__}; see the log"))(
                 scope, receive, told
             )
         finally:
-            if status >= 400 or not self._quiet:
-                _tell(scope, status, started)
+            self._account(scope, status or GONE_AWAY, (answered or time.perf_counter()) - started)
             request_id.reset(token)
 
+    def _account(self, scope: Scope, status: int, seconds: float) -> None:
+        self._metrics.observe(getattr(scope.get("route"), "name", "none"), status, seconds)
+        if "allot.demand" in scope:
+            count_demand(self._metrics, scope, status)
+        if status >= 400 or not self._quiet:
+            _tell(scope, status, seconds)
+        elif self._changes and scope["method"] not in READING:
+            log.info("request", status=status, duration_ms=_ms(seconds), **_facts(scope))
 
-def _tell(scope: Scope, status: int, started: float) -> None:
+
+def _tell(scope: Scope, status: int, seconds: float) -> None:
+    if status == GONE_AWAY:
+        return
     say = log.error if status >= 500 else log.info if status >= 400 else log.debug
-    duration_ms = round((time.perf_counter() - started) * 1000, 2)
-    say(
-        "request", method=scope["method"], path=template(scope), status=status, duration_ms=duration_ms, **_names(scope)
-    )
+    say("request", status=status, duration_ms=_ms(seconds), **_facts(scope))
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)
+
+
+def _facts(scope: Scope) -> dict[str, str]:
+    """
+    What a request was about: its route, its caller's ids, who asked, and the problem it was answered with.
+
+    The ids are those of the path, the op, and the channel of a hold, which only the body has.
+    """
+    facts = {"method": scope["method"], "path": template(scope), **_names(scope)}
+    if caller := scope.get("allot.caller"):
+        facts |= {"seller": caller.seller, "actor": caller.actor}
+    if demand := scope.get("allot.demand"):
+        facts["channel"] = demand[2]
+    if outcome := scope.get("allot.outcome"):
+        facts["outcome"] = outcome
+    return facts
 
 
 def template(scope: Scope) -> str:

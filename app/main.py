@@ -6,12 +6,33 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from . import openapi, problems
-from .api import availability, clock, health, holds, orders, quotas, stock
+from .api import (
+    audit,
+    availability,
+    clock,
+    config,
+    config_items,
+    events,
+    explain,
+    health,
+    holds,
+    keys,
+    orders,
+    quotas,
+    sellers,
+    stock,
+    webhooks,
+)
+from .api import metrics as metrics_page
 from .body import BodyLimit
+from .embedded import EmbeddedValkey
+from .events.hub import telling
 from .log import RequestLog
+from .metrics import Metrics
 from .opening import open_service
 from .schedule import running
 from .settings import Settings
+from .webhooks.jobs import delivering
 
 API_VERSION = "1"
 
@@ -21,10 +42,22 @@ ROUTERS = (
     availability.router,
     holds.router,
     stock.router,
+    explain.availability,
+    explain.orders,
     quotas.router,
     orders.preview,
     clock.router,
+    events.router,
+    webhooks.router,
+    keys.me,
+    keys.router,
+    sellers.router,
+    audit.router,
+    config.router,
+    config.rules,
+    *config_items.ROUTERS,
     health.router,
+    metrics_page.router,
 )
 
 DESCRIPTION = """
@@ -37,11 +70,22 @@ Every change has a name of the caller's own: the hold's id, the order's channel,
 
 def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application; its lifespan opens and closes everything it stands on."""
+    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_service(settings) as state, running(state):
-            app.state.service = state
+        async with (
+            open_service(settings, metrics) as state,
+            running(state),
+            telling(
+                state.database,
+                _store_url(settings),
+                streams_max=settings.streams_max,
+                is_draining=lambda: getattr(app.state, "draining", False),
+            ) as hub,
+            delivering(state) as webhooks_at_work,
+        ):
+            app.state.service, app.state.events, app.state.webhooks = state, hub, webhooks_at_work
             yield
 
     app = FastAPI(
@@ -59,5 +103,9 @@ def create_app(settings: Settings) -> FastAPI:
     openapi.install(app)
     problems.install(app)
     app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max)
-    app.add_middleware(RequestLog, quiet=settings.log_level != "debug")
+    app.add_middleware(RequestLog, quiet=settings.log_level != "debug", metrics=metrics, changes=settings.log_changes)
     return app
+
+
+def _store_url(settings: Settings) -> str:
+    return settings.redis_url or EmbeddedValkey(settings.data_dir).url

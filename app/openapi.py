@@ -13,15 +13,37 @@ from fastapi.openapi.utils import get_openapi
 
 from allocator import errors
 
-from .deps import OP_KEY
+from .deps import OP_KEY, X_SCOPE
 from .edge import REPLAYED, Body, Path, Query
-from .errors import BodyTooLarge, KeysUnknown, Malformed, NoKey, OpKeyMissing, Unfit
+from .errors import (
+    BodyTooLarge,
+    KeysUnknown,
+    Malformed,
+    NoKey,
+    OpKeyMissing,
+    OutsideLimits,
+    RateLimited,
+    ScopeMissing,
+    Unfit,
+)
 from .examples import EXAMPLES
-from .problems import MEDIA_TYPE, PROBLEMS, Failed, Kind, Problem, problem_type
+from .problem_kinds import Kind
+from .problems import MEDIA_TYPE, PROBLEMS, Failed, Problem, problem_type
+from .rights import SCOPES
 
 Schema = dict[str, Any]
 
-ALWAYS: Final = (NoKey, Unfit, errors.Invalid, errors.NotReady, errors.Unanswered, KeysUnknown, Failed)
+ALWAYS: Final = (
+    NoKey,
+    ScopeMissing,
+    RateLimited,
+    Unfit,
+    errors.Invalid,
+    errors.NotReady,
+    errors.Unanswered,
+    KeysUnknown,
+    Failed,
+)
 """What any guarded endpoint may answer."""
 
 _JSON: Final = "application/json"
@@ -40,19 +62,24 @@ _REPLAYED: Final = {REPLAYED: {"description": "true: answered before, nothing do
 
 def documented(
     *parts: Path[Any] | Query[Any] | Body[Any],
+    scope: str,
     answers: type,
     created: bool = False,
     op_key: bool = False,
     refuses: Iterable[type[Exception]] = (),
 ) -> dict[str, Any]:
     """
-    What a route's decorator needs to document it.
+    What a route's decorator needs to document and to guard it.
 
-    `created`: 201 when done now, 200 when done before. `op_key`: needs an Idempotency-Key.
+    `scope`: what a key needs (rights.SCOPES); one that ends with `:read` changes nothing. `created`: 201 when done
+    now, 200 when done before. `op_key`: needs an Idempotency-Key. Raises TypeError for a scope there is none of.
     """
+    if scope not in SCOPES:
+        raise TypeError(f"there is no scope {scope}; there are {', '.join(SCOPES)}")
     named = [errors.OpConflict] if op_key or created else []
-    refused = [*refuses, *named, *ALWAYS, *([OpKeyMissing] if op_key else [])]
-    operation: Schema = {"parameters": [row for part in parts for row in _parameters(part)]}
+    limits = [OutsideLimits] if any(part.reach for part in parts) or scope == "stock:read" else []
+    refused = [*refuses, *named, *limits, *ALWAYS, *([OpKeyMissing] if op_key else [])]
+    operation: Schema = {X_SCOPE: scope, "parameters": [row for part in parts for row in _parameters(part)]}
     for body in (part for part in parts if isinstance(part, Body)):
         operation["requestBody"] = {"required": not body.optional, "content": {_JSON: _content(body.type)}}
         refused += [Malformed, BodyTooLarge]
@@ -62,7 +89,7 @@ def documented(
     return {"openapi_extra": operation, "status_code": 201 if created else 200}
 
 
-def open_to_all(*parts: Path[Any], answers: type, also: int | None = None) -> dict[str, Any]:
+def open_to_all(*parts: Path[Any] | Query[Any], answers: type, also: int | None = None) -> dict[str, Any]:
     """As `documented`, for a route that needs no key; `also` is another status with the same answer."""
     content = {"content": {_JSON: _content(answers)}}
     responses: Schema = {"200": {"description": "The answer.", **content}}
@@ -163,7 +190,15 @@ def _document(app: FastAPI) -> Schema:
         "schemas": _schemas([*EXAMPLES, Problem]),
         "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "allot_live_<id>_<secret>"}},
     }
-    for path, operations in document["paths"].items():
+    for operations in document["paths"].values():
         for operation in operations.values():
-            operation["security"] = [{"key": []}] if path.startswith("/v1/") else []
+            _tell_rights(operation)
     return document
+
+
+def _tell_rights(operation: Schema) -> None:
+    """The scope, for machines and for people; a route without one is open to all."""
+    scope = operation.get(X_SCOPE)
+    operation["security"] = [{"key": [scope]}] if scope else []
+    if scope:
+        operation["description"] += f"\n\nNeeds the scope `{scope}`: {SCOPES[scope]}."

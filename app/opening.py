@@ -6,9 +6,9 @@ on both sides. A store that is not the one SQL remembers does not keep the servi
 it by itself, and the service says why.
 """
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -19,14 +19,17 @@ from allocator import Allocator, Pipe, errors, make_client, refuse_unsafe
 from .data_folder import DataFolder, write_durably
 from .deps import State
 from .embedded import EmbeddedValkey
+from .metrics import Metrics
 from .security import Keys
 from .seed import load_seed
 from .seeding import apply_seed
 from .settings import Settings
+from .signals import listening
 from .store.database import Database, sqlite_url
-from .store.datasets import DatasetFacts, ensure_dataset
+from .store.datasets import ensure_dataset
 from .store.keys import list_keys, make_key
-from .store.sellers import SellerFacts, ensure_seller, list_sellers
+from .store.sellers import SellerFacts, ensure_seller, list_sellers, mark_begun
+from .times import now_ms
 
 SELLER = "main"
 """The one seller there is unless more are made."""
@@ -34,15 +37,10 @@ SELLER = "main"
 log = structlog.get_logger(__name__)
 
 
-def now_ms() -> int:
-    """The wall clock, for what SQL remembers."""
-    return time.time_ns() // 1_000_000
-
-
 @asynccontextmanager
-async def open_service(settings: Settings) -> AsyncIterator[State]:
+async def open_service(settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[State]:
     """
-    The service's state, open until the block ends.
+    The service's state, open until the block ends; what happens in it is counted in `metrics`.
 
     Blocks while an embedded server starts, and must run in a thread that lives as long as the service. Raises
     Invalid (the seed), FolderForeign, FolderInUse, ServerFailed, UnsafeServer, OtherDataset, NotReady (a new database
@@ -52,17 +50,31 @@ async def open_service(settings: Settings) -> AsyncIterator[State]:
     async with AsyncExitStack() as stack:
         folder, redis_url = _open_folder(stack, settings)
         client = make_client(redis_url)
-        pipe = Pipe(client)
+        metrics = metrics or Metrics()
+        pipe = Pipe(client, metrics.watch)
         stack.push_async_callback(pipe.close)
         await _check(client, settings)
         await pipe.tidy()
-        database = await stack.enter_async_context(await Database.open(_database_url(settings)))
-        allocators = await _open_dataset(database, pipe, folder)
+        database = await stack.enter_async_context(await Database.open(database_url(settings)))
+        epoch, allocators = await _open_dataset(database, pipe, folder)
         ready = await _is_ready(allocators)
         pepper = _pepper(settings, folder)
         if seed and ready:
             await apply_seed(database, allocators[SELLER], seed, now_ms=now_ms())
-        yield State(settings, database, Keys(database, pepper), allocators)
+        keys = Keys(database, pepper, per_minute=settings.requests_per_minute)
+        state = State(settings, database, keys, allocators, pipe, epoch, metrics=metrics)
+        stack.push_async_callback(_write_last, state)
+        await stack.enter_async_context(listening(redis_url, keys.forget, keys.refresh))
+        yield state
+
+
+async def _write_last(state: State) -> None:
+    """What was noted since the schedule wrote the last time; a database that is away must not keep us from ending."""
+    for write in (partial(state.audit.write, state.database), state.keys.write_used):
+        try:
+            await write()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rest must be closed too
+            log.error("last_notes_lost", says=type(error).__name__)  # noqa: TRY400
 
 
 def _open_folder(stack: AsyncExitStack, settings: Settings) -> tuple[DataFolder | None, str]:
@@ -78,7 +90,8 @@ def _open_folder(stack: AsyncExitStack, settings: Settings) -> tuple[DataFolder 
     return None, settings.redis_url
 
 
-def _database_url(settings: Settings) -> str:
+def database_url(settings: Settings) -> str:
+    """The address of the database these settings lead to."""
     return settings.database_url or sqlite_url(settings.data_dir.expanduser().absolute())
 
 
@@ -94,35 +107,67 @@ async def _check(client: Redis, settings: Settings) -> None:
         log.warning("unsafe_server_allowed", reason=reason.name, says=reason.says)
 
 
-async def _open_dataset(database: Database, pipe: Pipe, folder: DataFolder | None) -> dict[str, Allocator]:
+async def _open_dataset(database: Database, pipe: Pipe, folder: DataFolder | None) -> tuple[str, dict[str, Allocator]]:
     """
-    An allocator for each seller, all of one data set.
+    The epoch, and an allocator for each seller that has begun, all of one data set.
 
-    Only a data set that SQL has just made is begun in Valkey, and SQL commits after that: once it remembers a data
-    set, an empty Valkey is a loss and never a new beginning.
+    Only a data set that SQL has just made is begun in Valkey here, and SQL commits after that: once it remembers a
+    data set, an empty Valkey is a loss and never a new beginning.
     """
     started_ms = now_ms()
     async with database.writing() as session:
         dataset = await ensure_dataset(session, now_ms=started_ms, id=folder.dataset_id if folder else None)
         await ensure_seller(session, SELLER, "Main")
-        allocators = {seller.code: _allocator(pipe, seller, dataset) for seller in await list_sellers(session)}
+        allocators = {
+            seller.code: Allocator(pipe, seller.code, dataset.epoch) for seller in await list_sellers(session)
+        }
         if dataset.created_ms == started_ms:
-            await _begin(allocators)
-    return allocators
+            for allocator in allocators.values():
+                await _begin(allocator)
+                await mark_begun(session, allocator.seller)
+        begun = {seller.code for seller in await list_sellers(session) if seller.begun}
+    return dataset.epoch, {code: allocator for code, allocator in allocators.items() if code in begun}
 
 
-async def _begin(allocators: dict[str, Allocator]) -> None:
-    for allocator in allocators.values():
+async def _begin(allocator: Allocator) -> None:
+    try:
+        await allocator.begin()
+    except errors.NotReady as error:
+        found = error.facts.get("epoch_found") or "without a name"
+        says = f"the database is new, but the store holds data set {found}: use its own database, or an empty store"
+        raise errors.NotReady(says, error.facts) from error
+
+
+async def open_sellers(state: State) -> None:
+    """
+    Open the sellers made since the last look; one that has not begun yet begins in Valkey first.
+
+    Only in the store that SQL remembers: in any other one a seller's empty keys mean nothing. Raises NotReady,
+    Unanswered, and what SQL raises, for the last one that failed; the next look tries again.
+    """
+    async with state.database.reading() as session:
+        new = [seller for seller in await list_sellers(session) if seller.code not in state.allocators]
+    if new:
+        await state.allocators[SELLER].reload()
+    failed: errors.AllocatorError | None = None
+    for seller in new:
         try:
-            await allocator.begin()
-        except errors.NotReady as error:
-            found = error.facts.get("epoch_found") or "without a name"
-            says = f"the database is new, but the store holds data set {found}: use its own database, or an empty store"
-            raise errors.NotReady(says, error.facts) from error
+            await _open_seller(state, seller)
+        except errors.AllocatorError as error:
+            failed = error
+    if failed is not None:
+        raise failed
 
 
-def _allocator(pipe: Pipe, seller: SellerFacts, dataset: DatasetFacts) -> Allocator:
-    return Allocator(pipe, seller.code, dataset.epoch)
+async def _open_seller(state: State, seller: SellerFacts) -> None:
+    allocator = Allocator(state.pipe, seller.code, state.epoch)
+    if not seller.begun:
+        await allocator.begin()
+        async with state.database.writing() as session:
+            await mark_begun(session, seller.code)
+    await allocator.reload()
+    state.allocators[seller.code] = allocator
+    log.info("seller_opened", seller=seller.code)
 
 
 async def _is_ready(allocators: dict[str, Allocator]) -> bool:
@@ -144,9 +189,10 @@ async def make_first_key(state: State, file: Path | None) -> str:
     Raises OSError when the file cannot be written; then there is no key.
     """
     async with state.database.writing() as session:
-        if await list_keys(session, seller=SELLER):
+        if await list_keys(session, seller=SELLER, limit=1):
             return ""
-        made = await make_key(session, seller=SELLER, name="first", pepper=state.keys.pepper, now_ms=now_ms())
+        pepper = state.keys.pepper
+        made = await make_key(session, seller=SELLER, name="first", role="admin", pepper=pepper, now_ms=now_ms())
         if file is not None:
             write_durably(file, f"{made.plaintext}\n".encode())
     return made.plaintext

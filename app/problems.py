@@ -7,7 +7,7 @@ not_applied, or unknown, and then the same request with the same id is the way t
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -15,24 +15,33 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from allocator import errors
-
+from .config.errors import (
+    ChangeUnknown,
+    InUse,
+    ItemUnknown,
+    RuleClash,
+    TooMuch,
+    VersionDiffers,
+    VersionMissing,
+)
 from .edge import REPLAYED
-from .errors import BodyTooLarge, KeysUnknown, Malformed, NoKey, OpKeyMissing, RequestRefused, Unfit
+from .errors import (
+    BodyTooLarge,
+    DeliveryUnknown,
+    KeysUnknown,
+    Malformed,
+    OpKeyMissing,
+    RateLimited,
+    RequestRefused,
+    TooManyStreams,
+    TooManyWebhooks,
+    Unfit,
+    WebhookDisabled,
+    WebhookUnknown,
+)
+from .problem_kinds import ALLOCATOR_KINDS, KEY_KINDS, Kind
 
 MEDIA_TYPE: Final = "application/problem+json"
-
-
-class Kind(NamedTuple):
-    """One kind of problem: status, slug, when it happens, what to do, and after how many seconds to try again."""
-
-    status: int
-    slug: str
-    title: str
-    when: str
-    do: str
-    retry_s: int = 0
-    outcome: str = "not_applied"
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -64,150 +73,43 @@ class Failed(Exception):
 
 
 PROBLEMS: Final[dict[type[Exception], Kind]] = {
-    errors.Short: Kind(
-        409,
-        "short",
-        "Fewer units may be promised than are asked for",
-        "A hold or an order asks for more than the channel may promise now. `facts.lines` has atp_now for each line.",
-        "Ask for fewer units or with partial. This answer is final for this id: a new try is a new hold id or attempt.",
-    ),
-    errors.Unroutable: Kind(
-        409,
-        "unroutable",
-        "The units are not at places that may serve this together",
-        "There are enough units, but not within the channel's split limit or region. `facts.trace` has every location.",
-        "Split the order, raise the channel's split limit, or ship elsewhere; then use a new hold id or attempt.",
-    ),
-    errors.OpConflict: Kind(
-        422,
-        "op-conflict",
-        "This id was used for another request",
-        "The same hold id, order and attempt, or Idempotency-Key came before with another content.",
-        "Repeat the first request exactly, or choose a new id.",
-    ),
-    errors.UnknownSku: Kind(
-        404,
-        "unknown-sku",
-        "There is no such sku",
-        "A sku is not part of the seller's config. `facts.skus` names it.",
-        "Check the spelling, or add the sku to the config.",
-    ),
-    errors.UnknownLocation: Kind(
-        404,
-        "unknown-location",
-        "There is no such location",
-        "A location is not part of the seller's config. `facts.locations` names it.",
-        "Check the spelling, or add the location to the config.",
-    ),
-    errors.UnknownChannel: Kind(
-        404,
-        "unknown-channel",
-        "There is no such channel",
-        "A channel is not part of the seller's config. `facts.channel` names it.",
-        "Check the spelling, or add the channel to the config.",
-    ),
-    errors.UnknownHold: Kind(
-        404,
-        "unknown-hold",
-        "There is no such hold",
-        "No hold was made under this id.",
-        "Check the id; PUT /v1/holds/{hold_id} makes a hold.",
-    ),
-    errors.UnknownOrder: Kind(
-        404,
-        "unknown-order",
-        "There is no such order",
-        "No order was accepted under this channel and id.",
-        "Check channel and id; PUT /v1/orders/{channel}/{external_id} places an order.",
-    ),
-    errors.UnknownLine: Kind(
-        404,
-        "unknown-line",
-        "The order has no such line",
-        "A change names a line the order does not have. `facts.line` is its name.",
-        "Read the order for the names of its lines; without names of your own they are 1, 2, 3, ...",
-    ),
-    errors.HoldEnded: Kind(
-        409,
-        "hold-ended",
-        "The hold has ended already",
-        "The hold was released, expired, replaced or ordered. `facts.state` says which.",
-        "Make a new hold under a new id.",
-    ),
-    errors.NotEnough: Kind(
-        409,
-        "not-enough",
-        "Fewer units are there than the movement takes away",
-        "A movement would take what is not there. `facts` name sku, location and the units there.",
-        "Correct the units and send the movement under a new Idempotency-Key.",
-    ),
-    errors.OverLimit: Kind(
-        409,
-        "over-limit",
-        "More units than one place can count",
-        "A movement would raise a counter beyond its limit. `facts` name sku, location and the units there.",
-        "Check the units: most likely they are wrong. Correct them under a new Idempotency-Key.",
-    ),
-    errors.NotCommitted: Kind(
-        409,
-        "not-committed",
-        "More units than the order has committed there",
-        "A pick, shipment or cancellation is for units the order does not have at that location (any more).",
-        "Read the order: `lines[].takes` says what is committed where.",
-    ),
-    errors.PickStarted: Kind(
-        409,
-        "pick-started",
-        "The pick of these units has started",
-        "Units that are being picked cannot be cancelled without asking the warehouse.",
-        "Cancel what is not being picked, or let it ship and book the return.",
-    ),
-    errors.NotShipped: Kind(
-        409,
-        "not-shipped",
-        "More units than were shipped and not returned yet",
-        "A return is for more units than the line has shipped. `facts.units` is what may come back.",
-        "Correct the units; goods without an order go to POST /v1/stock/return.",
-    ),
-    errors.Invalid: Kind(
-        422,
-        "invalid",
-        "The request makes no sense",
-        "The values contradict each other or are out of range; `detail` says which.",
-        "Correct the request. Nothing was remembered: the same id may be used again.",
-    ),
-    errors.Unanswered: Kind(
+    **ALLOCATOR_KINDS,
+    **KEY_KINDS,
+    TooManyStreams: Kind(
         503,
-        "unanswered",
-        "The store did not answer, so the outcome is unknown",
-        "The connection to Valkey broke or timed out. The change may have been made.",
-        "Send the same request with the same id again: it has one effect and one answer.",
-        retry_s=1,
-        outcome="unknown",
-    ),
-    errors.NotReady: Kind(
-        503,
-        "not-ready",
-        "The store is not ready",
-        "Valkey has no data or those of another data set than the database remembers: it was flushed, restored, or "
-        "is the wrong server. Nothing is decided until it is the right one. `facts.epoch_found` is what it says it is.",
-        "Operators: check ALLOT_REDIS_URL, restore Valkey's files or rebuild it. Callers: repeat later, same id.",
+        "too-many-streams",
+        "This process has as many streams as it may have",
+        "Every follower of events keeps a connection open, and a process has a limit of them (ALLOT_STREAMS_MAX).",
+        "Come back later, or ask in steps: GET /v1/events/availability?after=... without Accept: text/event-stream.",
         retry_s=5,
     ),
-    errors.StaleConfig: Kind(
-        503,
-        "stale-config",
-        "The config changed meanwhile",
-        "Somebody else changed the config at the same moment.",
-        "Repeat the request.",
-        retry_s=1,
+    WebhookUnknown: Kind(
+        404,
+        "unknown-webhook",
+        "There is no such webhook",
+        "The seller has no webhook with this id, or none that the key may see.",
+        "GET /v1/webhooks lists the webhooks.",
     ),
-    NoKey: Kind(
-        401,
-        "no-key",
-        "A good API key is needed",
-        "The request has no API key, or one that is malformed, unknown or revoked.",
-        "Send the header Authorization: Bearer allot_live_<id>_<secret>. `allot serve` shows a key on its first start.",
+    DeliveryUnknown: Kind(
+        404,
+        "unknown-delivery",
+        "There is no such delivery",
+        "No event was made under this id, or it is older than deliveries are kept (ALLOT_WEBHOOK_LOG_DAYS).",
+        "GET /v1/webhooks/{webhook_id}/deliveries lists them; the id is the webhook-id that the receiver saw.",
+    ),
+    WebhookDisabled: Kind(
+        409,
+        "webhook-disabled",
+        "Nothing is sent to a webhook that is disabled",
+        "The webhook was disabled: by somebody, by its receiver (410 Gone), or because nothing arrived for five days.",
+        "GET the webhook for `disabled_why`; put it right and PUT it with active true.",
+    ),
+    TooManyWebhooks: Kind(
+        409,
+        "too-many-webhooks",
+        "The seller has as many webhooks as he may have",
+        "Every event is written down once for every webhook that wants it, so their number has a limit.",
+        "Delete a webhook that is not needed, or let one receiver pass the events on.",
     ),
     KeysUnknown: Kind(
         503,
@@ -259,6 +161,58 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
         "The path exists, for other methods; the header Allow names them.",
         "Compare with /docs.",
     ),
+    ItemUnknown: Kind(
+        404,
+        "unknown-item",
+        "The config has nothing with this key",
+        "No location, channel, sku, listing, rule or zone has the key of the path.",
+        "Check the spelling; a list of the kind has the keys. PUT makes a new one.",
+    ),
+    ChangeUnknown: Kind(
+        404,
+        "unknown-change",
+        "The config has no such version",
+        "No version of the config has this number, or it failed and was never in force.",
+        "GET /v1/config/changes lists the versions.",
+    ),
+    VersionMissing: Kind(
+        428,
+        "if-match-missing",
+        "Say which version you replace",
+        "What exists is replaced or deleted only by those who say which version they saw. `facts.version` is the one "
+        "there.",
+        "Read it, send its ETag as If-Match, and put your change on top of what you read.",
+    ),
+    VersionDiffers: Kind(
+        412,
+        "changed-meanwhile",
+        "It is not what you think it is",
+        "If-Match names another version than the one there, or If-None-Match: * something that exists.",
+        "Read it again, put your change on top of what you read, and send that with its ETag.",
+    ),
+    InUse: Kind(
+        409,
+        "in-use",
+        "Something still depends on it",
+        "It is named by other parts of the config (`facts.users`), or units, quotas, holds or orders depend on it.",
+        "Change those first. A location that is not active counts as empty; a listing or rule can be deleted.",
+    ),
+    RuleClash: Kind(
+        409,
+        "rule-clash",
+        "Another rule is for the same kind and scope",
+        "A kind and scope has one rule without a window, and beside it rules whose windows do not overlap. "
+        "`facts.rule` is the other one.",
+        "Change or delete the other rule, or give this one another window.",
+    ),
+    TooMuch: Kind(
+        422,
+        "too-much",
+        "One change may not touch that much",
+        "A change has at most 1,000 rows and touches at most 1,000 parts of the compiled config. Of a roll back that "
+        "is too far, `facts.nearest` is the version that one reaches.",
+        "Send the change in parts; roll back in steps.",
+    ),
     Failed: Kind(
         500,
         "failed",
@@ -282,6 +236,7 @@ def problem_type(slug: str) -> str:
 def respond(request: Request, error: Exception, headers: Mapping[str, str] | None = None) -> Response:
     """The problem for an error of the table, as an answer."""
     kind = PROBLEMS[type(error)]
+    request.scope["allot.outcome"] = kind.slug
     said = Problem(
         type=problem_type(kind.slug),
         title=kind.title,
@@ -295,7 +250,8 @@ def respond(request: Request, error: Exception, headers: Mapping[str, str] | Non
         facts=getattr(error, "facts", {}),
         request_id=request.scope.get("allot.request_id", ""),
     )
-    return Response(msgspec.json.encode(said), kind.status, {**(headers or {}), **_headers(kind, error)}, MEDIA_TYPE)
+    extra = {**request.scope.get("allot.headers", {}), **(headers or {}), **_headers(kind, error)}
+    return Response(msgspec.json.encode(said), kind.status, extra, MEDIA_TYPE)
 
 
 def _where(error: Exception) -> str:
@@ -313,6 +269,8 @@ def _headers(kind: Kind, error: Exception) -> dict[str, str]:
         headers["WWW-Authenticate"] = 'Bearer realm="allot"'
     if getattr(error, "replayed", False):
         headers[REPLAYED] = "true"
+    if isinstance(error, RateLimited):
+        headers.update(error.headers)
     return headers
 
 

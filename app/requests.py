@@ -34,6 +34,9 @@ Text = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*\
 Why = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z", description="Kept in the ledger.")]
 Seconds = Annotated[int, msgspec.Meta(ge=1, description="From now.")]
 Prefer = Annotated[list[Code], msgspec.Meta(max_length=100, description="Locations to rank first.")]
+Form = Literal["json", "text"]
+"""Of an answer; when nothing is said, what the header Accept asks for."""
+
 Moves = Annotated[list[StockLine], msgspec.Meta(min_length=1, max_length=MOVES_MAX)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 
@@ -89,19 +92,22 @@ class ProblemPath(Asked, frozen=True, kw_only=True):
 # --- queries ---------------------------------------------------------------------------------------------------
 
 
+Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
+Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
+
+
 class Place(Asked, frozen=True, kw_only=True):
     """Whose holds to add back, and where the goods would go."""
 
     owner: Text = ""
     country: Text = ""
     region: Text = ""
-    latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
-    longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
 
     def ship_to(self) -> ShipTo | None:
         """The ship-to, or None when nothing of it was said."""
-        said = self.country or self.region or self.latitude is not None or self.longitude is not None
-        return ShipTo(self.country, self.region, self.latitude, self.longitude) if said else None
+        return _ship_to(self)
 
 
 class AvailabilityQuery(Place, frozen=True, kw_only=True):
@@ -111,9 +117,37 @@ class AvailabilityQuery(Place, frozen=True, kw_only=True):
 
 
 class ExplainQuery(Place, frozen=True, kw_only=True):
-    """One channel."""
+    """One channel, and the form of the answer."""
 
     channel: Code
+    format: Form | None = None
+
+
+class OrderExplainQuery(Asked, frozen=True, kw_only=True):
+    """Which attempt; and the ship-to and preferred locations of the order, which are not kept, for its rankings."""
+
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    country: Text = ""
+    region: Text = ""
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+    prefer: Prefer = []
+    format: Form | None = None
+
+    def ship_to(self) -> ShipTo:
+        """The ship-to; an empty one when nothing of it was said."""
+        return _ship_to(self) or ShipTo()
+
+
+def _ship_to(asked: Place | OrderExplainQuery) -> ShipTo | None:
+    said = asked.country or asked.region or asked.latitude is not None or asked.longitude is not None
+    return ShipTo(asked.country, asked.region, asked.latitude, asked.longitude) if said else None
+
+
+class ReadyQuery(Asked, frozen=True, kw_only=True):
+    """`verbose`: where each seller stands, too."""
+
+    verbose: Literal["", "true", "1"] | None = None
 
 
 # --- bodies ----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ it works again, and the others go on.
 """
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -15,11 +16,16 @@ from typing import Final, NamedTuple
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from structlog.contextvars import bound_contextvars
 
 from allocator import Allocator, Expired
 from allocator.errors import AllocatorError
 
+from .config.engine import Engine
+from .config.windows import turn_windows
 from .deps import State
+from .opening import open_sellers
+from .survey import Survey
 
 GRACE_SECONDS: Final = 5
 """How long a run that has begun may take when the service stops."""
@@ -36,12 +42,13 @@ class Memory:
     What jobs remember between runs.
 
     expired_at: when a seller's holds were last expired, in monotonic seconds. failures: what each failing job said
-    last. running: the runs that have begun.
+    last. running: the runs that have begun. survey: how far the walk for the metrics is.
     """
 
     expired_at: dict[str, float] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     running: set[asyncio.Task[None]] = field(default_factory=set)
+    survey: Survey = field(default_factory=Survey)
 
 
 async def expire_holds(state: State, memory: Memory) -> None:
@@ -89,8 +96,41 @@ async def _serve(allocator: Allocator, *, sweep: bool) -> None:
 
 
 async def refresh_keys(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
-    """Forget API keys that have been revoked."""
+    """Forget API keys that have ended, should nobody have told us."""
     await state.keys.refresh()
+
+
+async def open_new_sellers(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
+    """Open the sellers that were made meanwhile."""
+    await open_sellers(state)
+
+
+async def write_audit(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
+    """Write down what was done and refused."""
+    await state.audit.write(state.database)
+
+
+async def write_key_use(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
+    """Write down which keys were used."""
+    await state.keys.write_used()
+
+
+async def survey(state: State, memory: Memory) -> None:
+    """Count some of what sellers have, for the metrics."""
+    await memory.survey.run(state)
+
+
+async def look_at_stores(state: State, memory: Memory) -> None:
+    """Read what the store counts by itself, for the metrics."""
+    await memory.survey.look(state)
+
+
+async def keep_config(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
+    """Finish changes of config that were left half done; put rules in and out of force as their windows say."""
+    for allocator in list(state.allocators.values()):
+        engine = Engine(state.database, allocator, state.pipe.client)
+        await engine.finish()
+        await turn_windows(engine)
 
 
 class Job(NamedTuple):
@@ -104,23 +144,38 @@ JOBS: Final = (
     Job(expire_holds, 1),
     Job(serve_backorders, 1),
     Job(sweep_backorders, 60),
+    Job(keep_config, 1),
     Job(refresh_keys, 2),
+    Job(open_new_sellers, 2),
+    Job(write_audit, 2),
+    Job(write_key_use, 60),
+    Job(survey, 1),
+    Job(look_at_stores, 5),
 )
 
 
 async def attempt(job: Job, state: State, memory: Memory) -> None:
-    """Run a job once; what goes wrong is logged when it is new, and never raised."""
-    name, run = job.run.__name__, asyncio.ensure_future(job.run(state, memory))
+    """Run a job once; what goes wrong is logged when it is new, and never raised. All it logs has its name and run."""
+    name, started = job.run.__name__, time.monotonic()
+    with bound_contextvars(job=name, run=secrets.token_hex(4)):
+        outcome = await _outcome(name, asyncio.ensure_future(job.run(state, memory)), state, memory)
+    state.metrics.job(name, outcome, time.monotonic() - started)
+
+
+async def _outcome(name: str, run: asyncio.Task[None], state: State, memory: Memory) -> str:
     memory.running.add(run)
     try:
         await run
     except Exception as error:  # noqa: BLE001 - whatever one run does, the next one must come
         _say_failure(name, error, memory)
-    else:
-        if memory.failures.pop(name, None) is not None:
-            log.info("job_recovered", job=name)
+        state.jobs_failing[name] = memory.failures[name]
+        return "failed"
     finally:
         memory.running.discard(run)
+    if memory.failures.pop(name, None) is not None:
+        log.info("job_recovered", job=name)
+    state.jobs_failing.pop(name, None)
+    return "done"
 
 
 def _say_failure(name: str, error: Exception, memory: Memory) -> None:

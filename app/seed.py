@@ -18,6 +18,8 @@ from allocator.errors import Invalid
 from allocator.model import Code, Sku, Units
 from allocator.rules import check
 
+from .config.kinds import Listing
+
 DEMO_SHOP: Final = Path(__file__).with_name("demo_shop.yaml")
 """A small bicycle shop that ships with the package."""
 
@@ -41,8 +43,9 @@ class SeedQuota(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Seed(Config, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A whole shop: everything a Config has, with stock and quotas."""
+    """A whole shop: everything a Config has, with listings, stock and quotas."""
 
+    listings: list[Listing] = msgspec.field(default_factory=list)
     stock: list[SeedStock] = msgspec.field(default_factory=list)
     quotas: list[SeedQuota] = msgspec.field(default_factory=list)
 
@@ -139,6 +142,7 @@ def _check_rows(seed: Seed) -> None:
         "location": {location.code for location in seed.locations},
         "channel": {channel.code for channel in seed.channels},
     }
+    _check_names("listings", seed.listings, ("sku", "channel"), known, ("channel", "listing"))
     _check_names("stock", seed.stock, ("sku", "location"), known)
     _check_names("quotas", seed.quotas, ("sku", "location", "channel"), known)
     sells_from = {channel.code: {shelf.code for shelf in channel.locations} for channel in seed.channels}
@@ -146,17 +150,21 @@ def _check_rows(seed: Seed) -> None:
         _check_quota(f"quotas[{position}]", quota, sells_from[quota.channel])
 
 
-def _check_names(section: str, rows: Any, fields: tuple[str, ...], known: dict[str, set[str]]) -> None:
-    """Every row names what exists, and no two rows name the same."""
+def _check_names(
+    section: str, rows: Any, fields: tuple[str, ...], known: dict[str, set[str]], key: tuple[str, ...] = ()
+) -> None:
+    """Every row names what exists, and no two rows have the same key: the same names unless another one is said."""
     seen: dict[tuple[str, ...], int] = {}
     for position, row in enumerate(rows):
-        names = tuple(getattr(row, field) for field in fields)
-        for field, name in zip(fields, names, strict=True):
-            if name not in known[field]:
+        for field in fields:
+            if getattr(row, field) not in known[field]:
+                name = getattr(row, field)
                 _refuse(f"{section}[{position}].{field}", name, f"no such {field}: {name!r}")
+        names = tuple(getattr(row, field) for field in key or fields)
         first = seen.setdefault(names, position)
         if first != position:
-            _refuse(f"{section}[{position}]", list(names), f"{section}[{first}] is for the same {', '.join(fields)}")
+            same = ", ".join(key or fields)
+            _refuse(f"{section}[{position}]", list(names), f"{section}[{first}] is for the same {same}")
 
 
 def _check_quota(where: str, quota: SeedQuota, sells_from: set[str]) -> None:

@@ -1,43 +1,87 @@
 """
 Fills a new data set from a seed: its config, the units on its shelves, its quotas.
 
-Done once: the config is marked active in SQL after everything else, and a seller who has an active config is never
-seeded. Whatever a crash left half done is repeated with the same ops, which have one effect.
+Done once. The changes of a seed carry a note that says so until stock and quotas are there too, and a seller who has
+any other change is never seeded. Whatever a crash left half done is repeated: rows that are there already are no
+change, and movements have the same ops, which have one effect.
 """
 
+from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import count
+from typing import Final
 
 import msgspec
 import structlog
 
 from allocator import MOVES_MAX, Allocator, StockLine
 
+from .config.engine import Engine, Plan
+from .config.judging import ANY, Wish
+from .config.kinds import KINDS, ORDER, Item, RuleConfig, Zone
 from .seed import Seed
-from .store.configs import activate_config, active_config, stage_config
+from .store.config_changes import is_touched, rename_changes
 from .store.database import Database
 
-ACTOR = "seed"
+ACTOR: Final = "seed"
+UNDER_WAY: Final = "seed, stock follows"
+DONE: Final = "seed"
+
+ROWS: Final = 900
+"""Rows of one change: each compiles to one field at most, and a few more belong to all."""
 
 log = structlog.get_logger(__name__)
 
 
 async def apply_seed(database: Database, allocator: Allocator, seed: Seed, *, now_ms: int) -> bool:
-    """Load the seed; False when the seller has a config already. Raises what configure, receive and set_quota raise."""
+    """
+    Load the seed; False when the seller has a config already.
+
+    Raises Invalid (with the place in the seed), NotReady, Unanswered, and what receive and set_quota raise.
+    """
+    engine = Engine(database, allocator, now_ms=now_ms)
+    await engine.finish()
     async with database.reading() as session:
-        active = await active_config(session, seller=allocator.seller)
-    document = msgspec.json.encode(seed.config(), order="deterministic").decode()
-    if active is not None:
-        log.info("seed_not_needed", seller=allocator.seller, same=active.document == document)
+        touched = await is_touched(session, allocator.seller, actor=ACTOR, note=UNDER_WAY)
+    if touched:
+        log.info("seed_not_needed", seller=allocator.seller)
         return False
-    async with database.writing() as session:
-        staged = await stage_config(session, seller=allocator.seller, document=document, now_ms=now_ms)
-    await allocator.configure(seed.config(), ACTOR)
+    for wishes in _chunks(seed):
+        await _change(engine, wishes)
     await _fill(allocator, seed)
     async with database.writing() as session:
-        await activate_config(session, seller=allocator.seller, version=staged.version)
+        await rename_changes(session, allocator.seller, actor=ACTOR, note=UNDER_WAY, new_note=DONE)
     log.info("seeded", seller=allocator.seller, skus=len(seed.skus), stock=len(seed.stock), quotas=len(seed.quotas))
     return True
+
+
+async def _change(engine: Engine, wishes: list[Wish]) -> None:
+    verdict = await engine.change(Plan(wishes, ACTOR, UNDER_WAY, together=True))
+    for outcome in verdict.outcomes:
+        if outcome.why is not None:
+            raise outcome.why
+
+
+def _chunks(seed: Seed) -> Iterator[list[Wish]]:
+    """What the seed wants of the config, so that what is referred to comes first."""
+    items = _items(seed)
+    wishes = [Wish(kind, KINDS[kind].key_of(item), item, ANY) for kind in ORDER for item in items[kind]]
+    for start in range(0, len(wishes), ROWS):
+        yield wishes[start : start + ROWS]
+
+
+def _items(seed: Seed) -> dict[str, list[Item]]:
+    return {
+        "zones": [Zone(area=area, zone=zone) for area, zone in seed.zones.items()],
+        "locations": list(seed.locations),
+        "channels": list(seed.channels),
+        "skus": list(seed.skus),
+        # A seed's rules have no names; their order gives them one.
+        "rules": [
+            RuleConfig(id=f"seed-{number}", **msgspec.structs.asdict(rule)) for number, rule in enumerate(seed.rules, 1)
+        ],
+        "listings": list(seed.listings),
+    }
 
 
 async def _fill(allocator: Allocator, seed: Seed) -> None:

@@ -73,7 +73,7 @@ async def _serve(settings: Settings, key_file: Path | None) -> None:
     listener = _bind(settings.host, settings.port)
     app = create_app(settings)
     server = uvicorn.Server(_config(app))
-    _stop_on_signals(server)
+    _stop_on_signals(server, app)
     async with app.router.lifespan_context(app):
         await _introduce(app, listener, key_file)
         _calm_collector()
@@ -108,7 +108,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
     )
 
 
-def _stop_on_signals(server: uvicorn.Server) -> None:
+def _stop_on_signals(server: uvicorn.Server, app: FastAPI) -> None:
     """
     Ask uvicorn to finish, also when it has not begun yet.
 
@@ -117,6 +117,7 @@ def _stop_on_signals(server: uvicorn.Server) -> None:
     """
 
     def stop(*_: object) -> None:
+        app.state.draining = True
         server.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -40,6 +40,19 @@ class Settings(BaseSettings):
     hold_seconds: int = Field(900, ge=1, description="How long a hold lasts when the request does not say.")
     hold_seconds_max: int = Field(86_400, ge=1, description="The longest a hold may be asked for.")
 
+    requests_per_minute: int | None = Field(
+        None, ge=1, description="What a key without a limit of its own may ask each API process; none is no limit."
+    )
+    streams_max: int = Field(1_000, ge=1, description="Most streams of events that one process keeps open.")
+    webhooks_allow_private: bool = Field(
+        False, description="Send webhooks to private addresses too, and there by http; for receivers beside us."
+    )
+    webhook_log_days: int = Field(30, ge=1, description="How long deliveries of webhooks are kept.")
+    low_stock: int = Field(3, ge=0, description="A sku with this many free units or fewer counts as low in metrics.")
+    metrics_key: SecretStr | None = Field(
+        None, min_length=16, description="Bearer token that /metrics asks for; without one it is open."
+    )
+
     key_pepper: SecretStr | None = Field(
         None,
         min_length=32,
@@ -48,6 +61,7 @@ class Settings(BaseSettings):
     seed_path: Path | None = Field(None, description="YAML with locations, channels, skus and stock for a first start.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    log_changes: bool = Field(False, description="Log every request that changes something, not only refusals.")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="auto: console on a terminal, else json."
     )

@@ -21,8 +21,17 @@ async def serve() -> None:
     """Serve on a free port until SIGTERM, and say where."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    # Who connects from here on is answered as soon as uvicorn accepts.
+    listener.listen(2_048)
     config = uvicorn.Config(
-        app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
     )
     print(f"Hello answers at http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     gc.collect()

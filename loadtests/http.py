@@ -2,7 +2,8 @@
 A load generator that costs little: requests as ready-made bytes over kept-alive connections.
 
 A full HTTP client spends more time on a request than the service does, and would be what is measured. This one
-writes bytes, finds the status line and the length, and takes the time.
+writes bytes, finds the status line and the length, takes the time, and sends the next from where it heard the answer:
+no task, no future and no object per request.
 """
 
 import asyncio
@@ -12,10 +13,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 HEAD_END = b"\r\n\r\n"
+LENGTH = b"content-length:"
+
+LINE_END = 13
+"""A carriage return as a number."""
 
 
 class Broken(Exception):
@@ -30,12 +35,11 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Connection(asyncio.Protocol):
-    """One kept-alive connection; one request at a time."""
+class _Reader(asyncio.Protocol):
+    """One kept-alive connection with one request at a time; subclasses say what becomes of an answer."""
 
     def __init__(self) -> None:
         self._buffer = b""
-        self._waiting: asyncio.Future[Answer] | None = None
         self._transport: asyncio.Transport
         self._lost = asyncio.Event()
 
@@ -44,16 +48,46 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        answer, length = read_answer(self._buffer)
-        if answer and self._waiting and not self._waiting.done():
-            self._buffer = self._buffer[length:]
-            self._waiting.set_result(answer)
+        received = self._buffer + data if self._buffer else data
+        try:
+            answer, length = read_answer(received)
+        except Broken as error:
+            self.broke(error)
+            return
+        if answer is None:
+            self._buffer = received
+        else:
+            self._buffer = received[length:]
+            self.answered(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost.set()
+        self.broke(Broken(str(exc or "closed by the server")))
+
+    def answered(self, answer: Answer) -> None:
+        raise NotImplementedError
+
+    def broke(self, error: Broken) -> None:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """End the connection and wait until it has ended."""
+        self._transport.close()
+        await self._lost.wait()
+
+
+class Connection(_Reader):
+    """For single requests, each of which somebody waits for."""
+
+    _waiting: asyncio.Future[Answer] | None = None
+
+    def answered(self, answer: Answer) -> None:
         if self._waiting and not self._waiting.done():
-            self._waiting.set_exception(Broken(str(exc or "closed by the server")))
+            self._waiting.set_result(answer)
+
+    def broke(self, error: Broken) -> None:
+        if self._waiting and not self._waiting.done():
+            self._waiting.set_exception(error)
 
     async def ask(self, request: bytes) -> Answer:
         """Send one request and wait for its answer. Raises Broken."""
@@ -63,14 +97,9 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         return await self._waiting
 
-    async def close(self) -> None:
-        """End the connection and wait until it has ended."""
-        self._transport.close()
-        await self._lost.wait()
-
 
 def read_answer(received: bytes) -> tuple[Answer | None, int]:
-    """The first whole answer in what was received, and its length; None while it is not whole."""
+    """The first whole answer in what was received, and its length; None while it is not whole. Raises Broken."""
     end = received.find(HEAD_END)
     if end < 0:
         return None, 0
@@ -83,11 +112,11 @@ def read_answer(received: bytes) -> tuple[Answer | None, int]:
 
 
 def _content_length(head: bytes) -> int:
-    name = b"content-length:"
-    at = head.find(name)
+    at = head.find(LENGTH)
     if at < 0:
         raise Broken(f"an answer without a length: {head[:200]!r}")
-    return int(head[at + len(name) :].split(b"\r\n", 1)[0])
+    end = head.find(LINE_END, at)
+    return int(head[at + len(LENGTH) : end if end > 0 else None])
 
 
 def build(method: str, path: str, body: Any = None, *, key: str = "", op: str = "") -> bytes:
@@ -100,21 +129,30 @@ def build(method: str, path: str, body: Any = None, *, key: str = "", op: str = 
     return "\r\n".join([*lines, "", ""]).encode() + content
 
 
-async def connect(url: str, count: int) -> list[Connection]:
-    """Open connections and leave them open."""
+Kind = TypeVar("Kind", bound=_Reader)
+
+
+async def _open(url: str, made: list[Kind]) -> list[Kind]:
     where, loop = urlsplit(url), asyncio.get_running_loop()
     address = (where.hostname or "127.0.0.1", where.port or 80)
-    made = await asyncio.gather(*(loop.create_connection(Connection, *address) for _ in range(count)))
-    return [connection for _, connection in made]
+    take = iter(made).__next__
+    await asyncio.gather(*(loop.create_connection(take, *address) for _ in made))
+    return made
+
+
+async def connect(url: str, count: int) -> list[Connection]:
+    """Open connections and leave them open."""
+    return await _open(url, [Connection() for _ in range(count)])
 
 
 @dataclass
 class Load:
-    """What one load did: seconds in all, seconds of each answer, statuses."""
+    """What one load did: seconds in all, seconds of each answer, statuses, and the bodies if they were asked for."""
 
     seconds: float = 0.0
     waits: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
+    bodies: list[bytes] | None = None
 
     @property
     def per_second(self) -> float:
@@ -126,21 +164,53 @@ class Load:
         return 1_000 * ordered[max(0, ceil(share * len(ordered)) - 1)]
 
 
-async def run_load(url: str, requests: Iterable[bytes], in_flight: int) -> Load:
-    """Send the requests in their order, `in_flight` at a time, each on a connection that was opened before."""
-    load, queue = Load(), iter(requests)
-    connections = await connect(url, in_flight)
+class _Worker(_Reader):
+    """Sends one request after the other until there is none left."""
+
+    def __init__(self, queue: Iterator[bytes], load: Load) -> None:
+        super().__init__()
+        self._queue = queue
+        self._load = load
+        self._began = 0.0
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def answered(self, answer: Answer) -> None:
+        self._load.waits.append(time.perf_counter() - self._began)
+        self._load.statuses[answer.status] += 1
+        if self._load.bodies is not None:
+            self._load.bodies.append(answer.body)
+        self.send()
+
+    def send(self) -> None:
+        """The next request, if there is one."""
+        request = next(self._queue, None)
+        if request is None:
+            if not self.done.done():
+                self.done.set_result(None)
+            return
+        self._began = time.perf_counter()
+        self._transport.write(request)
+
+    def broke(self, error: Broken) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+async def run_load(url: str, requests: Iterable[bytes], in_flight: int, *, keep_bodies: bool = False) -> Load:
+    """
+    Send the requests in their order, `in_flight` at a time, each on a connection that was opened before.
+
+    Raises Broken.
+    """
+    load, queue = Load(bodies=[] if keep_bodies else None), iter(requests)
+    workers = await _open(url, [_Worker(queue, load) for _ in range(in_flight)])
     began = time.perf_counter()
-    await asyncio.gather(*(_work(connection, queue, load) for connection in connections))
-    load.seconds = time.perf_counter() - began
-    for connection in connections:
-        await connection.close()
+    try:
+        for worker in workers:
+            worker.send()
+        await asyncio.gather(*(worker.done for worker in workers))
+        load.seconds = time.perf_counter() - began
+    finally:
+        for worker in workers:
+            await worker.close()
     return load
-
-
-async def _work(connection: Connection, queue: Iterator[bytes], load: Load) -> None:
-    for request in queue:
-        began = time.perf_counter()
-        answer = await connection.ask(request)
-        load.waits.append(time.perf_counter() - began)
-        load.statuses[answer.status] += 1

@@ -8,85 +8,78 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from app.server_process import end_with_parent
+from app.service_process import OwnService, own_service
+from app.stopping import Stop
+
 ROOT = Path(__file__).parents[1]
 READY_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 30.0
+ADDRESS = re.compile(r"^Hello answers at (http://\S+)", re.MULTILINE)
 
 
-class Service(NamedTuple):
-    """A running service and the key that opens it."""
+class HelloFailed(Exception):
+    """The yardstick did not start; the message ends with what it said."""
+
+
+class Hello(NamedTuple):
+    """The yardstick: where it answers, and its process."""
 
     url: str
-    key: str
+    pid: int
 
 
 @contextmanager
-def allot(seed: dict[str, Any]) -> Iterator[Service]:
-    """`allot serve` with its embedded Valkey, durable before it answers, on data that are removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix="allot-bench-") as name:
-        folder = Path(name)
+def allot(seed: dict[str, Any], stop: Stop) -> Iterator[OwnService]:
+    """
+    `allot serve` with its embedded Valkey, durable before it answers, on data that are removed afterwards.
+
+    Raises ServiceFailed; SystemExit when `stop` is asked for while it starts.
+    """
+    with tempfile.TemporaryDirectory(prefix="allot-load-") as name:
         # JSON is YAML.
-        (folder / "seed.yaml").write_text(json.dumps(seed))
-        words = f"-m app serve --data-dir {folder}/data --port 0 --seed {folder}/seed.yaml --key-file {folder}/key"
-        with _program(words.split(), folder / "log", "Allot answers at") as url:
-            _wait_until_ready(f"{url}/readyz")
-            yield Service(url, (folder / "key").read_text().strip())
+        (Path(name) / "seed.yaml").write_text(json.dumps(seed))
+        with own_service(Path(name) / "service", Path(name) / "seed.yaml", stop=stop) as service:
+            yield service
 
 
 @contextmanager
-def hello() -> Iterator[str]:
-    """The yardstick; its address."""
-    with (
-        tempfile.TemporaryDirectory(prefix="allot-bench-") as name,
-        _program(["-m", "loadtests.hello"], Path(name) / "log", "Hello answers at") as url,
-    ):
-        _wait_until_ready(f"{url}/hello")
-        yield url
+def hello() -> Iterator[Hello]:
+    """The yardstick, running. Raises HelloFailed."""
+    with tempfile.TemporaryDirectory(prefix="allot-load-") as name:
+        log = Path(name) / "log"
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "loadtests.hello"],
+                stdout=output,
+                stderr=output,
+                env=environment,
+                cwd=name,
+                # Ctrl-C is for the command, which then stops it.
+                start_new_session=True,
+                preexec_fn=end_with_parent(),  # noqa: PLW1509 one system call, prepared before the fork
+            )
+        try:
+            yield Hello(_address(process, log), process.pid)
+        finally:
+            _stop(process)
 
 
-@contextmanager
-def _program(words: list[str], log: Path, says: str) -> Iterator[str]:
-    # Settings of the caller's own shop must not reach the benchmark.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ALLOT_")}
-    environment = {**kept, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")]))}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *words], stdout=output, stderr=output, env=environment, cwd=log.parent
-        )
-    try:
-        yield _address(process, log, says)
-    finally:
-        _stop(process)
-
-
-def _address(process: subprocess.Popen[bytes], log: Path, says: str) -> str:
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Where it listens; it does so before it says it."""
     until = time.monotonic() + READY_SECONDS_MAX
     while time.monotonic() < until and process.poll() is None:
-        found = re.search(rf"{says} (http://\S+)", log.read_text())
+        found = ADDRESS.search(log.read_text())
         if found:
             return found[1]
-        time.sleep(0.05)
-    raise RuntimeError(f"it did not start:\n{log.read_text()[-2_000:]}")
-
-
-def _wait_until_ready(url: str) -> None:
-    until = time.monotonic() + READY_SECONDS_MAX
-    while time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except urllib.error.URLError:
-            pass
-        time.sleep(0.05)
-    raise RuntimeError(f"{url} did not get ready")
+        time.sleep(0.02)
+    raise HelloFailed(f"the yardstick did not start:\n{log.read_text()[-2_000:]}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

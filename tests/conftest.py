@@ -1,6 +1,7 @@
 """Real servers for every test, and a report that says which of them ran."""
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 
 import hypothesis
@@ -50,8 +51,13 @@ def _orders_line() -> str:
     return f"order data: ../{SHARED.name}/{ORDERS}"
 
 
+def _promtool_line() -> str:
+    found = shutil.which("promtool")
+    return f"promtool: {found or 'not installed, so it did not check and test ops/allot.rules.yml'}"
+
+
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    return [f"servers: {_servers_line()}", _orders_line()]
+    return [f"servers: {_servers_line()}", _orders_line(), _promtool_line()]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -65,6 +71,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"servers: {_servers_line()}")
     terminalreporter.write_line(_orders_line())
+    terminalreporter.write_line(_promtool_line())
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,12 @@ from app.openapi import documented
 router = guarded_router("/v1/clock", "clock")
 
 
-@router.post("/accept", **documented(answers=Expired))
+@router.post("/accept", **documented(scope="ops:write", answers=Expired))
 async def accept_clock(request: Request) -> Response:
     """Accept a clock that jumped: holds whose time is over by it end now, and expiry goes on."""
     caller = caller_of(request)
     expired = await caller.allocator.expire(elapsed_ms=None, accept_clock=True)
-    state_of(request).clock_jumps_ms.pop(caller.seller, None)
+    state = state_of(request)
+    jump_ms = state.clock_jumps_ms.pop(caller.seller, None)
+    state.audit.act(request, "clock.accept", caller.seller, {"jump_ms": jump_ms, "holds_ended": len(expired.hold_ids)})
     return answer(expired)

@@ -6,8 +6,10 @@ from allocator import Extended, Held, Hold, HoldRequest, Released, errors
 from app.deps import caller_of, guarded_router, op_key, state_of
 from app.edge import Body, Path, answer
 from app.errors import Unfit
+from app.metrics import HOLDS, note_demand
 from app.openapi import documented
 from app.requests import ExtendAsked, HoldAsked, HoldPath, named
+from app.rights import Caller
 
 router = guarded_router("/v1/holds", "holds")
 
@@ -16,6 +18,17 @@ CLAIM = Body(HoldAsked)
 EXTEND = Body(ExtendAsked)
 
 UNKNOWN = (errors.UnknownSku, errors.UnknownChannel)
+
+
+async def _refuse_foreign(caller: Caller, hold_id: str) -> None:
+    """To a limited key, holds of other channels are as unknown as those that never were. Raises UnknownHold."""
+    if caller.channels is not None:
+        _refuse_other_channel(caller, await caller.allocator.find_hold(hold_id))
+
+
+def _refuse_other_channel(caller: Caller, hold: Hold) -> None:
+    if not caller.sees_channel(hold.channel):
+        raise errors.UnknownHold(facts={"hold": hold.hold_id})
 
 
 def _ttl_ms(request: Request, seconds: int | None) -> int:
@@ -28,11 +41,19 @@ def _ttl_ms(request: Request, seconds: int | None) -> int:
 
 @router.put(
     "/{hold_id}",
-    **documented(HOLD, CLAIM, answers=Held, created=True, refuses=(errors.Short, errors.Unroutable, *UNKNOWN)),
+    **documented(
+        HOLD,
+        CLAIM,
+        scope="holds:write",
+        answers=Held,
+        created=True,
+        refuses=(errors.Short, errors.Unroutable, *UNKNOWN),
+    ),
 )
 async def put_hold(request: Request) -> Response:
     """Claim units for a time. Again: the same answer."""
     caller, hold_id, asked = caller_of(request), HOLD(request).hold_id, await CLAIM(request)
+    note_demand(request.scope, HOLDS, caller.seller, asked.channel)
     wanted = HoldRequest(
         hold_id=hold_id,
         channel=asked.channel,
@@ -46,11 +67,13 @@ async def put_hold(request: Request) -> Response:
     return answer(await caller.allocator.hold(wanted, caller.actor), 201)
 
 
-@router.get("/{hold_id}", **documented(HOLD, answers=Hold, refuses=(errors.UnknownHold,)))
+@router.get("/{hold_id}", **documented(HOLD, scope="holds:read", answers=Hold, refuses=(errors.UnknownHold,)))
 async def get_hold(request: Request) -> Response:
     """The hold as it stands."""
     caller, hold_id = caller_of(request), HOLD(request).hold_id
-    return answer(await caller.allocator.find_hold(hold_id))
+    hold = await caller.allocator.find_hold(hold_id)
+    _refuse_other_channel(caller, hold)
+    return answer(hold)
 
 
 @router.post(
@@ -58,6 +81,7 @@ async def get_hold(request: Request) -> Response:
     **documented(
         HOLD,
         EXTEND,
+        scope="holds:write",
         answers=Extended,
         op_key=True,
         refuses=(errors.UnknownHold, errors.HoldEnded),
@@ -67,14 +91,18 @@ async def extend_hold(request: Request) -> Response:
     """Let an open hold live until this many seconds from now, if that is later than its deadline."""
     caller, hold_id, op, asked = caller_of(request), HOLD(request).hold_id, op_key(request), await EXTEND(request)
     ttl_ms = _ttl_ms(request, asked.ttl_seconds)
+    await _refuse_foreign(caller, hold_id)
     return answer(await caller.allocator.extend(hold_id, ttl_ms, op=op, actor=caller.actor))
 
 
 @router.delete(
     "/{hold_id}",
-    **documented(HOLD, answers=Released, refuses=(errors.UnknownHold, errors.HoldEnded, errors.OpConflict)),
+    **documented(
+        HOLD, scope="holds:write", answers=Released, refuses=(errors.UnknownHold, errors.HoldEnded, errors.OpConflict)
+    ),
 )
 async def release_hold(request: Request) -> Response:
     """Let the hold go. Again: the same answer."""
     caller, hold_id = caller_of(request), HOLD(request).hold_id
+    await _refuse_foreign(caller, hold_id)
     return answer(await caller.allocator.release(hold_id, actor=caller.actor))

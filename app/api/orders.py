@@ -3,8 +3,9 @@
 from fastapi import Request, Response
 
 from allocator import Changed, Order, OrderRequest, Placed, errors
-from app.deps import caller_of, guarded_router, op_key
+from app.deps import caller_of, guarded_router, op_key, state_of
 from app.edge import Body, Path, answer
+from app.metrics import ORDERS, note_demand
 from app.openapi import documented
 from app.requests import (
     CancelAsked,
@@ -48,14 +49,22 @@ def demand(channel: str, external_id: str, asked: OrderAsked) -> OrderRequest:
     )
 
 
-@router.put("/{channel}/{external_id}", **documented(ORDER, PLACE, answers=Placed, created=True, refuses=REFUSES))
+@router.put(
+    "/{channel}/{external_id}",
+    **documented(ORDER, PLACE, scope="orders:write", answers=Placed, created=True, refuses=REFUSES),
+)
 async def put_order(request: Request) -> Response:
     """Place an order: take its units at once and decide where they ship from. Again: the same answer."""
     caller, path, asked = caller_of(request), ORDER(request), await PLACE(request)
-    return answer(await caller.allocator.order(demand(path.channel, path.external_id, asked), caller.actor), 201)
+    note_demand(request.scope, ORDERS, caller.seller, path.channel)
+    placed = await caller.allocator.order(demand(path.channel, path.external_id, asked), caller.actor)
+    state_of(request).metrics.placed(caller.seller, placed)
+    return answer(placed, 201)
 
 
-@router.get("/{channel}/{external_id}", **documented(ORDER, answers=Order, refuses=(errors.UnknownOrder,)))
+@router.get(
+    "/{channel}/{external_id}", **documented(ORDER, scope="orders:read", answers=Order, refuses=(errors.UnknownOrder,))
+)
 async def get_order(request: Request) -> Response:
     """The order as it stands."""
     caller, path = caller_of(request), ORDER(request)
@@ -64,7 +73,14 @@ async def get_order(request: Request) -> Response:
 
 @router.post(
     "/{channel}/{external_id}/pick",
-    **documented(ORDER, PICK, answers=Changed, op_key=True, refuses=(errors.UnknownOrder, errors.NotCommitted)),
+    **documented(
+        ORDER,
+        PICK,
+        scope="orders:ship",
+        answers=Changed,
+        op_key=True,
+        refuses=(errors.UnknownOrder, errors.NotCommitted),
+    ),
 )
 async def pick_order(request: Request) -> Response:
     """The pick has started, at one location or everywhere."""
@@ -78,6 +94,7 @@ async def pick_order(request: Request) -> Response:
     **documented(
         ORDER,
         SHIP,
+        scope="orders:ship",
         answers=Changed,
         op_key=True,
         refuses=(errors.UnknownOrder, errors.UnknownLine, errors.NotCommitted),
@@ -95,6 +112,7 @@ async def ship_order(request: Request) -> Response:
     **documented(
         ORDER,
         CANCEL,
+        scope="orders:write",
         answers=Changed,
         op_key=True,
         refuses=(errors.UnknownOrder, errors.UnknownLine, errors.PickStarted, errors.NotCommitted),
@@ -114,6 +132,7 @@ async def cancel_order(request: Request) -> Response:
     **documented(
         ORDER,
         RETURN,
+        scope="orders:ship",
         answers=Changed,
         op_key=True,
         refuses=(errors.UnknownOrder, errors.UnknownLine, errors.UnknownLocation, errors.NotShipped, errors.OverLimit),
@@ -124,10 +143,13 @@ async def return_order(request: Request) -> Response:
     caller, path, op, asked = caller_of(request), ORDER(request), op_key(request), await RETURN(request)
     order = (path.channel, path.external_id)
     returned = caller.allocator.return_units(asked.lines, op=op, order=order, why=asked.why, actor=caller.actor)
-    return answer(await returned)
+    changed = await returned
+    if not changed.replayed:
+        state_of(request).metrics.returned(caller.seller, asked.lines)
+    return answer(changed)
 
 
-@preview.post("", **documented(PREVIEW, answers=Placed, refuses=REFUSES))
+@preview.post("", **documented(PREVIEW, scope="orders:write", answers=Placed, refuses=REFUSES))
 async def preview_order(request: Request) -> Response:
     """What placing this order would answer now. Nothing is written."""
     caller, asked = caller_of(request), await PREVIEW(request)

@@ -1,9 +1,10 @@
 """Quotas: units ring-fenced for one channel at one location."""
 
 from fastapi import Request, Response
+from msgspec.structs import asdict as to_dict
 
 from allocator import Moved, errors
-from app.deps import caller_of, guarded_router, op_key
+from app.deps import caller_of, guarded_router, op_key, state_of
 from app.edge import Body, answer
 from app.openapi import documented
 from app.requests import MoveQuotaAsked, SetQuotaAsked
@@ -16,21 +17,30 @@ MOVE = Body(MoveQuotaAsked)
 UNKNOWN = (errors.UnknownChannel, errors.UnknownSku, errors.UnknownLocation)
 
 
-@router.post("/set", **documented(SET, answers=Moved, op_key=True, refuses=UNKNOWN))
+@router.post("/set", **documented(SET, scope="quotas:write", answers=Moved, op_key=True, refuses=UNKNOWN))
 async def set_quota(request: Request) -> Response:
     """Ring-fence units. Sets, does not add."""
     caller, op, asked = caller_of(request), op_key(request), await SET(request)
     place = (asked.sku, asked.location, asked.channel)
     moved = caller.allocator.set_quota(*place, asked.quota, op=op, floor=asked.floor, why=asked.why, actor=caller.actor)
-    return answer(await moved)
+    return _done(request, "quota.set", op, asked, await moved)
 
 
 @router.post(
     "/move",
-    **documented(MOVE, answers=Moved, op_key=True, refuses=(*UNKNOWN, errors.NotEnough, errors.OverLimit)),
+    **documented(
+        MOVE, scope="quotas:write", answers=Moved, op_key=True, refuses=(*UNKNOWN, errors.NotEnough, errors.OverLimit)
+    ),
 )
 async def move_quota(request: Request) -> Response:
     """Hand ring-fenced units that are not consumed yet to another channel at the same location."""
     caller, op, asked = caller_of(request), op_key(request), await MOVE(request)
     way = (asked.sku, asked.location, asked.from_channel, asked.to_channel)
-    return answer(await caller.allocator.move_quota(*way, asked.units, op=op, why=asked.why, actor=caller.actor))
+    moved = caller.allocator.move_quota(*way, asked.units, op=op, why=asked.why, actor=caller.actor)
+    return _done(request, "quota.move", op, asked, await moved)
+
+
+def _done(request: Request, action: str, op: str, asked: SetQuotaAsked | MoveQuotaAsked, moved: Moved) -> Response:
+    if not moved.replayed:
+        state_of(request).audit.act(request, action, f"{asked.sku} at {asked.location}", {"op": op, **to_dict(asked)})
+    return answer(moved)

@@ -17,6 +17,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .migrations import upgrade
 
+Session = AsyncSession
+"""What the use cases of the other modules are handed."""
+
 SQLITE_FILE: Final = "allot.sqlite3"
 BUSY_MS_MAX: Final = 5_000
 """How long a writer waits for another one."""

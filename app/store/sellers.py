@@ -14,10 +14,15 @@ class SellerUnknown(Exception):
 
 @dataclass(frozen=True)
 class SellerFacts:
-    """`code` is part of every key and address, `name` is for people."""
+    """
+    `code` is part of every key and address, `name` is for people.
+
+    `begun` once its keys in Valkey carry the data set's epoch; from then on empty keys are a loss and no beginning.
+    """
 
     code: str
     name: str
+    begun: bool = False
 
 
 async def ensure_seller(session: AsyncSession, code: str, name: str) -> SellerFacts:
@@ -27,18 +32,44 @@ async def ensure_seller(session: AsyncSession, code: str, name: str) -> SellerFa
         found = Seller(code=code, name=name)
         session.add(found)
         await session.flush()
-    return SellerFacts(found.code, found.name)
+    return _facts(found)
 
 
 async def list_sellers(session: AsyncSession) -> list[SellerFacts]:
     """Every seller, by code."""
     rows = await session.exec(select(Seller).order_by(col(Seller.code)))
-    return [SellerFacts(row.code, row.name) for row in rows]
+    return [_facts(row) for row in rows]
 
 
 async def require_seller(session: AsyncSession, code: str, *, lock: bool = False) -> SellerFacts:
     """The seller with this code; `lock` keeps its other writers waiting until we commit. Raises SellerUnknown."""
+    return _facts(await _row(session, code, lock=lock))
+
+
+async def rename_seller(session: AsyncSession, code: str, name: str) -> SellerFacts:
+    """Give a seller another name. Returns the facts from before. Raises SellerUnknown."""
+    row = await _row(session, code, lock=True)
+    before = _facts(row)
+    row.name = name
+    session.add(row)
+    await session.flush()
+    return before
+
+
+async def mark_begun(session: AsyncSession, code: str) -> None:
+    """Remember that the seller's keys in Valkey carry the epoch. Raises SellerUnknown."""
+    row = await _row(session, code, lock=True)
+    row.begun = True
+    session.add(row)
+    await session.flush()
+
+
+async def _row(session: AsyncSession, code: str, *, lock: bool) -> Seller:
     found = await session.get(Seller, code, with_for_update=lock)
     if found is None:
         raise SellerUnknown(code)
-    return SellerFacts(found.code, found.name)
+    return found
+
+
+def _facts(row: Seller) -> SellerFacts:
+    return SellerFacts(row.code, row.name, row.begun)

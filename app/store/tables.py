@@ -6,7 +6,7 @@ Times are integer milliseconds since 1970 in UTC. After a change here: `python -
 
 from typing import Any, Final
 
-from sqlalchemy import JSON, BigInteger, Index, Text, false, text
+from sqlalchemy import JSON, BigInteger, Index, Text, false
 from sqlmodel import Field, SQLModel
 
 # Every constraint has a name, so that a later migration can drop it on any database.
@@ -81,27 +81,6 @@ class AuditEntry(SQLModel, table=True):
     outcome: str = Field(max_length=40)
     detail: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     request_id: str = Field(default="", max_length=64)
-
-
-class ConfigDocument(SQLModel, table=True):
-    """One version of what a seller's operators decided; at most one version of a seller is active."""
-
-    __tablename__ = "config_document"
-    __table_args__ = (
-        Index(
-            "uq_config_document_active",
-            "seller",
-            unique=True,
-            sqlite_where=text("active"),
-            postgresql_where=text("active"),
-        ),
-    )
-
-    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
-    version: int = Field(primary_key=True)
-    document: str = Field(sa_type=Text)
-    active: bool
-    created_ms: int = Field(sa_type=BigInteger)
 
 
 # --- config: one row per thing operators decide; `version` is the config version that changed it last -------------
@@ -253,7 +232,11 @@ class ConfigChangeRow(SQLModel, table=True):
 
 
 class WebhookEndpoint(SQLModel, table=True):
-    """Where a seller wants events sent. `secrets` are whsec_ texts, newest first; two while they are rotated."""
+    """
+    Where a seller wants events sent.
+
+    `secrets` are {"secret", "op", "until_ms"}, newest first; two while they are rotated, the older with an end.
+    """
 
     __tablename__ = "webhook_endpoint"
 
@@ -262,7 +245,7 @@ class WebhookEndpoint(SQLModel, table=True):
     url: str = Field(max_length=500)
     events: list[str] = Field(sa_type=JSON)
     channels: list[str] | None = Field(default=None, sa_type=JSON)
-    secrets: list[str] = Field(sa_type=JSON)
+    secrets: list[dict[str, Any]] = Field(sa_type=JSON)
     active: bool
     disabled_why: str = Field(max_length=300)
     failing_since_ms: int | None = Field(default=None, sa_type=BigInteger)
@@ -274,7 +257,7 @@ class WebhookDelivery(SQLModel, table=True):
 
     __tablename__ = "webhook_delivery"
     __table_args__ = (
-        Index("ix_webhook_delivery_due", "state", "next_ms"),
+        Index("ix_webhook_delivery_due", "endpoint", "state", "next_ms"),
         Index("ix_webhook_delivery_endpoint", "endpoint", "created_ms"),
     )
 

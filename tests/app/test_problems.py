@@ -5,6 +5,7 @@ from structlog.testing import capture_logs
 
 from allocator import errors
 from app import errors as own
+from app.config.errors import ConfigRefused
 from app.main import create_app
 from app.opening import make_first_key
 from app.problems import BY_SLUG, PROBLEMS
@@ -12,6 +13,11 @@ from tests.app.talk import atp, line, order, slug
 from tests.servers import Server, present
 
 SLUGS = {
+    "too-many-streams": 503,
+    "too-many-webhooks": 409,
+    "unknown-delivery": 404,
+    "unknown-webhook": 404,
+    "webhook-disabled": 409,
     "body-too-large": 413,
     "failed": 500,
     "hold-ended": 409,
@@ -21,6 +27,12 @@ SLUGS = {
     "malformed": 400,
     "method-not-allowed": 405,
     "no-key": 401,
+    "scope-missing": 403,
+    "outside-limits": 403,
+    "beyond-own-rights": 403,
+    "unknown-key": 404,
+    "rotation-under-way": 409,
+    "rate-limited": 429,
     "not-committed": 409,
     "not-enough": 409,
     "not-found": 404,
@@ -40,6 +52,13 @@ SLUGS = {
     "unknown-order": 404,
     "unknown-sku": 404,
     "unroutable": 409,
+    "changed-meanwhile": 412,
+    "if-match-missing": 428,
+    "in-use": 409,
+    "rule-clash": 409,
+    "too-much": 422,
+    "unknown-change": 404,
+    "unknown-item": 404,
 }
 """What clients compare with; none of these may ever change."""
 
@@ -53,7 +72,7 @@ def test_no_slug_and_no_status_ever_changes():
     assert {kind.slug: kind.status for kind in PROBLEMS.values()} == SLUGS
 
 
-@pytest.mark.parametrize("root", [errors.AllocatorError, own.RequestRefused, own.KeysUnknown])
+@pytest.mark.parametrize("root", [errors.AllocatorError, own.RequestRefused, own.KeysUnknown, ConfigRefused])
 def test_every_error_there_is_has_a_problem(root: type[Exception]):
     assert set(leaves(root)) <= PROBLEMS.keys()
 

@@ -149,10 +149,10 @@ async def test_units_that_rules_set_free_go_to_the_orders_that_wait(state, alloc
 
 
 async def test_a_revoked_key_is_forgotten(state, memory):
-    header = f"Bearer {await make_first_key(state, None)}"
+    header = f"Bearer {await make_first_key(state, None)}".encode()
     key = await state.keys.verify(header)
     async with state.database.writing() as session:
-        await revoke_key(session, key.id, seller="main", now_ms=now_ms())
+        await revoke_key(session, key.facts.id, seller="main", now_ms=now_ms())
 
     await refresh_keys(state, memory)
 
@@ -244,5 +244,9 @@ def test_the_table_has_every_job_and_how_often_it_runs():
         "expire_holds": 1,
         "serve_backorders": 1,
         "sweep_backorders": 60,
+        "keep_config": 1,
         "refresh_keys": 2,
+        "open_new_sellers": 2,
+        "write_audit": 2,
+        "write_key_use": 60,
     }

@@ -5,9 +5,12 @@ import httpx
 import pytest
 from fastapi import Request
 
+from app.answers import Levels
 from app.data_folder import DataFolder
 from app.deps import Guarded, guarded_router
+from app.errors import NoKey
 from app.main import create_app
+from app.openapi import documented
 from app.opening import make_first_key, now_ms
 from app.security import Keys
 from app.store.database import Database, sqlite_url
@@ -15,7 +18,7 @@ from app.store.keys import make_key, revoke_key
 from app.store.sellers import ensure_seller
 from tests.app.talk import atp, hold, line, order, slug
 
-OPEN = {"/livez", "/readyz", "/problems/{slug}"}
+OPEN = {"/livez", "/readyz", "/metrics", "/problems/{slug}"}
 WELL_FORMED = "allot_live_" + "0" * 12 + "_" + "x" * 43
 
 
@@ -40,8 +43,21 @@ async def test_every_route_but_health_is_denied_without_a_key(app, stranger):
 async def test_no_route_below_v1_can_be_reached_past_the_guard(app):
     below = [route for route in app.routes if getattr(route, "path", "").startswith("/v1")]
 
-    assert len(below) == 21
+    assert len(below) > 28
     assert {type(route) for route in below} == {Guarded}
+
+
+def test_a_route_without_a_scope_fails_at_the_start():
+    async def endpoint(request: Request) -> None:
+        """Never reached."""
+
+    with pytest.raises(TypeError, match=r"endpoint needs \*\*documented\(\.\.\., scope="):
+        guarded_router("/v1/new", "new").add_api_route("", endpoint)
+
+
+def test_a_scope_there_is_none_of_fails_at_the_start():
+    with pytest.raises(TypeError, match="there is no scope orders:wirte; there are me:read"):
+        documented(scope="orders:wirte", answers=Levels)
 
 
 def test_an_endpoint_that_leaves_its_parameters_to_the_framework_fails_at_the_start():
@@ -49,7 +65,7 @@ def test_an_endpoint_that_leaves_its_parameters_to_the_framework_fails_at_the_st
         """Never reached."""
 
     with pytest.raises(TypeError, match="must take the request alone"):
-        guarded_router("/v1/new", "new").add_api_route("/{sku}", endpoint)
+        guarded_router("/v1/new", "new").get("/{sku}", **documented(scope="stock:read", answers=Levels))(endpoint)
 
 
 async def test_every_open_route_says_so_and_every_other_one_asks_for_the_key(app):
@@ -57,8 +73,8 @@ async def test_every_open_route_says_so_and_every_other_one_asks_for_the_key(app
 
     for path, operations in paths.items():
         for operation in operations.values():
-            assert operation["security"] == ([] if path in OPEN else [{"key": []}])
-            assert ("401" in operation["responses"]) == (path not in OPEN)
+            assert operation["security"] == ([] if path in OPEN else [{"key": [operation["x-scope"]]}])
+            assert ({"401", "403"} <= operation["responses"].keys()) == (path not in OPEN)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +120,9 @@ async def test_a_revoked_key_is_denied_once_the_keys_were_refreshed(state, clien
 
 async def test_a_key_stays_good_when_another_one_is_revoked(state, client, stranger, key):
     async with state.database.writing() as session:
-        made = await make_key(session, seller="main", name="till", pepper=state.keys.pepper, now_ms=now_ms())
+        made = await make_key(
+            session, seller="main", name="till", role="pos", pepper=state.keys.pepper, now_ms=now_ms()
+        )
     assert (await stranger.get("/v1/availability/CUP", headers=bearer(made.plaintext))).status_code == 200
     assert await atp(client, "CUP") == 15
     async with state.database.writing() as session:
@@ -144,7 +162,7 @@ async def two_sellers(settings):
         pepper = folder.pepper()
     async with await Database.open(sqlite_url(settings.data_dir)) as database, database.writing() as session:
         await ensure_seller(session, "other", "Other")
-        other = await make_key(session, seller="other", name="first", pepper=pepper, now_ms=now_ms())
+        other = await make_key(session, seller="other", name="first", role="admin", pepper=pepper, now_ms=now_ms())
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         main = await make_first_key(app.state.service, None)
@@ -183,5 +201,5 @@ async def test_a_seller_sees_nothing_of_another(two_sellers):
 
 
 async def test_keys_of_one_pepper_are_not_known_under_another(state, key):
-    with pytest.raises(Exception, match="unknown, wrong or revoked"):
-        await Keys(state.database, b"another pepper").verify(f"Bearer {key}")
+    with pytest.raises(NoKey, match="unknown, wrong, expired or revoked"):
+        await Keys(state.database, b"another pepper").verify(f"Bearer {key}".encode())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from allocator.config import Config
+from allocator.config import Config, SkuConfig
 from allocator.errors import Invalid
 from allocator.model import ShipTo
 from allocator.ranking import Ranker
@@ -124,7 +124,10 @@ def test_a_shop_may_begin_empty(seed_file):
 def test_names_the_place_of_a_wrong_value_and_what_is_right_there(seed_file, text, message, where):
     said, facts = refusal(seed_file(text))
 
-    assert (said.replace("; allowed: sku, category", ""), facts["where"]) == (message, where)
+    assert (said.removesuffix(f"; allowed: {', '.join(SkuConfig.__struct_fields__)}"), facts["where"]) == (
+        message,
+        where,
+    )
 
 
 def test_the_facts_list_what_is_allowed(seed_file):
@@ -257,3 +260,31 @@ def test_the_demo_shop_ships_from_where_it_is_cheapest(country, region, nearest)
     best = ranker.rank("shop", ShipTo(country=country, region=region), relax=False)[0]
 
     assert (best.location, best.tie) == (nearest, 0)
+
+
+def test_a_listing_names_what_is_there_and_is_there_once(seed_file):
+    unknown, _ = refusal(seed_file(SHOP + "listings: [{channel: shop, listing: a, sku: NONE}]"))
+    twice, _ = refusal(
+        seed_file(SHOP + "listings: [{channel: shop, listing: a, sku: CUP}, {channel: shop, listing: a, sku: TEE-M}]")
+    )
+    packs = load_seed(
+        seed_file(SHOP + "listings: [{channel: shop, listing: a, sku: CUP}, {channel: shop, listing: b, sku: CUP}]")
+    )
+
+    assert unknown == "listings[0].sku: no such sku: 'NONE'"
+    assert twice == "listings[1]: listings[0] is for the same channel, listing"
+    assert len(packs.listings) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("skus: [{sku: CUP, gtin: '4006381333932'}]", "skus[0].gtin"),
+        ("locations: [{code: oslo, cut_off: '16:00'}]", "locations[0].time_zone"),
+        ("locations: [{code: oslo, time_zone: Mars/Base}]", "locations[0].time_zone"),
+    ],
+)
+def test_a_gtin_and_a_time_zone_are_checked(seed_file, text, where):
+    _, facts = refusal(seed_file(text))
+
+    assert facts["where"] == where

@@ -1,10 +1,10 @@
 import pytest
 
 from allocator import errors
+from app.config.reading import read_changes, read_page
 from app.opening import open_service
 from app.seed import load_seed
 from app.seeding import apply_seed
-from app.store.configs import active_config, stage_config
 from tests.app.conftest import SHOP
 
 CUP = "CUP"
@@ -19,20 +19,37 @@ async def versions(allocator) -> list[int]:
     return [level.version for level in await allocator.availability([CUP, "PLATE", "A/4"], ["shop"])]
 
 
-async def active(state):
-    async with state.database.reading() as session:
-        return await active_config(session, seller="main")
+async def history(state) -> list[tuple[int, str, str, str]]:
+    changes, _ = await read_changes(state.database, "main", kind="", key="", cursor="", limit=100)
+    return [(change.version, change.state, change.actor, change.note) for change in changes]
+
+
+async def keys(state, kind: str) -> list[str]:
+    page = await read_page(state.database, "main", kind, where={}, cursor="", limit=1_000)
+    return [key for key, _ in page.entries]
 
 
 async def test_a_new_data_set_is_filled_with_config_stock_and_quotas(settings):
     async with open_service(settings) as state:
         found = await numbers(state.allocators["main"])
-        config = await active(state)
 
-    assert found[CUP, "shop"] == 15
-    assert (found["PLATE", "shop"], found["PLATE", "amazon"]) == (4, 1)
-    assert config.version == 1
-    assert '"overflow":"borrow"' in config.document
+        assert found[CUP, "shop"] == 15
+        assert (found["PLATE", "shop"], found["PLATE", "amazon"]) == (4, 1)
+        assert await history(state) == [(1, "active", "seed", "seed")]
+        assert await keys(state, "channels") == ["amazon", "shop", "till"]
+        assert await keys(state, "rules") == ["seed-1"]
+
+
+async def test_a_seed_may_have_listings_and_all_that_a_sku_has(settings, tmp_path):
+    rich = tmp_path / "rich.yaml"
+    rich.write_text(
+        "channels: [{ code: shop }]\n"
+        "skus: [{ sku: ROPE, unit: m, scale: 1000, gtin: '4006381333931', attributes: { colour: red } }]\n"
+        "listings: [{ channel: shop, listing: rope-5m, sku: ROPE, pack_size: 5000 }]\n"
+    )
+
+    async with open_service(settings.model_copy(update={"seed_path": rich})) as state:
+        assert await keys(state, "listings") == ["shop/rope-5m"]
 
 
 async def test_the_same_seed_at_the_next_start_changes_nothing(settings):
@@ -42,7 +59,7 @@ async def test_the_same_seed_at_the_next_start_changes_nothing(settings):
     async with open_service(settings) as state:
         after = await versions(state.allocators["main"])
 
-        assert (after, (await active(state)).version) == (before, 1)
+        assert (after, len(await history(state))) == (before, 1)
 
 
 async def test_another_seed_does_not_touch_a_data_set_in_use(settings, tmp_path):
@@ -55,14 +72,12 @@ async def test_another_seed_does_not_touch_a_data_set_in_use(settings, tmp_path)
         assert await numbers(state.allocators["main"]) == before
 
 
-async def test_a_seeding_that_was_cut_off_is_finished_and_counts_once(settings, monkeypatch):
+@pytest.mark.parametrize("verb", ["configure", "receive", "set_quota"])
+async def test_a_seeding_that_was_cut_off_is_finished_and_counts_once(settings, monkeypatch, verb: str):
     seed = load_seed(SHOP)
     async with open_service(settings.model_copy(update={"seed_path": None})) as state:
         allocator = state.allocators["main"]
-        async with state.database.writing() as session:
-            await stage_config(session, seller="main", document="{}", now_ms=1)
-        allocator.now_ms = 4_000_000_000_000
-        monkeypatch.setattr(allocator, "set_quota", cut_off)
+        monkeypatch.setattr(allocator, verb, cut_off)
         with pytest.raises(errors.Unanswered):
             await apply_seed(state.database, allocator, seed, now_ms=2)
         monkeypatch.undo()
@@ -70,7 +85,7 @@ async def test_a_seeding_that_was_cut_off_is_finished_and_counts_once(settings, 
         done = await apply_seed(state.database, allocator, seed, now_ms=3)
         again = await apply_seed(state.database, allocator, seed, now_ms=4)
 
-        assert (done, again, (await active(state)).version) == (True, False, 3)
+        assert (done, again, await history(state)) == (True, False, [(1, "active", "seed", "seed")])
         assert (await numbers(allocator))[CUP, "shop"] == 15
         assert (await numbers(allocator))["PLATE", "amazon"] == 1
 
@@ -79,7 +94,7 @@ async def cut_off(*_: object, **__: object) -> None:
     raise errors.Unanswered
 
 
-async def test_many_rows_are_received_in_several_movements(settings, tmp_path):
+async def test_many_rows_are_saved_and_received_in_several_steps(settings, tmp_path):
     big = tmp_path / "big.yaml"
     skus = [f"NEW-{number}" for number in range(1_200)]
     big.write_text(
@@ -90,6 +105,7 @@ async def test_many_rows_are_received_in_several_movements(settings, tmp_path):
     )
 
     async with open_service(settings.model_copy(update={"seed_path": big})) as state:
+        assert [note for *_, note in await history(state)] == ["seed", "seed"]
         for sku in (skus[0], skus[499], skus[500], skus[1_199]):
             [level] = await state.allocators["main"].availability([sku], ["shop"])
             assert (sku, level.atp_now) == (sku, 3)

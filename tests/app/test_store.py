@@ -5,16 +5,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import create_engine, text
 from sqlalchemy import inspect as look_into
-from sqlalchemy.exc import IntegrityError
 
 from app.data_folder import PEPPER, DataFolder, FolderForeign
-from app.store import configs, datasets, keys, sellers
-from app.store.configs import VersionUnknown, activate_config, active_config, read_config, stage_config
+from app.store import config, config_changes, datasets, keys, sellers
+from app.store.config_changes import STAGED, ChangeFacts, stage_change, standing
 from app.store.database import Database, async_url, migrate, sqlite_url, sync_url
 from app.store.datasets import OtherDataset, ensure_dataset, next_generation
 from app.store.keys import KeyFacts, key_id, list_keys, make_key, revoke_key, verify_key
+from app.store.migrations import config as migrations_config
 from app.store.migrations import differences, new_revision, upgrade
 from app.store.sellers import SellerFacts, SellerUnknown, ensure_seller, list_sellers
 from app.store.tables import metadata
@@ -110,7 +111,10 @@ async def test_a_use_case_that_fails_leaves_nothing(database):
 async def test_writers_that_read_first_wait_for_each_other(database):
     async def stage() -> int:
         async with database.writing() as session:
-            return (await stage_config(session, seller="main", document="{}", now_ms=1)).version
+            version = (await standing(session, "main")).newest + 1
+            change = ChangeFacts(version, version - 1, STAGED, "test", "", None, "", at_ms=1)
+            await stage_change(session, "main", change, [])
+            return version
 
     versions = await asyncio.gather(*(stage() for _ in range(12)))
 
@@ -166,15 +170,15 @@ async def test_a_rebuild_gets_an_epoch_of_its_own(database):
 
 async def test_a_key_is_known_by_its_plaintext_and_only_that(database):
     async with database.writing() as session:
-        made = await make_key(session, seller="main", name="till 1", pepper=PEPPER_A, now_ms=7)
+        made = await make_key(session, seller="main", name="till 1", role="pos", pepper=PEPPER_A, now_ms=7)
 
     async with database.reading() as session:
-        assert await verify_key(session, made.plaintext, pepper=PEPPER_A) == KeyFacts(
-            made.id, "main", "till 1", 7, None
+        assert await verify_key(session, made.plaintext, pepper=PEPPER_A, now_ms=8) == KeyFacts(
+            id=made.id, seller="main", name="till 1", role="pos", created_ms=7
         )
         other_letter = "A" if made.plaintext[-1] != "A" else "B"
-        assert await verify_key(session, made.plaintext[:-1] + other_letter, pepper=PEPPER_A) is None
-        assert await verify_key(session, made.plaintext, pepper=PEPPER_B) is None
+        assert await verify_key(session, made.plaintext[:-1] + other_letter, pepper=PEPPER_A, now_ms=8) is None
+        assert await verify_key(session, made.plaintext, pepper=PEPPER_B, now_ms=8) is None
 
 
 @pytest.mark.parametrize(
@@ -183,17 +187,17 @@ async def test_a_key_is_known_by_its_plaintext_and_only_that(database):
 )
 async def test_nonsense_is_no_key(database, nonsense: str):
     async with database.reading() as session:
-        assert await verify_key(session, nonsense, pepper=PEPPER_A) is None
+        assert await verify_key(session, nonsense, pepper=PEPPER_A, now_ms=8) is None
 
 
 async def test_a_key_that_was_never_made_is_unknown(database):
     async with database.reading() as session:
-        assert await verify_key(session, f"allot_live_{'0' * 12}_{'x' * 43}", pepper=PEPPER_A) is None
+        assert await verify_key(session, f"allot_live_{'0' * 12}_{'x' * 43}", pepper=PEPPER_A, now_ms=8) is None
 
 
 async def test_the_secret_is_nowhere_in_the_database(database, tmp_path):
     async with database.writing() as session:
-        made = await make_key(session, seller="main", name="till 1", pepper=PEPPER_A, now_ms=7)
+        made = await make_key(session, seller="main", name="till 1", role="pos", pepper=PEPPER_A, now_ms=7)
     await database.close()
 
     secret = made.plaintext.removeprefix(f"allot_live_{made.id}_").encode()
@@ -203,86 +207,53 @@ async def test_the_secret_is_nowhere_in_the_database(database, tmp_path):
 
 async def test_a_revoked_key_is_refused_for_ever_and_still_listed(database):
     async with database.writing() as session:
-        made = await make_key(session, seller="main", name="till 1", pepper=PEPPER_A, now_ms=7)
+        made = await make_key(session, seller="main", name="till 1", role="pos", pepper=PEPPER_A, now_ms=7)
         first = await revoke_key(session, made.id, seller="main", now_ms=8)
         again = await revoke_key(session, made.id, seller="main", now_ms=9)
 
     async with database.reading() as session:
-        assert first == again == KeyFacts(made.id, "main", "till 1", 7, 8)
-        assert await verify_key(session, made.plaintext, pepper=PEPPER_A) is None
+        assert (
+            first == again == KeyFacts(id=made.id, seller="main", name="till 1", role="pos", created_ms=7, revoked_ms=8)
+        )
+        assert await verify_key(session, made.plaintext, pepper=PEPPER_A, now_ms=8) is None
         assert await list_keys(session, seller="main") == [first]
 
 
 async def test_a_seller_neither_sees_nor_revokes_keys_of_another(database):
     async with database.writing() as session:
         await ensure_seller(session, "second", "Second")
-        made = await make_key(session, seller="main", name="till 1", pepper=PEPPER_A, now_ms=7)
+        made = await make_key(session, seller="main", name="till 1", role="pos", pepper=PEPPER_A, now_ms=7)
 
         assert await list_keys(session, seller="second") == []
         assert await revoke_key(session, made.id, seller="second", now_ms=8) is None
-        assert await verify_key(session, made.plaintext, pepper=PEPPER_A)
+        assert await verify_key(session, made.plaintext, pepper=PEPPER_A, now_ms=8)
 
 
 async def test_there_is_no_key_without_a_seller(database):
     with pytest.raises(SellerUnknown):
         async with database.writing() as session:
-            await make_key(session, seller="nobody", name="x", pepper=PEPPER_A, now_ms=1)
+            await make_key(session, seller="nobody", name="x", role="pos", pepper=PEPPER_A, now_ms=1)
 
 
 def test_the_public_part_of_a_key_can_be_logged():
     assert key_id(f"allot_live_0123456789ab_{'_' * 43}") == "0123456789ab"
 
 
-async def test_versions_are_staged_then_activated_one_at_a_time(database):
-    async with database.writing() as session:
-        first = await stage_config(session, seller="main", document='{"a": 1}', now_ms=1)
-        second = await stage_config(session, seller="main", document='{"a": 2}', now_ms=2)
-        assert await active_config(session, seller="main") is None
-    for version in (1, 2, 2):
-        async with database.writing() as session:
-            await activate_config(session, seller="main", version=version)
+def test_a_database_that_the_first_version_filled_is_refused_with_what_to_do(tmp_path):
+    engine = create_engine(sync_url(sqlite_url(tmp_path)))
+    with engine.begin() as connection:
+        command.upgrade(migrations_config(connection), "0001")
+        connection.execute(text("INSERT INTO seller (code, name) VALUES ('main', 'Main')"))
+        connection.execute(text("INSERT INTO config_document VALUES ('main', 1, '{}', 1, 0)"))
+    engine.dispose()
 
-    async with database.reading() as session:
-        active = await active_config(session, seller="main")
-        old = await read_config(session, seller="main", version=1)
-    assert (first.version, second.version, first.active) == (1, 2, False)
-    assert active is not None
-    assert (active.version, active.document, active.active) == (2, '{"a": 2}', True)
-    assert old is not None
-    assert (old.document, old.active) == ('{"a": 1}', False)
+    with pytest.raises(OtherDataset, match="start with an empty data folder"):
+        migrate(sqlite_url(tmp_path))
 
 
-async def test_each_seller_has_versions_of_its_own(database):
-    async with database.writing() as session:
-        await ensure_seller(session, "second", "Second")
-        for seller in ("main", "second"):
-            await stage_config(session, seller=seller, document="{}", now_ms=1)
-            await activate_config(session, seller=seller, version=1)
-
-    async with database.reading() as session:
-        assert await active_config(session, seller="main")
-        assert await active_config(session, seller="second")
-        assert await read_config(session, seller="main", version=2) is None
-
-
-async def test_a_version_that_was_never_staged_cannot_be_activated(database):
-    with pytest.raises(VersionUnknown, match="main has no config version 3"):
-        async with database.writing() as session:
-            await activate_config(session, seller="main", version=3)
-
-
-async def test_the_database_itself_refuses_two_active_versions(database):
-    with pytest.raises(IntegrityError):
-        async with database.writing() as session:
-            connection = await session.connection()
-            for version in (1, 2):
-                row = f"('main', {version}, '{{}}', 1, 0)"
-                await connection.exec_driver_sql(
-                    f"INSERT INTO config_document (seller, version, document, active, created_ms) VALUES {row}"
-                )
-
-
-@pytest.mark.parametrize("module", [configs, datasets, keys, sellers], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [config, config_changes, datasets, keys, sellers], ids=lambda module: module.__name__
+)
 def test_no_table_leaves_the_store(module):
     public = [
         function

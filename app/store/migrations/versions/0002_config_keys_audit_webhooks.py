@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from app.store.datasets import OtherDataset
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -10,6 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    refuse_old_config()
     op.create_table(
         "audit_entry",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -211,7 +214,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_delivery")),
     )
     with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
-        batch_op.create_index("ix_webhook_delivery_due", ["state", "next_ms"], unique=False)
+        batch_op.create_index("ix_webhook_delivery_due", ["endpoint", "state", "next_ms"], unique=False)
         batch_op.create_index("ix_webhook_delivery_endpoint", ["endpoint", "created_ms"], unique=False)
 
     with op.batch_alter_table("api_key", schema=None) as batch_op:
@@ -229,8 +232,43 @@ def upgrade() -> None:
     # Sellers from before this column were begun when they were made.
     op.execute(sa.text("UPDATE seller SET begun = true"))
 
+    with op.batch_alter_table("config_document", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_config_document_active", sqlite_where=sa.text("active"), postgresql_where=sa.text("active")
+        )
+    op.drop_table("config_document")
+
+
+def refuse_old_config() -> None:
+    """The first version kept a config as one text under version numbers of its own; the store counted others."""
+    found = op.get_bind().execute(sa.text("SELECT count(*) FROM config_document")).scalar_one()
+    if found:
+        raise OtherDataset(
+            "this database was filled by the first version of Allot, which kept the config in another form: start with "
+            "an empty data folder (or database and store) and the same seed"
+        )
+
 
 def downgrade() -> None:
+    op.create_table(
+        "config_document",
+        sa.Column("seller", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["seller"], ["seller.code"], name=op.f("fk_config_document_seller_seller")),
+        sa.PrimaryKeyConstraint("seller", "version", name=op.f("pk_config_document")),
+    )
+    with op.batch_alter_table("config_document", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_config_document_active",
+            ["seller"],
+            unique=True,
+            sqlite_where=sa.text("active"),
+            postgresql_where=sa.text("active"),
+        )
+
     with op.batch_alter_table("seller", schema=None) as batch_op:
         batch_op.drop_column("begun")
 

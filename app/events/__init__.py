@@ -1,0 +1,1 @@
+"""Events: what changes of the numbers channels may promise, as it happens."""

@@ -1,0 +1,1 @@
+"""Config and stock as tables: files of people and ERPs in, the same files out, over HTTP like everybody else."""

@@ -1,0 +1,54 @@
+"""What can be imported and exported: every kind of config, and stock as units received."""
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from allocator.config import Count
+from allocator.model import Code, Sku
+from app.config.kinds import KINDS as CONFIG_KINDS
+
+from .columns import Column, make_columns
+
+
+class StockRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Units to receive at a location; 0 is a row of an export that has nothing to receive."""
+
+    sku: Sku
+    location: Code
+    units: Count
+
+
+class Kind(NamedTuple):
+    """
+    One kind of table.
+
+    `type` is what a row is decoded to, `key` the fields that no two rows may share. Columns that are `read_only` are
+    exported and, in an import, passed over.
+    """
+
+    name: str
+    type: type[msgspec.Struct]
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    read_only: tuple[str, ...] = ()
+
+    @property
+    def titles(self) -> list[str]:
+        """The columns as people may name them; `attributes.…` stands for all of that name."""
+        return [f"{column.name}.…" if column.keyed else column.name for column in self.columns]
+
+
+def _make(name: str, type: type[msgspec.Struct], key: tuple[str, ...], *read_only: str) -> Kind:
+    columns = sorted(make_columns(type), key=lambda column: column.field not in key)
+    return Kind(name, type, key, tuple(columns), read_only)
+
+
+STOCK: Final = "stock"
+COUNTERS: Final = ("unavailable", "held", "committed", "available", "deficit")
+"""What an export of stock has beside the units on the shelf."""
+
+KINDS: Final = {
+    **{kind.name: _make(kind.name, kind.item, kind.keys) for kind in CONFIG_KINDS.values()},
+    STOCK: _make(STOCK, StockRow, ("sku", "location"), *COUNTERS),
+}

@@ -1,0 +1,223 @@
+"""What a kind of problem is, and the kinds of the allocator and of keys; `problems` has the whole table."""
+
+from typing import Final, NamedTuple
+
+from allocator import errors
+
+from .errors import (
+    BeyondOwnRights,
+    KeyUnknown,
+    NoKey,
+    OutsideLimits,
+    RateLimited,
+    RotationUnderWay,
+    ScopeMissing,
+)
+
+
+class Kind(NamedTuple):
+    """One kind of problem: status, slug, when it happens, what to do, and after how many seconds to try again."""
+
+    status: int
+    slug: str
+    title: str
+    when: str
+    do: str
+    retry_s: int = 0
+    outcome: str = "not_applied"
+
+
+ALLOCATOR_KINDS: Final[dict[type[Exception], Kind]] = {
+    errors.Short: Kind(
+        409,
+        "short",
+        "Fewer units may be promised than are asked for",
+        "A hold or an order asks for more than the channel may promise now. `facts.lines` has atp_now for each line.",
+        "Ask for fewer units or with partial. This answer is final for this id: a new try is a new hold id or attempt.",
+    ),
+    errors.Unroutable: Kind(
+        409,
+        "unroutable",
+        "The units are not at places that may serve this together",
+        "There are enough units, but not within the channel's split limit or region. `facts.trace` has every location.",
+        "Split the order, raise the channel's split limit, or ship elsewhere; then use a new hold id or attempt.",
+    ),
+    errors.OpConflict: Kind(
+        422,
+        "op-conflict",
+        "This id was used for another request",
+        "The same hold id, order and attempt, or Idempotency-Key came before with another content.",
+        "Repeat the first request exactly, or choose a new id.",
+    ),
+    errors.UnknownSku: Kind(
+        404,
+        "unknown-sku",
+        "There is no such sku",
+        "A sku is not part of the seller's config. `facts.skus` names it.",
+        "Check the spelling, or add the sku to the config.",
+    ),
+    errors.UnknownLocation: Kind(
+        404,
+        "unknown-location",
+        "There is no such location",
+        "A location is not part of the seller's config. `facts.locations` names it.",
+        "Check the spelling, or add the location to the config.",
+    ),
+    errors.UnknownChannel: Kind(
+        404,
+        "unknown-channel",
+        "There is no such channel",
+        "A channel is not part of the seller's config. `facts.channel` names it.",
+        "Check the spelling, or add the channel to the config.",
+    ),
+    errors.UnknownHold: Kind(
+        404,
+        "unknown-hold",
+        "There is no such hold",
+        "No hold was made under this id.",
+        "Check the id; PUT /v1/holds/{hold_id} makes a hold.",
+    ),
+    errors.UnknownOrder: Kind(
+        404,
+        "unknown-order",
+        "There is no such order",
+        "No order was accepted under this channel and id.",
+        "Check channel and id; PUT /v1/orders/{channel}/{external_id} places an order.",
+    ),
+    errors.UnknownLine: Kind(
+        404,
+        "unknown-line",
+        "The order has no such line",
+        "A change names a line the order does not have. `facts.line` is its name.",
+        "Read the order for the names of its lines; without names of your own they are 1, 2, 3, ...",
+    ),
+    errors.HoldEnded: Kind(
+        409,
+        "hold-ended",
+        "The hold has ended already",
+        "The hold was released, expired, replaced or ordered. `facts.state` says which.",
+        "Make a new hold under a new id.",
+    ),
+    errors.NotEnough: Kind(
+        409,
+        "not-enough",
+        "Fewer units are there than the movement takes away",
+        "A movement would take what is not there. `facts` name sku, location and the units there.",
+        "Correct the units and send the movement under a new Idempotency-Key.",
+    ),
+    errors.OverLimit: Kind(
+        409,
+        "over-limit",
+        "More units than one place can count",
+        "A movement would raise a counter beyond its limit. `facts` name sku, location and the units there.",
+        "Check the units: most likely they are wrong. Correct them under a new Idempotency-Key.",
+    ),
+    errors.NotCommitted: Kind(
+        409,
+        "not-committed",
+        "More units than the order has committed there",
+        "A pick, shipment or cancellation is for units the order does not have at that location (any more).",
+        "Read the order: `lines[].takes` says what is committed where.",
+    ),
+    errors.PickStarted: Kind(
+        409,
+        "pick-started",
+        "The pick of these units has started",
+        "Units that are being picked cannot be cancelled without asking the warehouse.",
+        "Cancel what is not being picked, or let it ship and book the return.",
+    ),
+    errors.NotShipped: Kind(
+        409,
+        "not-shipped",
+        "More units than were shipped and not returned yet",
+        "A return is for more units than the line has shipped. `facts.units` is what may come back.",
+        "Correct the units; goods without an order go to POST /v1/stock/return.",
+    ),
+    errors.Invalid: Kind(
+        422,
+        "invalid",
+        "The request makes no sense",
+        "The values contradict each other or are out of range; `detail` says which.",
+        "Correct the request. Nothing was remembered: the same id may be used again.",
+    ),
+    errors.Unanswered: Kind(
+        503,
+        "unanswered",
+        "The store did not answer, so the outcome is unknown",
+        "The connection to Valkey broke or timed out. The change may have been made.",
+        "Send the same request with the same id again: it has one effect and one answer.",
+        retry_s=1,
+        outcome="unknown",
+    ),
+    errors.NotReady: Kind(
+        503,
+        "not-ready",
+        "The store is not ready",
+        "Valkey has no data or those of another data set than the database remembers: it was flushed, restored, or "
+        "is the wrong server. Nothing is decided until it is the right one. `facts.epoch_found` is what it says it is.",
+        "Operators: check ALLOT_REDIS_URL, restore Valkey's files or rebuild it. Callers: repeat later, same id.",
+        retry_s=5,
+    ),
+    errors.StaleConfig: Kind(
+        503,
+        "stale-config",
+        "The config changed meanwhile",
+        "Somebody else changed the config at the same moment.",
+        "Repeat the request.",
+        retry_s=1,
+    ),
+}
+
+KEY_KINDS: Final[dict[type[Exception], Kind]] = {
+    NoKey: Kind(
+        401,
+        "no-key",
+        "A good API key is needed",
+        "The request has no API key, or one that is malformed, unknown or revoked.",
+        "Send the header Authorization: Bearer allot_live_<id>_<secret>. `allot serve` shows a key on its first start.",
+    ),
+    ScopeMissing: Kind(
+        403,
+        "scope-missing",
+        "The key's role may not do this",
+        "Each endpoint needs one scope, and a role has some of them; a key with limits has none that concerns the "
+        "whole seller. `where` names the scope, GET /v1/me shows what the key has.",
+        "Use a key of another role.",
+    ),
+    OutsideLimits: Kind(
+        403,
+        "outside-limits",
+        "The key is limited to other channels or locations",
+        "A key can be limited to channels and locations. It must name what it acts on, and all of it must be its own.",
+        "Name channels and locations of the key (GET /v1/me), or use another key.",
+    ),
+    BeyondOwnRights: Kind(
+        403,
+        "beyond-own-rights",
+        "A key may not give or touch more rights than it has",
+        "The key that is to be made would have scopes, channels or locations that the caller's own key does not have.",
+        "Ask for fewer rights, or use a key that has them.",
+    ),
+    KeyUnknown: Kind(
+        404,
+        "unknown-key",
+        "There is no such key",
+        "The seller has no key with this id.",
+        "GET /v1/keys lists the keys.",
+    ),
+    RotationUnderWay: Kind(
+        409,
+        "rotation-under-way",
+        "The key cannot be rotated now",
+        "The key has ended, or it and the key it follows, or the one that follows it, are both valid still: there are "
+        "never more than two at once.",
+        "Revoke the older key or wait until it ends; then rotate the newest.",
+    ),
+    RateLimited: Kind(
+        429,
+        "rate-limited",
+        "Too many requests",
+        "The key has a limit of requests a minute and has used it up, or too many wrong keys came from this address.",
+        "Wait as many seconds as the header Retry-After says, then send the same request with the same id.",
+    ),
+}

@@ -1,0 +1,107 @@
+"""
+Whether orders can be taken, and what is wrong where something is.
+
+Each part is asked for itself and for a second at most: what does not answer is an answer. Only the store and a stop
+that has begun make the service unready; with everything else orders go on.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Final
+
+from allocator import census, errors
+
+from .answers import Ready, SellerStanding
+from .deps import State
+from .metrics import CLOCK_JUMP, DATABASE_UP, READY, STORE_UP
+from .store.config_changes import standing
+from .store.database import Database
+from .store.revisions import revisions
+
+OK: Final = "ok"
+WAIT_S: Final = 1.0
+
+
+async def readiness(state: State, *, draining: bool, verbose: bool = False) -> Ready:
+    """Every part's own word; `verbose` adds where each seller stands."""
+    store, database = await _said(_ask_store(state)), await _said(_ask_database(state.database))
+    both = store == database == OK
+    clock = ", ".join(f"{seller} by {jump} ms" for seller, jump in state.clock_jumps_ms.items())
+    jobs = "; ".join(f"{job}: {says}" for job, says in sorted(state.jobs_failing.items()))
+    ready = Ready(
+        ready=store == OK and not draining,
+        store=store,
+        database=database,
+        migrations=await _said(_ask_migrations(state.database)) if database == OK else database,
+        config=await _said(_ask_config(state)) if both else "cannot be compared",
+        clock=f"paused, it jumped: {clock}" if clock else OK,
+        jobs=f"failing: {jobs}" if jobs else OK,
+        draining=draining,
+        sellers=await _sellers(state) if verbose and both else [],
+    )
+    _count(state, ready)
+    return ready
+
+
+def _count(state: State, ready: Ready) -> None:
+    state.metrics.set(READY, ready.ready)
+    state.metrics.set(STORE_UP, ready.store == OK)
+    state.metrics.set(DATABASE_UP, ready.database == OK)
+    for seller in state.allocators:
+        state.metrics.set(CLOCK_JUMP, state.clock_jumps_ms.get(seller, 0), seller)
+
+
+async def _ask_store(state: State) -> str:
+    for allocator in state.allocators.values():
+        await allocator.reload()
+    return OK
+
+
+async def _ask_database(database: Database) -> str:
+    async with database.reading() as session:
+        await revisions(session)
+    return OK
+
+
+async def _ask_migrations(database: Database) -> str:
+    async with database.reading() as session:
+        found = await revisions(session)
+    if found.database == found.code:
+        return OK
+    return f"the database is at {found.database or 'nothing'}, this version of the service at {found.code}"
+
+
+async def _ask_config(state: State) -> str:
+    wrong = [says for row in await _sellers(state) if (says := _differs(row))]
+    return "; ".join(wrong) or OK
+
+
+def _differs(row: SellerStanding) -> str:
+    if row.config_in_force == row.config_remembered:
+        return ""
+    half_done = row.config_in_force == row.config_staged
+    why = "a change is half done, and the next one finishes it" if half_done else "one of them is of another time"
+    return f"{row.seller}: version {row.config_in_force} in force, {row.config_remembered} in the database: {why}"
+
+
+async def _sellers(state: State) -> list[SellerStanding]:
+    rows = []
+    async with state.database.reading() as session:
+        for seller in sorted(state.allocators):
+            there = await census.standing(state.pipe.client, seller)
+            remembered = await standing(session, seller)
+            rows.append(
+                SellerStanding(
+                    seller, there.epoch, there.config, remembered.active, remembered.staged, there.ledger_entries
+                )
+            )
+    return rows
+
+
+async def _said(asking: Awaitable[str]) -> str:
+    try:
+        return await asyncio.wait_for(asking, WAIT_S)
+    except errors.NotReady as error:
+        return f"{error} It says it is {error.facts.get('epoch_found') or 'nobody'}."
+    except Exception as error:  # noqa: BLE001 - whatever is wrong there is the answer
+        return f"does not answer: {type(error).__name__}"

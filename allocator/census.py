@@ -173,10 +173,10 @@ async def standing(client: Redis, seller: str) -> Standing:
     seller_key, stock, orders, deadlines, waiting, ledger = keys.named(
         "seller", "stock", "orders", "deadlines", "waiting", "ledger"
     )
+    pipe: Any
     async with client.pipeline(transaction=False) as pipe:
         pipe.hmget(seller_key, "epoch", "config")
-        pipe.hlen(stock).hlen(orders)  # type: ignore[union-attr] # redis-py types a pipeline as if it answered
-        pipe.zcard(deadlines).zcard(waiting).xlen(ledger)
+        pipe.hlen(stock).hlen(orders).zcard(deadlines).zcard(waiting).xlen(ledger)
         (epoch, config), *numbers = await pipe.execute()
     return Standing((epoch or b"").decode(), int(config or 0), *numbers)
 

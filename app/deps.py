@@ -97,6 +97,8 @@ class Guarded(APIRoute):
     paths, queries and bodies in one tenth of that.
     """
 
+    serve: Callable[[Request], Coroutine[Any, Any, Response]]
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The endpoint behind the check. One without a scope or with other parameters fails when the service starts."""
         endpoint, needed = self.endpoint, _scope_of(self)
@@ -112,6 +114,7 @@ class Guarded(APIRoute):
                 _note_denial(request, error)
                 raise
 
+        self.serve = guarded
         return guarded
 
 

@@ -12,7 +12,8 @@ import secrets
 import sys
 import time
 from contextvars import ContextVar
-from typing import Any, Final
+from itertools import count
+from typing import Any, Final, cast
 
 import structlog
 from fastapi import Request
@@ -25,6 +26,8 @@ from .edge import keep_slashes, path_names
 from .metrics import Metrics, count_demand
 
 REQUEST_ID: Final = b"x-request-id"
+_PROCESS: Final = secrets.token_hex(4)
+_NUMBERS: Final = count(1)
 _GOOD_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -172,5 +175,7 @@ def _names(scope: Scope) -> dict[str, str]:
 
 def _name(scope: Scope) -> str:
     """The caller's request id if it has the form of one, else a new one."""
-    given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
-    return given.decode() if _GOOD_ID.fullmatch(given) else secrets.token_hex(8)
+    for name, given in scope["headers"]:
+        if name == REQUEST_ID and _GOOD_ID.fullmatch(given):
+            return cast(bytes, given).decode()
+    return f"{_PROCESS}{next(_NUMBERS):08x}"

@@ -24,7 +24,7 @@ from .api import (
     webhooks,
 )
 from .api import metrics as metrics_page
-from .body import BodyLimit
+from .door import Door, Service
 from .embedded import EmbeddedValkey
 from .events.hub import telling
 from .log import RequestLog
@@ -68,7 +68,7 @@ Every change has a name of the caller's own: the hold's id, the order's channel,
 """
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings) -> Service:
     """The service as an ASGI application; its lifespan opens and closes everything it stands on."""
     metrics = Metrics()
 
@@ -88,7 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.service, app.state.events, app.state.webhooks = state, hub, webhooks_at_work
             yield
 
-    app = FastAPI(
+    app = Service(
         title="Allot",
         version=API_VERSION,
         description=DESCRIPTION,
@@ -102,8 +102,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.router.routes.extend(router.routes)
     openapi.install(app)
     problems.install(app)
-    app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max)
-    app.add_middleware(RequestLog, quiet=settings.log_level != "debug", metrics=metrics, changes=settings.log_changes)
+    door = Door(app.without_door, app.routes, bytes_max=settings.body_bytes_max)
+    app.entry = RequestLog(door, quiet=settings.log_level != "debug", metrics=metrics, changes=settings.log_changes)
     return app
 
 

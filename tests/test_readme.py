@@ -17,6 +17,22 @@ def test_every_setting_is_in_the_settings_table():
     assert named == {f"ALLOT_{name.upper()}" for name in Settings.model_fields}
 
 
+def test_every_setting_is_described_as_in_the_code_with_its_default():
+    rows = re.findall(r"^\| `ALLOT_(\w+)` \| (.*?) \| (.*) \|$", README, re.MULTILINE)
+
+    for name, default, description in rows:
+        field = Settings.model_fields[name.lower()]
+        assert description == field.description
+        assert default.strip() == shown(field.default)
+
+
+def shown(default: object) -> str:
+    """A default as the table shows it: nothing for none of them, and words as they stand in the environment."""
+    if default is None or default == frozenset():
+        return ""
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
 def test_every_make_command_it_names_exists():
     named = set(re.findall(r"make (\w+)", README)) - {"sense"}
 
@@ -24,7 +40,7 @@ def test_every_make_command_it_names_exists():
 
 
 def test_every_path_it_names_exists():
-    paths = re.findall(r"`((?:app|allocator|tests|channels|loadtests)/[\w./]*)`", README)
+    paths = re.findall(r"`((?:app|allocator|tests|channels|loadtests|ops)/[\w./]*)`", README)
 
     assert paths
     assert [path for path in paths if not (ROOT / path).exists()] == []

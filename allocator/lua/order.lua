@@ -175,8 +175,7 @@ book_lines()
 local trace = tracing.of(candidates, lines, order.kind == 'gone' and {} or needs, view, order.kind == 'promise')
 local rows = order.kind == 'gone' and gone.ship(lines) or orders.line_rows(order)
 local sealed = write.seal(order.kind == 'gone')
-local packed = orders.pack(order, order.kind == 'gone' and orders.line_rows(order) or rows)
-local state = orders.state_of(order)
+local packed, state = orders.pack(order, order.kind == 'gone' and orders.line_rows(order) or rows)
 local answer = cmsgpack.pack({ order.kind, state, head.now, rows, hold_said, plan, trace, sealed.versions })
 if head.preview then
   return { 'placed', answer, 0, head.op }

@@ -154,7 +154,9 @@ local answer = cmsgpack.pack({ served, more and 1 or 0 })
 local sealed = write.seal(false)
 local packed = {}
 for id, order in pairs(touched) do
-  packed[id] = order.served and orders.pack(order, orders.line_rows(order)) or nil
+  if order.served then
+    packed[id] = orders.pack(order, orders.line_rows(order))
+  end
 end
 
 for id, order in pairs(touched) do

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from typing import Any, Final, cast
 
 import msgspec
@@ -65,7 +66,9 @@ async def follow_availability(request: Request) -> Response:
     filters = await _filters(caller, wanted)
     following = _hub(request).following(caller.allocator, filters, _after(request, wanted))
     if EVENT_STREAM in request.headers.get("accept", ""):
-        return EventStream(following, lambda: _is_welcome(request))
+        # Entered here, where what it can be refused for still has an answer of its own.
+        until = AsyncExitStack()
+        return EventStream(await until.enter_async_context(following), until, lambda: _is_welcome(request))
     async with following as subscription:
         try:
             async with asyncio.timeout(SETTLE_SECONDS):

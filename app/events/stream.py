@@ -8,7 +8,7 @@ takes nothing for a minute, when its key is revoked, and when the service stops.
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any, Final
 
 import msgspec
@@ -55,21 +55,27 @@ def told(news: News) -> bytes:
 
 
 class EventStream(Response):
-    """Follows, and sends what it is told. `is_welcome` is asked before every part; once it is false the stream ends."""
+    """
+    Sends what a subscription is told, and closes `until` at the end: the way out of the subscription.
+
+    `is_welcome` is asked before every part; once it is false the stream ends.
+    """
 
     media_type = "text/event-stream"
 
     def __init__(
-        self, following: AbstractAsyncContextManager[Subscription], is_welcome: Callable[[], Awaitable[bool]]
+        self, subscription: Subscription, until: AsyncExitStack, is_welcome: Callable[[], Awaitable[bool]]
     ) -> None:
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
-        self._following = following
+        self._subscription = subscription
+        self._until = until
         self._is_welcome = is_welcome
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 the form of ASGI
-        """Send until the end. What following can be refused for is raised before anything is sent."""
-        async with self._following as subscription:
+        """Send until the end."""
+        subscription = self._subscription
+        async with self._until:
             leaving = asyncio.create_task(_end_with_client(subscription, receive))
             try:
                 await self._send_all(subscription, send)

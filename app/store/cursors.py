@@ -53,7 +53,7 @@ async def move(session: AsyncSession, seller: str, reader: str, *, owner: str, b
     False when the lease is lost or the cursor was moved: then this transaction must not write anything.
     """
     row = await session.get(LedgerCursor, (seller, reader), with_for_update=True)
-    if row is None:
+    if row is None or row.lease != owner or row.position != before:
         return False
     row.position = after
     session.add(row)

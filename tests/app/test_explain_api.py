@@ -88,7 +88,7 @@ Lines
   2  A/4  1  1 from oslo
 
 Locations as they were tried; values and ties as config {allocator.version}, in force now, ranks them
-  oslo  8 taken                       channel_rank 0 · tie class 1
+  oslo  8 taken                        channel_rank 0 · tie class 1
   rome  had units, and was not needed  channel_rank 1 · tie class 2
 
 Accepted: oslo (8) because one location could fill everything, and the best ranked of those does.

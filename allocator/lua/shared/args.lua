@@ -3,10 +3,15 @@
 -- A wrong argument is remembered in `wrong` and read as something harmless, so that a script reads on and refuses
 -- once, before any write. tonumber() alone is not enough: it takes ' 5 ', '0x10', '1e3' and 'nan'.
 
-local ARGV, cursor, wrong
+local ARGV, cursor, wrong, clean
+
+-- Whole numbers of up to three digits by their text: most are units, ties and counts.
+local small = {}
 
 function args.begin(arguments)
   ARGV, cursor, wrong = arguments, 0, nil
+  -- Looked for in all of them at once; where there is none, which is almost always, nobody looks again.
+  clean = not table.concat(arguments):find('%c')
 end
 
 function args.complain(name, what)
@@ -22,7 +27,7 @@ end
 function args.optional(name, max)
   cursor = cursor + 1
   local value = ARGV[cursor] or ''
-  if #value > max or value:find('%c') then
+  if #value > max or not clean and value:find('%c') then
     args.complain(name, 'must be text of at most ' .. max .. ' bytes without control characters')
     return ''
   end
@@ -37,10 +42,21 @@ function args.text(name, max)
   return value
 end
 
+local function number_of(value)
+  local number = #value <= 16 and value:find('^%-?%d+$') and tonumber(value) or false
+  if #value <= 3 then
+    small[value] = number
+  end
+  return number
+end
+
 function args.whole(name, min, max)
   cursor = cursor + 1
   local value = ARGV[cursor] or ''
-  local number = #value <= 16 and value:find('^%-?%d+$') and tonumber(value)
+  local number = small[value]
+  if number == nil then
+    number = number_of(value)
+  end
   if not number or number < min or number > max then
     args.complain(name, string.format('must be a whole number from %.0f to %.0f', min, max))
     return min

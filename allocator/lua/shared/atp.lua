@@ -83,16 +83,40 @@ function atp.shelf(view, state, spot, safety)
   return shelf
 end
 
--- The open units of that shelf, without making it.
-local function open_at(view, state, spot, safety)
-  local there, extra = stock.look(state, spot[1])
-  local free = there and spot[3] == 1 and there - safety or 0
-  if free <= 0 then
-    return 0
-  elseif extra ~= 0 then
-    return (parts_of(view, extra, free))
+-- One walk over a sku's places: what is open to the channel in all, and what the sku owes: backordered, in conflict,
+-- and promised at a place but not there. `open`, when given, gets the open units by position in view.locations.
+local function walk(view, state, safety, only, open)
+  local flat, active, closed = state.flat, view.active, view.overflow == 'none'
+  local total, owed = 0, flat[2]
+  if owed ~= 0 then
+    owed = owed[1] + owed[2]
   end
-  return view.overflow == 'none' and 0 or free
+  for at = stock.FIRST, #flat, stock.PLACE do
+    local code, extra = flat[at], flat[at + 4]
+    local there = flat[at + 1] - flat[at + 2] - flat[at + 3]
+    if extra ~= 0 then
+      there = there - stock.unavailable_in(extra)
+    end
+    if there < 0 then
+      owed = owed - there
+    end
+    local position = active[code]
+    if position and (not only or only[code]) then
+      local units = there - safety[position]
+      if units > 0 then
+        if extra ~= 0 then
+          units = parts_of(view, extra, units)
+        elseif closed then
+          units = 0
+        end
+        total = total + units
+        if open then
+          open[position] = units
+        end
+      end
+    end
+  end
+  return total, owed
 end
 
 local function ceil_share(units, bp)
@@ -118,29 +142,16 @@ end
 
 -- atp_now and published over the channel's locations, or over those in `only` ({ [code] = true }) when given.
 function atp.numbers(view, state, only)
-  local limits, open = rules.limits_of(view, state.sku), 0
-  local safety = limits.safety
-  for position, spot in ipairs(view.locations) do
-    if not only or only[spot[1]] then
-      open = open + open_at(view, state, spot, safety[position])
-    end
-  end
-  local _, _, after, published = steps(limits, open, stock.owed(state))
+  local limits = rules.limits_of(view, state.sku)
+  local _, _, after, published = steps(limits, walk(view, state, limits.safety, only))
   return after, published
 end
 
 -- The same with everything a demand or an explanation needs: { view, state, limits, open = { by position in
 -- view.locations }, shelves = {} (see `atp.shelf_of`), total, owed, pool, buffer, after_buffer, published }.
 function atp.of(view, state, only)
-  local limits, open, total = rules.limits_of(view, state.sku), { unpack(view.zeros) }, 0
-  local safety = limits.safety
-  for position, spot in ipairs(view.locations) do
-    if not only or only[spot[1]] then
-      local units = open_at(view, state, spot, safety[position])
-      open[position], total = units, total + units
-    end
-  end
-  local owed = stock.owed(state)
+  local limits, open = rules.limits_of(view, state.sku), { unpack(view.zeros) }
+  local total, owed = walk(view, state, limits.safety, only, open)
   local pool, buffer, after, published = steps(limits, total, owed)
   return { view = view, state = state, limits = limits, open = open, shelves = {}, total = total, owed = owed,
     pool = pool, buffer = buffer, after_buffer = after, published = published }

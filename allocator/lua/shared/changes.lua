@@ -30,8 +30,8 @@ function changes.commit(head, verb, why, order)
   end
   local sealed = write.seal(false)
   local rows = orders.line_rows(order)
-  local packed = orders.pack(order, rows)
-  local answer = cmsgpack.pack({ orders.state_of(order), rows, sealed.versions })
+  local packed, state = orders.pack(order, rows)
+  local answer = cmsgpack.pack({ state, rows, sealed.versions })
   local record = orders.write(order, packed)
   return write.commit(head, verb, why, sealed, { record }, 'changed', answer)
 end

@@ -44,19 +44,6 @@ function orders.find_line(order, name)
   end
 end
 
-local function totals(order)
-  local sum = { committed = 0, shipped = 0, backordered = 0, conflict = 0, returned = 0, picking = 0 }
-  for _, line in ipairs(order.lines) do
-    for bucket, units in pairs(sum) do
-      sum[bucket] = units + (line[bucket] or 0)
-    end
-    for _, take in ipairs(line.takes) do
-      sum.picking = sum.picking + take.picking * take.units
-    end
-  end
-  return sum
-end
-
 -- What the order as a whole is: the first that applies.
 --   conflict, backordered   some units have no shelf
 --   picking                 some units are being picked
@@ -66,22 +53,30 @@ end
 --   shipped                 all that was not cancelled has left
 --   cancelled               nothing is left of it
 function orders.state_of(order)
-  local sum = totals(order)
-  if sum.conflict > 0 then return 'conflict' end
-  if sum.backordered > 0 then return 'backordered' end
-  if sum.picking > 0 then return 'picking' end
-  if sum.committed > 0 then return sum.shipped > 0 and 'partly_shipped' or 'committed' end
-  if sum.shipped > 0 then return sum.returned == sum.shipped and 'returned' or 'shipped' end
+  local committed, shipped, backordered, conflict, returned, picking = 0, 0, 0, 0, 0, 0
+  for _, line in ipairs(order.lines) do
+    committed, shipped, returned = committed + line.committed, shipped + line.shipped, returned + line.returned
+    backordered, conflict = backordered + line.backordered, conflict + line.conflict
+    for _, take in ipairs(line.takes) do
+      picking = picking + take.picking * take.units
+    end
+  end
+  if conflict > 0 then return 'conflict' end
+  if backordered > 0 then return 'backordered' end
+  if picking > 0 then return 'picking' end
+  if committed > 0 then return shipped > 0 and 'partly_shipped' or 'committed' end
+  if shipped > 0 then return returned == shipped and 'returned' or 'shipped' end
   return 'cancelled'
 end
 
--- Checks and packs; to be called before the first write.
+-- Checks and packs; to be called before the first write. Returns the packed order and its state.
 function orders.pack(order, rows)
   for _, line in ipairs(order.lines) do
     check_line(line)
   end
+  local state = orders.state_of(order)
   return cmsgpack.pack({ order.channel, order.external_id, order.kind, order.op, order.fingerprint, order.placed_ms,
-    order.rank, order.candidates, rows, orders.state_of(order) })
+    order.rank, order.candidates, rows, state }), state
 end
 
 -- A waiting line's place in the queue of its sku: rank of the channel, then age.

@@ -14,10 +14,11 @@ rules.SCOPES = { 'sku+', 'category+', 'sku', 'category', '', 'global' }
 -- Decoded fields by their bytes, and channels' views by channel; all forgotten when there are many.
 local KEPT_MAX = 2000
 local decoded, views, kept = {}, {}, 0
-local fetched, laid, ranks
+-- Of this call: packed fields read, fields laid over, channels' ranks, and for one view the limits by a sku's packed sheet.
+local fetched, laid, ranks, limits_view, limits_by_sheet
 
 function rules.begin()
-  fetched, laid, ranks = {}, nil, nil
+  fetched, laid, ranks, limits_view, limits_by_sheet = {}, nil, nil, nil, nil
   if kept > KEPT_MAX then
     decoded, views, kept = {}, {}, 0
   end
@@ -72,15 +73,17 @@ end
 local function new_view(channel, packed)
   local entry = decode(packed)
   local view = { channel = channel, packed = packed, rank = entry[1], overflow = entry[2], split_limit = entry[3],
-    locations = entry[5], position = {}, zeros = {}, limits = {} }
+    locations = entry[5], position = {}, active = {},
+    zeros = {}, limits = {} }
   for position, spot in ipairs(view.locations) do
     view.position[spot[1]], view.zeros[position] = position, 0
+    view.active[spot[1]] = spot[3] == 1 and position or nil
   end
   return view
 end
 
 -- The channel, or nil: its rank, overflow, split_limit, locations { { location, own_shelf, active }, ... }, the
--- position of each in that list, as many zeros as there are locations, and the limits worked out so far.
+-- position of each (and of each active one) in that list, as many zeros as there are locations, and the limits worked out so far.
 function rules.channel_view(channel)
   local packed = read('channel:' .. channel)
   if not packed then
@@ -131,22 +134,39 @@ end
 
 local NO_BUFFER = { 0, 0 }
 
--- The values in force for a sku on a channel: { safety = { by position in view.locations }, buffer_units, buffer_bp,
--- cutoff, max or false }. Skus with the same sheets share it.
-function rules.limits_of(view, sku)
-  local own, category, base = rules.sheets_of(sku)
-  local limits = view.limits[own]
-  if limits and limits.category == category and limits.base == base then
-    return limits
-  end
+local function new_limits(view, own, category, base)
   local buffer = winner(own, category, base, rules.BUFFER, view.channel) or NO_BUFFER
-  limits = { category = category, base = base, safety = {}, buffer_units = buffer[1], buffer_bp = buffer[2],
+  local limits = { category = category, base = base, safety = {}, buffer_units = buffer[1], buffer_bp = buffer[2],
     cutoff = winner(own, category, base, rules.CUTOFF, view.channel) or 0,
     max = winner(own, category, base, rules.MAX, view.channel) or false }
   for position, spot in ipairs(view.locations) do
     limits.safety[position] = safety_at(own, category, base, spot)
   end
-  view.limits[own], kept = limits, kept + 1
+  return limits
+end
+
+local function find_limits(view, sku)
+  local own, category, base = rules.sheets_of(sku)
+  local limits = view.limits[own]
+  if not limits or limits.category ~= category or limits.base ~= base then
+    limits = new_limits(view, own, category, base)
+    view.limits[own], kept = limits, kept + 1
+  end
+  return limits
+end
+
+-- The values in force for a sku on a channel: { safety = { by position in view.locations }, buffer_units, buffer_bp,
+-- cutoff, max or false }. Skus with the same sheets share it.
+function rules.limits_of(view, sku)
+  if limits_view ~= view then
+    limits_view, limits_by_sheet = view, {}
+  end
+  local packed = read('sku:' .. sku)
+  local limits = limits_by_sheet[packed]
+  if not limits then
+    limits = find_limits(view, sku)
+    limits_by_sheet[packed] = limits
+  end
   return limits
 end
 

@@ -1,4 +1,4 @@
--- stock: the one place that knows how a sku's state is stored, read, changed and written.
+-- stock: how a sku's state is stored, read, changed and written. Beside it only atp.lua knows its form.
 --
 -- Packed (cmsgpack), and worked on as it is: { version, owed, code, on_hand, held, committed, extra, code, on_hand, ... }
 --   owed   0, or { backordered, conflict }
@@ -12,11 +12,12 @@
 
 stock.PLACE_MAX = 10000000000
 
--- Offsets from a place's code.
+-- Where the first place begins, the width of one, and offsets from its code.
+stock.FIRST, stock.PLACE = 3, 5
+local FIRST, PLACE = stock.FIRST, stock.PLACE
 local ON_HAND, HELD, COMMITTED, EXTRA = 1, 2, 3, 4
--- Width of a place, of a reason, of a quota.
-local PLACE, REASON, QUOTA = 5, 2, 5
-local FIRST = 3
+-- Width of a reason, of a quota.
+local REASON, QUOTA = 2, 5
 -- A sku at more places than this is searched with an index.
 local SCAN_MAX = FIRST + 16 * PLACE
 
@@ -85,7 +86,7 @@ function stock.on_hand(state, code)
   return at and state.flat[at + ON_HAND] or 0
 end
 
-local function unavailable_in(extra)
+function stock.unavailable_in(extra)
   local units = 0
   if extra ~= 0 then
     local reasons = extra[2]
@@ -102,13 +103,15 @@ function stock.buckets(state, code)
   if not at then
     return 0, 0, 0, 0
   end
-  return flat[at + ON_HAND], unavailable_in(flat[at + EXTRA]), flat[at + HELD], flat[at + COMMITTED]
+  return flat[at + ON_HAND], stock.unavailable_in(flat[at + EXTRA]), flat[at + HELD], flat[at + COMMITTED]
 end
+
+
 
 -- on_hand − unavailable − held − committed; below zero when more is promised than is there.
 local function available_at(flat, at)
   local units, extra = flat[at + ON_HAND] - flat[at + HELD] - flat[at + COMMITTED], flat[at + EXTRA]
-  return extra == 0 and units or units - unavailable_in(extra)
+  return extra == 0 and units or units - stock.unavailable_in(extra)
 end
 
 -- What is available at a place, and its extra for `stock.quotas`; nil when nothing has ever been there.
@@ -323,20 +326,6 @@ function stock.owe(state, bucket, units)
   note(state, '', bucket, '', units)
 end
 
--- Backordered, in conflict, and promised at a place but not there (what of it is on record, `settle` sees to).
-function stock.owed(state)
-  local flat = state.flat
-  local backordered, conflict = stock.debts(state)
-  local units = backordered + conflict
-  for at = FIRST, #flat, PLACE do
-    local available = available_at(flat, at)
-    if available < 0 then
-      units = units - available
-    end
-  end
-  return units
-end
-
 local function sound_extra(extra)
   for i = 2, #extra[2], REASON do
     assert(extra[2][i] >= 0, 'a bucket fell below zero')
@@ -347,22 +336,31 @@ local function sound_extra(extra)
   end
 end
 
+local function settle_place(state, at, allowed)
+  local flat = state.flat
+  local on_hand, extra, gap = flat[at + ON_HAND], flat[at + EXTRA], math.max(0, -available_at(flat, at))
+  local deficit = extra ~= 0 and extra[1] or 0
+  if gap ~= deficit then
+    assert(gap < deficit or allowed, 'units were promised twice')
+    stock.move(state, flat[at], 'deficit', gap - deficit)
+  end
+  assert(flat[at + HELD] >= 0 and flat[at + COMMITTED] >= 0, 'a bucket fell below zero')
+  assert(on_hand <= stock.PLACE_MAX and on_hand >= -stock.PLACE_MAX, 'on_hand is out of range')
+  if flat[at + EXTRA] ~= 0 then
+    sound_extra(flat[at + EXTRA])
+  end
+end
+
 -- Books what is promised and not there as each place's deficit, and checks every number. Only a fact of the physical
--- world (`allowed`) may leave a deficit; if anything else would, units were sold twice: the script stops before it
--- wrote anything.
+-- world (`allowed`) may leave a deficit; if anything else would, units were sold twice: the script
+-- stops before it wrote anything.
 function stock.settle(state, allowed)
   local flat = state.flat
   for at = FIRST, #flat, PLACE do
-    local on_hand, extra, gap = flat[at + ON_HAND], flat[at + EXTRA], math.max(0, -available_at(flat, at))
-    local deficit = extra ~= 0 and extra[1] or 0
-    if gap ~= deficit then
-      assert(gap < deficit or allowed, 'units were promised twice')
-      stock.move(state, flat[at], 'deficit', gap - deficit)
-    end
-    assert(flat[at + HELD] >= 0 and flat[at + COMMITTED] >= 0, 'a bucket fell below zero')
-    assert(on_hand <= stock.PLACE_MAX and on_hand >= -stock.PLACE_MAX, 'on_hand is out of range')
-    if flat[at + EXTRA] ~= 0 then
-      sound_extra(flat[at + EXTRA])
+    local on_hand, held, committed = flat[at + ON_HAND], flat[at + HELD], flat[at + COMMITTED]
+    -- Mostly nothing is short, unavailable or ring-fenced, and there is nothing to look into.
+    if flat[at + EXTRA] ~= 0 or held < 0 or committed < 0 or on_hand < held + committed or on_hand > stock.PLACE_MAX then
+      settle_place(state, at, allowed)
     end
   end
   local backordered, conflict = stock.debts(state)

@@ -7,19 +7,18 @@ asks again. When nobody knows whether a call ran, it is repeated with the same o
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import blake2b
-from itertools import chain
 
 import msgspec
 
 from . import answers, errors
-from .config import Channel, Config, ConfigChange
+from .arguments import Argument, demand_rows, fingerprint, flat
+from .config import Config, ConfigChange
 from .explanation import Explained
+from .in_force import InForce
 from .keys import SellerKeys
 from .model import (
     AdjustLine,
     CancelLine,
-    Candidate,
     Changed,
     Expired,
     Extended,
@@ -27,7 +26,6 @@ from .model import (
     Hold,
     HoldRequest,
     Level,
-    Line,
     Moved,
     Order,
     OrderRequest,
@@ -40,32 +38,18 @@ from .model import (
     StockLine,
 )
 from .pipe import Pipe
-from .ranking import Ranker
 from .records import SkuState, decode_answer, decode_states
 from .refusals import ERRORS, refusal
-from .rules import changed_fields, compile_config, read_document
-from .runner import Argument, Reply, Retries, Runner
+from .rules import changed_fields, compile_config
+from .runner import Reply, Retries, Runner
 
 RELOADS_MAX = 8
 """How often one call follows a config that keeps changing under it."""
 
 RETRIES = Retries()
 
-NO_CONFIG = "0"
-"""The version before the first config."""
-
 FIELDS_MAX = 1_000
 """Most config fields, or new skus, that one call of `configure` carries."""
-
-
-def fingerprint(request: object) -> bytes:
-    """16 characters that tell one request from another: the same request has the same, in any process."""
-    digest = blake2b(msgspec.json.encode(request, order="deterministic"), digest_size=8)
-    return digest.hexdigest().encode()
-
-
-def _flat(rows: Sequence[Sequence[Argument]]) -> list[Argument]:
-    return [len(rows), *chain.from_iterable(rows)]
 
 
 class Allocator:
@@ -82,12 +66,9 @@ class Allocator:
     def __init__(self, pipe: Pipe, seller: str, epoch: str, *, retries: Retries = RETRIES) -> None:
         self.seller = seller
         self.epoch = epoch
-        self.config = Config()
         self.now_ms: int | None = None
         self._runner = Runner(pipe, SellerKeys(seller), retries)
-        self._version = NO_CONFIG
-        self._ranker = Ranker(self.config)
-        self._channels: dict[str, Channel] = {}
+        self._in_force = InForce()
 
     # --- config ------------------------------------------------------------------------------------------------
 
@@ -97,16 +78,17 @@ class Allocator:
 
     async def reload(self) -> None:
         """Read the config in force: its version, and the document that rankings need."""
-        version, document = answers.unpack((await self._find("config", "document")).packed)
-        self._version = version
-        self.config = read_document(document.encode()) if document else Config()
-        self._ranker = Ranker(self.config)
-        self._channels = {channel.code: channel for channel in self.config.channels}
+        self._in_force = InForce(*answers.unpack((await self._find("config", "document")).packed))
 
     @property
     def version(self) -> int:
         """The config version this process ranks with; 0 before the first."""
-        return int(self._version)
+        return int(self._in_force.version)
+
+    @property
+    def config(self) -> Config:
+        """The config this process ranks with; it has no skus and no rules."""
+        return self._in_force.config
 
     async def configure(self, change: ConfigChange, actor: str = "") -> int:
         """
@@ -116,7 +98,7 @@ class Allocator:
         (another version than `base` is in force).
         """
         values = [*change.fields.items(), *((field, b"") for field in change.removed)]
-        arguments = [change.base, change.version, *_flat(values), *_flat([(sku,) for sku in change.skus])]
+        arguments = [change.base, change.version, *flat(values), *flat([(sku,) for sku in change.skus])]
         print_ = fingerprint([change.base, values, change.skus])
         op = f"configure:{change.version}:{print_.decode()}"
         await self._runner.attempt("configure", [self.epoch, "", self._now(), op, print_, actor, *arguments])
@@ -145,19 +127,19 @@ class Allocator:
     async def receive(self, lines: Sequence[StockLine], *, op: str, why: str = "", actor: str = "") -> Moved:
         """Put units on shelves, all lines or none."""
         rows = [(line.sku, line.location, line.units) for line in lines]
-        return await self._movement("receive", op, [why, *_flat(rows)], actor)
+        return await self._movement("receive", op, [why, *flat(rows)], actor)
 
     async def adjust(self, lines: Sequence[AdjustLine], *, op: str, why: str, actor: str = "") -> Moved:
         """Correct on_hand, with a reason; what falls below what is promised is a deficit from then on."""
         rows = [(line.sku, line.location, line.units) for line in lines]
-        return await self._movement("adjust", op, [why, *_flat(rows)], actor)
+        return await self._movement("adjust", op, [why, *flat(rows)], actor)
 
     async def unavailable(
         self, lines: Sequence[StockLine], *, op: str, reason: str, direction: str, actor: str = ""
     ) -> Moved:
         """Take units out of sale (`direction` "in" to unavailable) for a reason, or put them back ("out")."""
         rows = [(line.sku, line.location, line.units) for line in lines]
-        return await self._movement("unavailable", op, [reason, direction, *_flat(rows)], actor)
+        return await self._movement("unavailable", op, [reason, direction, *flat(rows)], actor)
 
     async def set_quota(
         self,
@@ -201,7 +183,7 @@ class Allocator:
         """Book goods that came back, for the order (channel, external id) or without one."""
         rows = [(line.line if order else line.sku, line.location, line.units, line.disposition) for line in lines]
         order_id = ":".join(order) if order else ""
-        reply = await self._mutate("return_units", f"return:{op}", [order_id, why, *_flat(rows)], actor)
+        reply = await self._mutate("return_units", f"return:{op}", [order_id, why, *flat(rows)], actor)
         if order and reply.word == "changed":
             return answers.changed(*order, reply.packed, replayed=reply.replayed)
         return answers.moved(reply.packed, replayed=reply.replayed)
@@ -228,41 +210,33 @@ class Allocator:
         channel only. With an `overlay` the numbers are as if these fields of the compiled config (b"" for none, at
         most 1,000) were in force. Raises UnknownChannel.
         """
-        asked = [*_flat([(channel,) for channel in channels]), *_flat([(sku,) for sku in skus])]
-        asked += _flat([*(overlay or {}).items()])
-        reply = await self._ask("availability", lambda: [owner, *self._allowed(channels, ship_to), *asked])
+        asked = [*flat([(channel,) for channel in channels]), *flat([(sku,) for sku in skus])]
+        asked += flat([*(overlay or {}).items()])
+        reply = await self._ask("availability", lambda: [owner, *self._in_force.allowed(channels, ship_to), *asked])
         return answers.levels(list(channels), reply.packed)
 
     async def stock(self, skus: Sequence[str]) -> list[SkuState | None]:
         """What is kept of these skus, in the order asked; None for one that is unknown. At most 100."""
-        reply = await self._ask("stock", lambda: _flat([(sku,) for sku in skus]))
+        reply = await self._ask("stock", lambda: flat([(sku,) for sku in skus]))
         return decode_states(reply.packed)
 
     async def explain(self, sku: str, channel: str, *, owner: str = "", ship_to: ShipTo | None = None) -> Explained:
         """Every step of one channel's number for one sku, and which rules won and lost."""
-        reply = await self._ask("explain", lambda: [owner, *self._allowed([channel], ship_to), channel, sku])
+        reply = await self._ask("explain", lambda: [owner, *self._in_force.allowed([channel], ship_to), channel, sku])
         return answers.explained(sku, channel, reply.packed)
-
-    def _allowed(self, channels: Sequence[str], ship_to: ShipTo | None) -> list[Argument]:
-        """The locations that may serve this ship-to, as the scripts read them; nothing named means all."""
-        if ship_to is None:
-            return [""]
-        if len(channels) != 1:
-            raise errors.Invalid("availability for a ship-to is asked for one channel at a time")
-        return _flat([(candidate.location,) for candidate in self._ranker.rank(channels[0], ship_to, relax=False)])
 
     # --- holds -------------------------------------------------------------------------------------------------
 
     async def hold(self, request: HoldRequest, actor: str = "") -> Held:
         """Claim units for a time; the hold's id is the op. Raises Short, Unroutable, UnknownSku, UnknownChannel."""
         op = f"hold:{request.hold_id}"
-        lines = _demand_rows(request.lines)
+        lines = demand_rows(request.lines)
         told: list[Argument] = [request.hold_id, request.channel, request.owner, request.ttl_ms, int(request.partial)]
         print_ = fingerprint(request)
 
         def arguments() -> list[Argument]:
-            ranked = self._ranker.rank(request.channel, request.ship_to, request.prefer, relax=False)
-            return [*self._head(op, print_, actor), *told, *_flat(_ranked_rows(ranked)), *_flat(lines)]
+            ranked = self._in_force.ranked(request.channel, request.ship_to, request.prefer, relax=False)
+            return [*self._head(op, print_, actor), *told, *ranked, *lines]
 
         reply = await self._follow_config("hold", arguments)
         return answers.held(request.hold_id, reply.packed, replayed=reply.replayed)
@@ -297,12 +271,12 @@ class Allocator:
         UnknownChannel, UnknownLocation, OpConflict.
         """
         op = f"order:{request.channel}:{request.external_id}:{request.attempt}"
-        lines = _demand_rows(request.lines)
+        lines = demand_rows(request.lines)
         print_ = fingerprint(msgspec.structs.replace(request, attempt=1))
         mode = "preview" if preview else "take"
 
         def arguments() -> list[Argument]:
-            kind = request.kind or self._demand_of(request.channel)
+            kind = request.kind or self._in_force.demand_of(request.channel)
             told: list[Argument] = [
                 mode,
                 request.channel,
@@ -311,31 +285,10 @@ class Allocator:
                 request.hold,
                 int(request.partial),
             ]
-            return [*self._head(op, print_, actor), *told, *_flat(self._candidates(request, kind)), *_flat(lines)]
+            return [*self._head(op, print_, actor), *told, *self._in_force.candidates(request, kind), *lines]
 
         reply = await self._follow_config("order", arguments)
         return answers.placed(request.channel, request.external_id, reply.packed, replayed=reply.replayed)
-
-    def _demand_of(self, channel: str) -> str:
-        known = self._channels.get(channel)
-        return known.demand if known else "promise"
-
-    def _candidates(self, request: OrderRequest, kind: str) -> list[tuple[str, int]]:
-        if kind == "gone":
-            return [(self._left_from(request), 0)]
-        ranked = self._ranker.rank(request.channel, request.ship_to, request.prefer, relax=kind == "firm")
-        return _ranked_rows(ranked)
-
-    def _left_from(self, request: OrderRequest) -> str:
-        """The location goods that are gone have left: the one named, or the only one the channel has."""
-        if request.at:
-            return request.at
-        known = self._channels.get(request.channel)
-        if known is None:
-            raise errors.UnknownChannel(facts={"channel": request.channel})
-        if len(known.locations) != 1:
-            raise errors.Invalid("a sale of goods that are gone must name the location they left", {"where": "/at"})
-        return known.locations[0].code
 
     async def find_order(self, channel: str, external_id: str) -> Order:
         """The order as it stands. Raises UnknownOrder."""
@@ -361,7 +314,7 @@ class Allocator:
     ) -> Changed:
         """Units have left; no lines means all that is committed. Raises NotCommitted, UnknownLine."""
         rows = [(line.line, line.location, line.units) for line in lines]
-        return await self._change("ship", (channel, external_id), op, _flat(rows), actor)
+        return await self._change("ship", (channel, external_id), op, flat(rows), actor)
 
     async def cancel(
         self,
@@ -375,7 +328,7 @@ class Allocator:
     ) -> Changed:
         """Units are no longer wanted; no lines means the whole order. Raises PickStarted, NotCommitted, UnknownLine."""
         rows = [(line.line, "" if line.units is None else line.units) for line in lines]
-        return await self._change("cancel", (channel, external_id), op, [why, *_flat(rows)], actor)
+        return await self._change("cancel", (channel, external_id), op, [why, *flat(rows)], actor)
 
     async def _change(
         self, verb: str, order: tuple[str, str], op: str, arguments: list[Argument], actor: str
@@ -395,14 +348,14 @@ class Allocator:
         return "" if self.now_ms is None else self.now_ms
 
     def _head(self, op: str, print_: bytes, actor: str) -> list[Argument]:
-        return [self.epoch, self._version, self._now(), op, print_, actor]
+        return [self.epoch, self._in_force.version, self._now(), op, print_, actor]
 
     async def _mutate(self, verb: str, op: str, arguments: list[Argument], actor: str) -> Reply:
         print_ = fingerprint(arguments)
         return await self._follow_config(verb, lambda: [*self._head(op, print_, actor), *arguments])
 
     async def _ask(self, verb: str, arguments: Callable[[], list[Argument]]) -> Reply:
-        return await self._follow_config(verb, lambda: [self.epoch, self._version, self._now(), *arguments()])
+        return await self._follow_config(verb, lambda: [self.epoch, self._in_force.version, self._now(), *arguments()])
 
     async def _find(self, kind: str, name: str) -> Reply:
         return await self._runner.attempt("find", [self.epoch, "", "", kind, name])
@@ -415,12 +368,3 @@ class Allocator:
             except errors.StaleConfig:
                 await self.reload()
         raise errors.Unanswered("the config kept changing; nothing was done; repeat the request")
-
-
-def _demand_rows(lines: Sequence[Line]) -> list[tuple[str, str, int]]:
-    return [(line.line, line.sku, line.units) for line in lines]
-
-
-def _ranked_rows(candidates: Sequence[Candidate]) -> list[tuple[str, int]]:
-    """Candidates as the scripts read them."""
-    return [(candidate.location, candidate.tie) for candidate in candidates]

@@ -128,11 +128,18 @@ def reasons(config: Config, channel: str, ship_to: ShipTo, prefer: Sequence[str]
         if code not in positions:
             return Reason(code, "not_listed", {}, None)
         spot = Spot(places[code], positions[code])
-        values = {name: _known(RANKINGS[name](spot, wish)) for name in names}
+        values = {name: _known(RANKINGS[name](spot, wish)) if _speaks(name, ship_to) else None for name in names}
         return Reason(code, "" if code in ties else _removal(entry, spot, ship_to, relax=relax), values, ties.get(code))
 
     rest = sorted(places.keys() - ties.keys(), key=lambda code: (positions.get(code, LAST), code))
     return [reason(code) for code in (*ties, *rest)]
+
+
+def _speaks(name: str, ship_to: ShipTo) -> bool:
+    """Whether a ranking tells locations apart for this ship-to; with an unknown one some let all of them tie."""
+    if name == "distance":
+        return ship_to.latitude is not None and ship_to.longitude is not None
+    return name != "region_match" or bool(ship_to.country or ship_to.region)
 
 
 def _known(value: int) -> int | None:

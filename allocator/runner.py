@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from . import errors
+from .arguments import Argument
 from .keys import SellerKeys
 from .pipe import Pipe
 from .refusals import ERRORS, refusal
@@ -28,8 +29,6 @@ BUSY_WORDS = (
 
 OP_AT = 3
 """Where a mutating verb's op stands among its arguments; the script echoes it."""
-
-Argument = str | int | bytes
 
 
 class Reply(NamedTuple):

@@ -239,7 +239,8 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "external_id": "1001",
         "attempt": 1,
         "outcome": "accepted",
-        "says": "accepted: oslo (2) because one location could fill everything, and the best ranked of those does",
+        "says": "accepted: oslo (2) because one location could give all that could be had, and the best ranked of "
+        "those does",
         "kind": "promise",
         "plan": "single",
         "hold": "",

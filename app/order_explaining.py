@@ -79,10 +79,10 @@ class OrderExplained(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PLANS: Final = {
-    "single": "one location could fill everything, and the best ranked of those does",
-    "pair": "no single location could fill it, and this is the best pair",
-    "triple": "no pair of locations could fill it, and this is the best triple",
-    "greedy": "no three locations could fill it, so the one that covers most comes first",
+    "single": "one location could give all that could be had, and the best ranked of those does",
+    "pair": "no single location could give as much, and this is the best pair",
+    "triple": "no pair of locations could give as much, and this is the best triple",
+    "greedy": "no three locations could give as much, so the one that covers most comes first",
     "none": "no location was needed or had anything",
 }
 

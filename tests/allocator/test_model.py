@@ -9,7 +9,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from allocator.core import fingerprint
+from allocator.arguments import fingerprint
 from allocator.model import CancelLine, ShipLine, StockLine
 from tests.allocator import wishes
 from tests.allocator.town import CUP, EPOCH, LOCATIONS, TEE

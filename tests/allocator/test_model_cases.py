@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from allocator import Rule
-from allocator.core import fingerprint
+from allocator.arguments import fingerprint
 from allocator.model import AdjustLine, HoldRequest, Line, OrderRequest, StockLine
 from tests.allocator.town import CUP, EPOCH, town
 from tests.allocator.twins import Twins

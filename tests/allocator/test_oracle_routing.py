@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from allocator import Channel, ChannelLocation, Config, Location, Rule, SellerKeys, SkuConfig
-from allocator.core import fingerprint
+from allocator.arguments import fingerprint
 from tests.allocator.oracle_state import Shelf
 from tests.allocator.town import CUP, EPOCH, NOON, PEN, SELLER, TEE
 from tests.allocator.twins import Twins

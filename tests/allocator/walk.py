@@ -3,7 +3,7 @@
 from random import Random
 from typing import Any
 
-from allocator.core import fingerprint
+from allocator.arguments import fingerprint
 from allocator.model import (
     AdjustLine,
     CancelLine,

@@ -91,7 +91,7 @@ Locations as they were tried; values and ties as config {allocator.version}, in 
   oslo  8 taken                        channel_rank 0 · tie class 1
   rome  had units, and was not needed  channel_rank 1 · tie class 2
 
-Accepted: oslo (8) because one location could fill everything, and the best ranked of those does.
+Accepted: oslo (8) because one location could give all that could be had, and the best ranked of those does.
 """
     )
 

@@ -249,4 +249,6 @@ def test_the_table_has_every_job_and_how_often_it_runs():
         "open_new_sellers": 2,
         "write_audit": 2,
         "write_key_use": 60,
+        "survey": 1,
+        "look_at_stores": 5,
     }

@@ -1,0 +1,78 @@
+"""The config a process ranks with: what it last read as in force, under its version."""
+
+from collections.abc import Sequence
+
+from . import errors
+from .arguments import Argument, flat
+from .config import Channel, Config
+from .model import OrderRequest, ShipTo
+from .ranking import Ranker
+from .rules import read_document
+
+NO_CONFIG = "0"
+"""The version before the first config."""
+
+RANKED_MAX = 10_000
+"""Most rankings that are remembered: many orders go to the same place."""
+
+Asked = tuple[str, ShipTo, tuple[str, ...], bool]
+
+
+class InForce:
+    """
+    One version of a config, and the rankings made with it; never changed, replaced by the next.
+
+    `version` is the text the scripts compare; `document` the config's field of that name, empty before the first.
+    """
+
+    def __init__(self, version: str = NO_CONFIG, document: str = "") -> None:
+        self.version = version
+        self.config = read_document(document.encode()) if document else Config()
+        self.ranker = Ranker(self.config)
+        self._channels: dict[str, Channel] = {channel.code: channel for channel in self.config.channels}
+        self._ranked: dict[Asked, list[Argument]] = {}
+
+    def demand_of(self, channel: str) -> str:
+        """The channel's own kind of demand."""
+        known = self._channels.get(channel)
+        return known.demand if known else "promise"
+
+    def ranked(self, channel: str, ship_to: ShipTo, prefer: Sequence[str], *, relax: bool) -> list[Argument]:
+        """The candidates for a ship-to, best first: how many, then location and tie of each. Not to be changed."""
+        asked = (channel, ship_to, tuple(prefer), relax)
+        known = self._ranked.get(asked)
+        if known is None:
+            if len(self._ranked) >= RANKED_MAX:
+                self._ranked.clear()
+            candidates = self.ranker.rank(channel, ship_to, prefer, relax=relax)
+            known = self._ranked[asked] = flat([(candidate.location, candidate.tie) for candidate in candidates])
+        return known
+
+    def candidates(self, request: OrderRequest, kind: str) -> list[Argument]:
+        """The locations an order may ship from; of goods that are gone the one they left. Raises as `left_from`."""
+        if kind == "gone":
+            return [1, self.left_from(request), 0]
+        return self.ranked(request.channel, request.ship_to, request.prefer, relax=kind == "firm")
+
+    def left_from(self, request: OrderRequest) -> str:
+        """
+        The location goods that are gone have left: the one named, or the only one the channel has.
+
+        Raises UnknownChannel, Invalid.
+        """
+        if request.at:
+            return request.at
+        known = self._channels.get(request.channel)
+        if known is None:
+            raise errors.UnknownChannel(facts={"channel": request.channel})
+        if len(known.locations) != 1:
+            raise errors.Invalid("a sale of goods that are gone must name the location they left", {"where": "/at"})
+        return known.locations[0].code
+
+    def allowed(self, channels: Sequence[str], ship_to: ShipTo | None) -> list[Argument]:
+        """The locations that may serve this ship-to, as the scripts read them; nothing named means all."""
+        if ship_to is None:
+            return [""]
+        if len(channels) != 1:
+            raise errors.Invalid("availability for a ship-to is asked for one channel at a time")
+        return flat([(candidate.location,) for candidate in self.ranker.rank(channels[0], ship_to, relax=False)])

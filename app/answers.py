@@ -1,14 +1,32 @@
 """Answers that are the service's own; all others are the allocator's."""
 
+from typing import Any
+
 import msgspec
 
-from allocator import Level
+from allocator import Level, Placed
 
 
 class Levels(msgspec.Struct, frozen=True):
     """What may be promised, sku by sku, channel by channel. In a list of many, version -1 is a sku nobody knows."""
 
     levels: list[Level]
+
+
+class OrderResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one of many orders: the status PUT would have answered with, and the order or the problem."""
+
+    channel: str
+    external_id: str
+    status: int
+    order: Placed | None = None
+    problem: dict[str, Any] | None = None
+
+
+class BulkPlaced(msgspec.Struct, frozen=True):
+    """What became of many orders, in the order they were given."""
+
+    results: list[OrderResult]
 
 
 class Alive(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from allocator import (
 )
 
 from . import key_forms, requests
-from .answers import Alive, Explanation, Levels, Ready, SellerStanding
+from .answers import Alive, BulkPlaced, Explanation, Levels, Ready, SellerStanding
 from .config.examples import CONFIG_EXAMPLES
 from .events import words as events
 from .order_explaining import OrderExplained
@@ -158,6 +158,12 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "ship_to": {"country": "NO", "region": "oslo"},
     },
     requests.PreviewAsked: {"channel": "shop", "lines": [{"sku": "CUP", "units": 2}]},
+    requests.BulkOrders: {
+        "orders": [
+            {"channel": "shop", "external_id": "10001", "lines": [{"sku": "CUP", "units": 2}]},
+            {"channel": "shop", "external_id": "10002", "lines": [{"sku": "CUP", "units": 1}]},
+        ]
+    },
     requests.PickAsked: {"location": "oslo"},
     requests.ShipAsked: {"lines": [{"line": "1", "location": "oslo", "units": 2}]},
     requests.CancelAsked: {"lines": [{"line": "1", "units": 1}], "why": "the customer changed his mind"},
@@ -306,6 +312,38 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "trace": _TRACE,
         "versions": _VERSIONS,
         "replayed": False,
+    },
+    BulkPlaced: {
+        "results": [
+            {
+                "channel": "shop",
+                "external_id": "10001",
+                "status": 201,
+                "order": {
+                    **_ORDER,
+                    "hold": "",
+                    "plan": "single",
+                    "trace": _TRACE,
+                    "versions": _VERSIONS,
+                    "replayed": False,
+                },
+            },
+            {
+                "channel": "shop",
+                "external_id": "10002",
+                "status": 409,
+                "problem": {
+                    "type": "/problems/short",
+                    "title": "Fewer units may be promised than are asked for",
+                    "status": 409,
+                    "detail": "Fewer units may be promised than are asked for.",
+                    "instance": "/v1/orders/bulk",
+                    "outcome": "not_applied",
+                    "do": "Ask for fewer units or with partial.",
+                    "facts": {"lines": [{"line": "1", "sku": "CUP", "units": 1, "atp_now": 0}]},
+                },
+            },
+        ]
     },
     Order: _ORDER,
     Changed: {**_CHANGED, "versions": _VERSIONS, "replayed": False},

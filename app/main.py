@@ -9,6 +9,7 @@ from . import openapi, problems
 from .api import (
     audit,
     availability,
+    bulk_orders,
     clock,
     config,
     config_items,
@@ -39,6 +40,7 @@ API_VERSION = "1"
 ROUTERS = (
     # The most asked come first: routes are tried in this order.
     orders.router,
+    bulk_orders.router,
     availability.router,
     holds.router,
     stock.router,

@@ -272,6 +272,11 @@ def count_demand(metrics: Metrics, scope: MutableMapping[str, Any], status: int)
         return
     family, seller, channel = noted
     outcome = scope.get("allot.outcome") or {201: "accepted", 200: "replayed"}.get(status, "failed")
+    count_outcome(metrics, family, seller, channel, outcome)
+
+
+def count_outcome(metrics: Metrics, family: Family, seller: str, channel: str, outcome: str) -> None:
+    """Count one demand; the channel only where an outcome shows that there is such a channel."""
     metrics.add(family, seller, channel if outcome in DECIDED else "", outcome)
 
 

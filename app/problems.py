@@ -233,11 +233,10 @@ def problem_type(slug: str) -> str:
     return f"/problems/{slug}"
 
 
-def respond(request: Request, error: Exception, headers: Mapping[str, str] | None = None) -> Response:
-    """The problem for an error of the table, as an answer."""
+def problem_of(request: Request, error: Exception) -> Problem:
+    """The problem for an error of the table."""
     kind = PROBLEMS[type(error)]
-    request.scope["allot.outcome"] = kind.slug
-    said = Problem(
+    return Problem(
         type=problem_type(kind.slug),
         title=kind.title,
         status=kind.status,
@@ -250,8 +249,14 @@ def respond(request: Request, error: Exception, headers: Mapping[str, str] | Non
         facts=getattr(error, "facts", {}),
         request_id=request.scope.get("allot.request_id", ""),
     )
+
+
+def respond(request: Request, error: Exception, headers: Mapping[str, str] | None = None) -> Response:
+    """The problem for an error of the table, as an answer."""
+    kind = PROBLEMS[type(error)]
+    request.scope["allot.outcome"] = kind.slug
     extra = {**request.scope.get("allot.headers", {}), **(headers or {}), **_headers(kind, error)}
-    return Response(msgspec.json.encode(said), kind.status, extra, MEDIA_TYPE)
+    return Response(msgspec.json.encode(problem_of(request, error)), kind.status, extra, MEDIA_TYPE)
 
 
 def _where(error: Exception) -> str:

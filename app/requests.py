@@ -30,6 +30,9 @@ SKUS_MAX = 1_000
 
 CHANNELS_MAX = 100
 
+BULK_MAX = 100
+"""Most orders of one request."""
+
 Text = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 Why = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z", description="Kept in the ledger.")]
 Seconds = Annotated[int, msgspec.Meta(ge=1, description="From now.")]
@@ -202,6 +205,19 @@ class PreviewAsked(OrderAsked, frozen=True, kw_only=True):
     """An order that is only tried."""
 
     channel: Code
+
+
+class OrderInBulk(OrderAsked, frozen=True, kw_only=True):
+    """One of many orders."""
+
+    channel: Code
+    external_id: Id
+
+
+class BulkOrders(Asked, frozen=True, kw_only=True):
+    """Many orders, each by itself."""
+
+    orders: Annotated[list[OrderInBulk], msgspec.Meta(min_length=1, max_length=BULK_MAX)]
 
 
 class PickAsked(Asked, frozen=True, kw_only=True):

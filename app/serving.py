@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import structlog
@@ -115,11 +116,14 @@ def _stop_on_signals(server: uvicorn.Server, app: FastAPI) -> None:
     It raises a signal it caught once more when it has ended; with the default handlers that would end the process
     before Valkey is stopped.
     """
+    told = server.handle_exit
 
-    def stop(*_: object) -> None:
+    def stop(sig: int, frame: FrameType | None) -> None:
         app.state.draining = True
-        server.should_exit = True
+        told(sig, frame)
 
+    # uvicorn puts its own handler in place while it serves; it must be this one.
+    server.handle_exit = stop  # type: ignore[method-assign]
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
 

@@ -1,0 +1,55 @@
+"""Many orders in one request: each as if it came alone, answered in the order given."""
+
+import asyncio
+
+import msgspec
+from fastapi import Request, Response
+
+from allocator import Placed
+from app.answers import BulkPlaced, OrderResult
+from app.deps import caller_of, guarded_router, state_of
+from app.edge import Body, answer
+from app.metrics import ORDERS, Metrics, count_outcome
+from app.openapi import documented
+from app.problems import PROBLEMS, problem_of
+from app.requests import BulkOrders, OrderInBulk
+from app.rights import Caller
+
+from .orders import demand
+
+router = guarded_router("/v1/orders", "orders")
+
+BULK = Body(BulkOrders)
+
+
+@router.post("/bulk", **documented(BULK, scope="orders:write", answers=BulkPlaced))
+async def bulk_orders(request: Request) -> Response:
+    """
+    Place up to 100 orders, each by itself: taken, answered again or refused, whatever becomes of the others.
+
+    The status of a result is what PUT would have answered. Repeat the whole request as often as you like.
+    """
+    caller, asked = caller_of(request), await BULK(request)
+    metrics = state_of(request).metrics
+    placing = [_place(caller, row) for row in asked.orders]
+    said = await asyncio.gather(*placing, return_exceptions=True)
+    results = [_result(request, metrics, row, one) for row, one in zip(asked.orders, said, strict=True)]
+    return answer(BulkPlaced(results))
+
+
+async def _place(caller: Caller, row: OrderInBulk) -> Placed:
+    return await caller.allocator.order(demand(row.channel, row.external_id, row), caller.actor)
+
+
+def _result(request: Request, metrics: Metrics, row: OrderInBulk, said: Placed | BaseException) -> OrderResult:
+    seller = caller_of(request).seller
+    if isinstance(said, Placed):
+        status = 200 if said.replayed else 201
+        metrics.placed(seller, said)
+        count_outcome(metrics, ORDERS, seller, row.channel, "replayed" if said.replayed else "accepted")
+        return OrderResult(row.channel, row.external_id, status, said)
+    if not isinstance(said, Exception) or type(said) not in PROBLEMS:
+        raise said
+    problem = problem_of(request, said)
+    count_outcome(metrics, ORDERS, seller, row.channel, PROBLEMS[type(said)].slug)
+    return OrderResult(row.channel, row.external_id, problem.status, None, msgspec.to_builtins(problem))

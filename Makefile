@@ -5,7 +5,6 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
-LOAD_STAMP := .venv/.installed-load
 
 .PHONY: demo test check bench load clean install
 .DEFAULT_GOAL := test
@@ -32,11 +31,7 @@ check: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/allot bench $(ARGS)
 
-$(LOAD_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[load]'
-	touch $@
-
-load: $(LOAD_STAMP)
+load: $(STAMP)
 	$(BIN)/python -m loadtests.run $(ARGS)
 
 clean:

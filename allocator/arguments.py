@@ -23,6 +23,11 @@ def flat(rows: Sequence[Sequence[Argument]]) -> list[Argument]:
     return [len(rows), *chain.from_iterable(rows)]
 
 
+def ranking(candidates: Sequence[tuple[str, int]]) -> str:
+    """Locations with their ties, best first, as one argument."""
+    return _encode(list(chain.from_iterable(candidates))).decode()
+
+
 def demand_rows(lines: Sequence[Line]) -> list[Argument]:
     """The lines of a hold or an order."""
     return flat([(line.line, line.sku, line.units) for line in lines])

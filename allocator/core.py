@@ -236,7 +236,7 @@ class Allocator:
 
         def arguments() -> list[Argument]:
             ranked = self._in_force.ranked(request.channel, request.ship_to, request.prefer, relax=False)
-            return [*self._head(op, print_, actor), *told, *ranked, *lines]
+            return [*self._head(op, print_, actor), *told, ranked, *lines]
 
         reply = await self._follow_config("hold", arguments)
         return answers.held(request.hold_id, reply.packed, replayed=reply.replayed)
@@ -285,7 +285,7 @@ class Allocator:
                 request.hold,
                 int(request.partial),
             ]
-            return [*self._head(op, print_, actor), *told, *self._in_force.candidates(request, kind), *lines]
+            return [*self._head(op, print_, actor), *told, self._in_force.candidates(request, kind), *lines]
 
         reply = await self._follow_config("order", arguments)
         return answers.placed(request.channel, request.external_id, reply.packed, replayed=reply.replayed)

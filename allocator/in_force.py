@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from . import errors
-from .arguments import Argument, flat
+from .arguments import Argument, flat, ranking
 from .config import Channel, Config
 from .model import OrderRequest, ShipTo
 from .ranking import Ranker
@@ -30,28 +30,28 @@ class InForce:
         self.config = read_document(document.encode()) if document else Config()
         self.ranker = Ranker(self.config)
         self._channels: dict[str, Channel] = {channel.code: channel for channel in self.config.channels}
-        self._ranked: dict[Asked, list[Argument]] = {}
+        self._ranked: dict[Asked, str] = {}
 
     def demand_of(self, channel: str) -> str:
         """The channel's own kind of demand."""
         known = self._channels.get(channel)
         return known.demand if known else "promise"
 
-    def ranked(self, channel: str, ship_to: ShipTo, prefer: Sequence[str], *, relax: bool) -> list[Argument]:
-        """The candidates for a ship-to, best first: how many, then location and tie of each. Not to be changed."""
+    def ranked(self, channel: str, ship_to: ShipTo, prefer: Sequence[str], *, relax: bool) -> str:
+        """The candidates for a ship-to, best first, as scripts are sent them."""
         asked = (channel, ship_to, tuple(prefer), relax)
         known = self._ranked.get(asked)
         if known is None:
             if len(self._ranked) >= RANKED_MAX:
                 self._ranked.clear()
             candidates = self.ranker.rank(channel, ship_to, prefer, relax=relax)
-            known = self._ranked[asked] = flat([(candidate.location, candidate.tie) for candidate in candidates])
+            known = self._ranked[asked] = ranking([(candidate.location, candidate.tie) for candidate in candidates])
         return known
 
-    def candidates(self, request: OrderRequest, kind: str) -> list[Argument]:
+    def candidates(self, request: OrderRequest, kind: str) -> str:
         """The locations an order may ship from; of goods that are gone the one they left. Raises as `left_from`."""
         if kind == "gone":
-            return [1, self.left_from(request), 0]
+            return ranking([(self.left_from(request), 0)])
         return self.ranked(request.channel, request.ship_to, request.prefer, relax=kind == "firm")
 
     def left_from(self, request: OrderRequest) -> str:

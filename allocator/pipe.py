@@ -1,58 +1,30 @@
 """
-One shared way to the server: calls that are made while others are under way travel together.
+One shared way to the server: calls that are made in the same moment travel together.
 
-A round trip and an fsync cost many times what a script does. All callers of one process share a few batches in
-flight; whoever comes meanwhile joins the next, and with `appendfsync always` a batch also shares its fsync. More than
-one batch, so that the server works on one while this process reads the answers of another.
+A round trip and an fsync cost many times what a script does. All callers of one process share one wire; whatever they
+ask in one turn of the event loop is written at once, and with `appendfsync always` the server makes one fsync for all
+that waits in its socket.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 
 import hiredis
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from .scripts import Script, library
+from .wire import Call, Watch, Wire
 
 BATCH_MAX = 128
-"""Most calls of one batch: a later caller waits for at most this many scripts of others."""
+"""Most calls of one batch."""
 
-BATCH_ARGUMENTS_MAX = 5_000
-"""A batch is full when its calls have this many arguments: large orders must not add up to a timeout of all."""
+UNDER_WAY_MAX = 10_000
+"""Most arguments of calls under way: large orders must not add up to a timeout of all."""
+import os
 
-BATCHES_MAX = 2
-"""Most batches under way: with one the server and this process take turns, with many the batches get small."""
-
-Call = tuple[Script, list[str], list[Any]]
-Waiting = tuple[Call, asyncio.Future[Any]]
-Watch = Callable[[list[str], float], None]
-"""Hears of each batch: the verbs of its calls, and the seconds until all of them were answered."""
-
-
-def _is_unknown_function(reply: Any) -> bool:
-    return isinstance(reply, ResponseError) and "Function not found" in str(reply)
-
-
-def _packed(call: Call) -> bytes:
-    script, keys, arguments = call
-    packed: bytes = hiredis.pack_command(("FCALL", script.function, len(keys), *keys, *arguments))
-    return packed
-
-
-async def _replies(connection: AbstractConnection, number: int) -> list[Any]:
-    """
-    The answers to a batch; an error of the server is an answer too.
-
-    Read from the connection's parser: `read_response` gives each answer a time limit of its own and keeps account of
-    health checks, which costs more than reading it. Here the batch as a whole has the limit.
-    """
-    read = connection._parser.read_response  # type: ignore[attr-defined]  # noqa: SLF001 - see above
-    return [await read(disable_decoding=True) for _ in range(number)]
+BATCHES_MAX = int(os.environ.get("BM", "1000"))
 
 
 def _library_name(entry: Any) -> str:
@@ -63,13 +35,15 @@ def _library_name(entry: Any) -> str:
 
 
 class Pipe:
-    """Runs scripts on one server, batch by batch. Each call is sent once; a lost connection means unknown."""
+    """Runs scripts on one server. Each call is sent once; a lost connection means unknown."""
 
     def __init__(self, client: Redis, watch: Watch | None = None) -> None:
         self.client = client
-        self._watch = watch
-        self._waiting: deque[Waiting] = deque()
-        self._pumps: set[asyncio.Task[None]] = set()
+        self._watch = watch or (lambda _verbs, _seconds: None)
+        self._waiting: deque[Call] = deque()
+        self._wire: Wire | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._due = False
 
     async def run(self, script: Script, keys: list[str], arguments: list[Any]) -> Any:
         """
@@ -78,70 +52,63 @@ class Pipe:
         A caller that is cancelled leaves the batch alone: the script has probably run, and the others get their
         own answers. Raises what the server or the connection raised for this call.
         """
+        packed: bytes = hiredis.pack_command(("FCALL", script.function, len(keys), *keys, *arguments))
+        try:
+            return await self._call(script.name, packed, len(arguments))
+        except ResponseError as error:
+            if "Function not found" not in str(error):
+                raise
+        # The server does not have our library (new, flushed, another version), so this surely did not run.
+        await self.install()
+        return await self._call(script.name, packed, len(arguments))
+
+    def _call(self, verb: str, packed: bytes, size: int) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
-        self._waiting.append(((script, keys, arguments), answer))
-        if len(self._pumps) < BATCHES_MAX:
-            self._pumps.add(loop.create_task(self._send_waiting()))
-        return await answer
+        self._waiting.append(Call(verb, packed, size, answer))
+        if not self._due:
+            self._due = True
+            loop.call_soon(self._send_waiting)
+        return answer
 
-    async def _send_waiting(self) -> None:
-        pump = asyncio.current_task()
-        try:
-            while self._waiting:
-                await self._send(self._next_batch())
-        finally:
-            # Here and not in a callback: a caller that has its answer may ask again before a callback runs, and would
-            # wait for a pump that has looked for the last time.
-            self._pumps.discard(pump)
+    def _send_waiting(self) -> None:
+        self._due = False
+        if not self._waiting or self._opening:
+            return
+        if self._wire is None or not self._wire.is_fit():
+            self._opening = asyncio.create_task(self._open())
+            return
+        while self._waiting and self._has_room(self._wire):
+            self._wire.send(self._next_batch(self._wire))
 
-    def _next_batch(self) -> list[Waiting]:
-        batch: list[Waiting] = []
-        size = 0
-        while self._waiting and len(batch) < BATCH_MAX and size < BATCH_ARGUMENTS_MAX:
+    def _has_room(self, wire: Wire) -> bool:
+        return len(wire._batches) < BATCHES_MAX and (
+            wire.is_idle() or wire.under_way + self._waiting[0].size <= UNDER_WAY_MAX
+        )
+
+    def _next_batch(self, wire: Wire) -> list[Call]:
+        batch = [self._waiting.popleft()]
+        size = wire.under_way + batch[0].size
+        while self._waiting and len(batch) < BATCH_MAX and size + self._waiting[0].size <= UNDER_WAY_MAX:
             batch.append(self._waiting.popleft())
-            size += len(batch[-1][0][2])
+            size += batch[-1].size
         return batch
 
-    async def _send(self, batch: list[Waiting]) -> None:
-        started = perf_counter()
+    async def _open(self) -> None:
+        """Replace the wire; when that fails, everyone who waits hears why."""
         try:
-            replies = await self._execute([call for call, _ in batch])
-        except Exception as error:  # noqa: BLE001 - whatever broke the batch is every caller's answer
-            replies = [error] * len(batch)
-        if self._watch:
-            self._watch([script.name for (script, _, _), _ in batch], perf_counter() - started)
-        for (_, answer), reply in zip(batch, replies, strict=True):
-            if answer.done():
-                continue
-            if isinstance(reply, Exception):
-                answer.set_exception(reply)
-            else:
-                answer.set_result(reply)
-
-    async def _execute(self, calls: list[Call]) -> list[Any]:
-        replies = await self._pipeline(calls)
-        lost = [index for index, reply in enumerate(replies) if _is_unknown_function(reply)]
-        if lost:
-            # The server does not have our library (new, flushed, another version), so these surely did not run.
-            await self.install()
-            for index, reply in zip(lost, await self._pipeline([calls[index] for index in lost]), strict=True):
-                replies[index] = reply
-        return replies
-
-    async def _pipeline(self, calls: list[Call]) -> list[Any]:
-        pool = self.client.connection_pool
-        connection = await pool.get_connection()  # type: ignore[no-untyped-call] # redis-py types it in part
-        try:
-            async with asyncio.timeout(connection.socket_timeout):
-                await connection.send_packed_command(b"".join(map(_packed, calls)))
-                return await _replies(connection, len(calls))
-        except BaseException:
-            # Answers may still be on their way; nobody else may hear them.
-            await connection.disconnect(nowait=True)
-            raise
+            if self._wire:
+                await self._wire.close()
+            self._wire = await Wire.open(self.client, self._send_waiting, self._watch)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is every caller's answer
+            self._wire = None
+            while self._waiting:
+                call = self._waiting.popleft()
+                if not call.answer.done():
+                    call.answer.set_exception(error)
         finally:
-            await pool.release(connection)
+            self._opening = None
+        self._send_waiting()
 
     async def install(self) -> None:
         """Give the server our library of verbs; others, of other versions, stay."""
@@ -160,6 +127,9 @@ class Pipe:
                 await self.client.function_delete(name)
 
     async def close(self) -> None:
-        """Let the batches under way end, then close the connections."""
-        await asyncio.gather(*self._pumps)
+        """Let what is under way end, then close the connections."""
+        while self._opening or (self._wire and not self._wire.is_idle()):
+            await asyncio.sleep(0.005)
+        if self._wire:
+            await self._wire.close()
         await self.client.aclose()

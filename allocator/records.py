@@ -146,7 +146,8 @@ def decode_hold(hold_id: str, packed: bytes) -> Hold:
 def decode_order(packed: bytes) -> OrderRecord:
     """An order, as shared/orders.lua packs it."""
     row = answers.unpack(packed)
-    candidates = list(zip(row[7][::2], row[7][1::2], strict=True))
+    ranked = msgspec.json.decode(row[7])
+    candidates = list(zip(ranked[::2], ranked[1::2], strict=True))
     return OrderRecord(answers.order_record(packed), row[3], row[4], row[6], candidates)
 
 

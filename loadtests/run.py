@@ -35,7 +35,7 @@ UNITS: Final = 250
 """Of each sku at each location: the most popular run out, most do not."""
 
 NO_LOCUST: Final = (
-    "locust is not installed: python -m pip install -c constraints.txt -e '.[load]', or `make load`, which does it"
+    "locust is not installed: python -m pip install -c constraints.txt -e '.[dev]', or `make load`, which does it"
 )
 FAILURES: Final = (AllocatorError, LocustFailed, NeverSettled, OSError, RedisError, ServiceFailed)
 """Told in a line, without a traceback."""

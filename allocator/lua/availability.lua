@@ -47,7 +47,7 @@ for i = 1, args.whole('skus', 1, 100) do
 end
 
 for _ = 1, args.whole('overlay', 0, 1000) do
-  rules.lay_over(args.text('field', args.SKU_MAX + 16), args.next())
+  rules.lay_over(args.text('field', args.SKU_MAX + 16), args.bytes())
 end
 
 local refused = gate.pass(head)

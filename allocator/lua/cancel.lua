@@ -37,6 +37,7 @@ keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], ser
 --@include gate
 --@include stock
 --@include takes
+--@include packing
 --@include orders
 --@include write
 --@include changes

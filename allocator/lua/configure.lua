@@ -38,7 +38,7 @@ local base = args.text('base', 16)
 local version = args.whole('version', 1, 1e12)
 local set, removed, made = {}, {}, {}
 for _ = 1, args.whole('fields', 0, 1000) do
-  local field, value = args.text('field', args.SKU_MAX + 16), args.next()
+  local field, value = args.text('field', args.SKU_MAX + 16), args.bytes()
   if value == '' then
     removed[#removed + 1] = field
   else

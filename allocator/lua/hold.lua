@@ -20,7 +20,7 @@
 --   owner          may be empty
 --   ttl_ms         1 to 10^10
 --   partial        0 or 1
---   candidates     how many, 0 to 15, then for each, best first: location, tie
+--   candidates     JSON, best first: [location, tie, location, tie, ...], up to 15 locations
 --   lines          how many, 1 to 1500, then for each: line, sku, units (1 to 10^9)
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered

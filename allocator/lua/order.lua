@@ -26,7 +26,7 @@
 --   kind           promise, firm or gone
 --   hold_id        may be empty
 --   partial        0 or 1 (promise only)
---   candidates     how many, 0 to 15, then for each, best first: location, tie
+--   candidates     JSON, best first: [location, tie, location, tie, ...], up to 15 locations
 --   lines          how many, 1 to 1500, then for each: line, sku, units (1 to 10^9)
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered
@@ -64,6 +64,7 @@ keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], led
 --@include firm
 --@include holds
 --@include take_over
+--@include packing
 --@include orders
 --@include shipping
 --@include gone
@@ -80,6 +81,11 @@ local lines = demand.read_lines()
 order.id = order.channel .. ':' .. order.external_id
 order.op, order.fingerprint, order.lines = head.op, head.fingerprint, lines
 
+local function answer_of(placed, state, packed_lines, rest)
+  return packing.head(8) .. packing.values({ placed.kind, state, placed.placed_ms }) .. packed_lines ..
+    packing.values(rest)
+end
+
 -- An acceptance is final for the id: another attempt hears it again.
 local function accepted_before()
   local packed = redis.call('HGET', keys.orders, order.id)
@@ -95,8 +101,8 @@ local function accepted_before()
     return { 'op_conflict', cmsgpack.pack({ head.op }), 1, head.op }
   end
   -- The answer itself has been forgotten since; the order has not.
-  local now = { before.kind, orders.state_of(before), before.placed_ms, orders.line_rows(before), '', 'none', {}, {} }
-  return { 'placed', cmsgpack.pack(now), 1, head.op }
+  local now = answer_of(before, orders.state_of(before), orders.pack_lines(before), { '', 'none', {}, {} })
+  return { 'placed', now, 1, head.op }
 end
 
 local function refuse_demand(skus)
@@ -165,18 +171,14 @@ if word then
   return gate.refuse(head, word, facts)
 end
 
-order.placed_ms, order.rank, order.candidates = head.now, view.rank, {}
-for _, candidate in ipairs(candidates) do
-  order.candidates[#order.candidates + 1] = candidate[1]
-  order.candidates[#order.candidates + 1] = candidate[2]
-end
+order.placed_ms, order.rank, order.candidates = head.now, view.rank, candidates.text
 book_lines()
 -- Goods that are gone have left one place; the others were no choice.
 local trace = tracing.of(candidates, lines, order.kind == 'gone' and {} or needs, view, order.kind == 'promise')
-local rows = order.kind == 'gone' and gone.ship(lines) or orders.line_rows(order)
+local said = order.kind == 'gone' and gone.ship(lines) or orders.pack_lines(order)
 local sealed = write.seal(order.kind == 'gone')
-local packed, state = orders.pack(order, order.kind == 'gone' and orders.line_rows(order) or rows)
-local answer = cmsgpack.pack({ order.kind, state, head.now, rows, hold_said, plan, trace, sealed.versions })
+local packed, state = orders.pack(order, order.kind == 'gone' and orders.pack_lines(order) or said)
+local answer = answer_of(order, state, said, { hold_said, plan, trace, sealed.versions })
 if head.preview then
   return { 'placed', answer, 0, head.op }
 end

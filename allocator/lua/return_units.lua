@@ -44,6 +44,7 @@ keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], led
 --@include stock
 --@include rules
 --@include takes
+--@include packing
 --@include orders
 --@include write
 --@include changes

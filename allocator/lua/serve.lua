@@ -39,6 +39,7 @@ keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ledger = KEYS[4], 
 --@include demand
 --@include planning
 --@include firm
+--@include packing
 --@include orders
 --@include write
 
@@ -77,14 +78,6 @@ local function order_of(id)
   return touched[id]
 end
 
-local function candidates_of_order(order)
-  local candidates = {}
-  for i = 1, #order.candidates, 2 do
-    candidates[#candidates + 1] = { order.candidates[i], order.candidates[i + 1] }
-  end
-  return candidates
-end
-
 -- Gives a waiting line what there is. Returns true when that was less than it waits for.
 local function serve_line(order, sku, name)
   local view, line = rules.channel_view(order.channel), orders.find_line(order, name)
@@ -92,7 +85,8 @@ local function serve_line(order, sku, name)
     return true
   end
   line.left, line.waited = line.backordered, true
-  firm.take({ line }, demand.needs_of({ line }, view), candidates_of_order(order), view, 'committed', true)
+  local candidates = demand.candidates_of(order.candidates)
+  firm.take({ line }, demand.needs_of({ line }, view), candidates, view, 'committed', true)
   local units = line.backordered - line.left
   if units > 0 then
     line.backordered, line.committed = line.left, line.committed + units
@@ -155,7 +149,7 @@ local sealed = write.seal(false)
 local packed = {}
 for id, order in pairs(touched) do
   if order.served then
-    packed[id] = orders.pack(order, orders.line_rows(order))
+    packed[id] = orders.pack(order, orders.pack_lines(order))
   end
 end
 

@@ -1,5 +1,6 @@
 """Reads a script's arguments as its header states them, or says that they are nonsense."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -83,11 +84,18 @@ def whole(least: int, most: int) -> Callable[[Cursor], int]:
 
 
 def candidates(cursor: Cursor) -> list[tuple[str, int]]:
-    """In rank order, each where it stands first."""
-    first: dict[str, int] = {}
-    for code, tie in cursor.many(0, 15, lambda one: (one.text(CODE), one.whole(0, 10_000))):
-        first.setdefault(code, tie)
-    return list(first.items())
+    """In rank order, each once."""
+    try:
+        said = json.loads(cursor.text(8_000))
+    except ValueError:
+        raise Nonsense("not JSON") from None
+    if not isinstance(said, list) or len(said) % 2 or len(said) > 30:
+        raise Nonsense(f"not a ranking: {said!r}")
+    inner = Cursor(said)
+    ranked = {inner.text(CODE): inner.whole(0, 10_000) for _ in said[::2]}
+    if len(ranked) < len(said) / 2:
+        raise Nonsense("a location is named twice")
+    return list(ranked.items())
 
 
 def demand_lines(cursor: Cursor) -> list[tuple[str, str, int]]:

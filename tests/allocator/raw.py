@@ -1,8 +1,10 @@
 """Scripts called as nobody should call them: every argument of every verb by name, with what must be refused."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from redis.asyncio import Redis
 
@@ -70,6 +72,14 @@ def choice(name: str, right: str) -> Arg:
     return Arg(name, right, ("", "nonsense", right.upper(), f"{right} "))
 
 
+RANKINGS = (
+    *("", "oslo", "[", "[] []", "1", "null", '"oslo"', '["oslo"]', '["oslo",0,"rome"]', "[0,0]", "[null,0]", '["",0]'),
+    *(f'["{"x" * 65}",0]', '["a\\u0000b",0]', '["oslo",0,"oslo",1]', "[" * 2_000, f'["{"x" * 8_000}",0]'),
+    *(f'["oslo",{tie}]' for tie in ("-1", "10001", "0.5", "NaN", "1e400", "null", '"0"', "[]")),
+    json.dumps([value for number in range(16) for value in (f"city-{number}", number)]),
+)
+"""What is no ranking of locations."""
+
 UNITS = 1_000_000_000
 HEAD = [text("epoch", EPOCH, 64), optional("config", "", 16), whole("now_ms", str(NOW), 0, 10**13, empty=True)]
 OP = [
@@ -79,9 +89,7 @@ OP = [
 ]
 MOVE = [whole("lines", "1", 1, 500), text("sku", CUP, 256), text("location", "oslo", 64)]
 DEMAND = [
-    whole("candidates", "2", 0, 15),
-    *(text("candidate", "oslo", 64), whole("tie", "0", 0, 10_000)),
-    *(text("candidate", "rome", 64), whole("tie", "1", 0, 10_000)),
+    Arg("candidates", '["oslo",0,"rome",1]', RANKINGS),
     whole("lines", "2", 1, 1_500),
     *(text("line", "1", 512), text("sku", CUP, 256), whole("units", "1", 1, UNITS)),
     *(text("line", "2", 512), text("sku", CUP, 256), whole("units", "1", 1, UNITS)),
@@ -193,8 +201,12 @@ def wrong_calls(verb: str) -> Iterator[tuple[str, list[str]]]:
     yield "one too many", [*arguments, "1"]
 
 
+_pipes: WeakKeyDictionary[Redis, Pipe] = WeakKeyDictionary()
+
+
 async def call(redis: Redis, verb: str, arguments: list[str]) -> tuple[str, object]:
     """The outcome word and its facts."""
     script = scripts()[verb]
-    word, packed, _, _ = await Pipe(redis).run(script, SellerKeys("main").named(*script.keys), arguments)
+    pipe = _pipes.setdefault(redis, Pipe(redis))
+    word, packed, _, _ = await pipe.run(script, SellerKeys("main").named(*script.keys), arguments)
     return word.decode(), decode_states(packed) if word == b"found" and verb == "stock" else unpack(packed)

@@ -87,19 +87,19 @@ async def test_the_same_line_twice_is_refused(busy, redis):
     assert await dump(redis) == before
 
 
-async def test_a_repeated_candidate_is_counted_once(allocator, redis):
+async def test_what_only_one_location_has_is_not_counted_twice(allocator, redis):
     await stock(allocator, oslo=1)
 
-    word, _ = await call(redis, "hold", changed("hold", candidate="oslo"))
+    word, _ = await call(redis, "hold", changed("hold", candidates='["oslo",0]'))
 
     assert word == "short"
     assert await buckets(redis, "oslo") == (1, 0, 0)
 
 
-async def test_a_repeated_candidate_fills_no_order_twice(allocator, redis):
+async def test_the_only_candidate_fills_no_order_twice(allocator, redis):
     await stock(allocator, oslo=1, bergen=1)
 
-    word, _ = await call(redis, "order", changed("order", candidate="oslo"))
+    word, _ = await call(redis, "order", changed("order", candidates='["oslo",0]'))
 
     # two units may be promised, but the only candidate has one of them
     assert word == "unroutable"
@@ -109,14 +109,14 @@ async def test_a_repeated_candidate_fills_no_order_twice(allocator, redis):
 async def test_candidates_that_do_not_exist_give_nothing(allocator, redis):
     await stock(allocator, oslo=9)
 
-    assert (await call(redis, "order", changed("order", candidate="atlantis")))[0] == "unroutable"
-    assert (await call(redis, "hold", changed("hold", candidate="atlantis")))[0] == "unroutable"
+    assert (await call(redis, "order", changed("order", candidates='["atlantis",0]')))[0] == "unroutable"
+    assert (await call(redis, "hold", changed("hold", candidates='["atlantis",0]')))[0] == "unroutable"
 
 
 async def test_a_candidate_of_another_channel_gives_nothing(allocator, redis):
     await stock(allocator, bergen=9, oslo=1)
 
-    word, _ = await call(redis, "order", changed("order", candidate="bergen", channel="amazon", kind="promise"))
+    word, _ = await call(redis, "order", changed("order", candidates='["bergen",0]', channel="amazon", kind="promise"))
 
     assert word == "short"
     assert await buckets(redis, "bergen") == (9, 0, 0)
@@ -124,12 +124,8 @@ async def test_a_candidate_of_another_channel_gives_nothing(allocator, redis):
 
 async def test_a_sale_of_goods_gone_from_nowhere_is_refused(busy, redis):
     before = await dump(redis)
-    arguments = right("order")
-    kind = [argument.name for argument in VERBS["order"]].index("kind")
-    arguments[kind] = "gone"
-    without_candidates = [*arguments[: kind + 3], "0", *arguments[kind + 8 :]]
 
-    assert (await call(redis, "order", without_candidates))[0] == "invalid"
+    assert (await call(redis, "order", changed("order", kind="gone", candidates="[]")))[0] == "invalid"
     assert await dump(redis) == before
 
 

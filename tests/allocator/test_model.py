@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from allocator.arguments import fingerprint
+from allocator.arguments import ranking as ranking_of
 from allocator.model import CancelLine, ShipLine, StockLine
 from tests.allocator import wishes
 from tests.allocator.town import CUP, EPOCH, LOCATIONS, TEE
@@ -200,7 +201,7 @@ class Shop(RuleBasedStateMachine):
         head = [EPOCH, "", self.allocator.now_ms, f"order:{request.channel}:{op}:1", fingerprint(op), ""]
         told = ["take", request.channel, op, kind, "", int(request.partial)]
         lines = [(line.line, line.sku, line.units * scale) for line in request.lines]
-        self.twins.ask_raw("order", [*head, *told, *flat(ranking), *flat(lines)])
+        self.twins.ask_raw("order", [*head, *told, ranking_of(ranking), *flat(lines)])
 
     @rule(request=wishes.holds, ranking=wishes.rankings)
     def a_hold_with_a_ranking_of_its_own(self, request, ranking):
@@ -208,7 +209,7 @@ class Shop(RuleBasedStateMachine):
         head = [EPOCH, "", self.allocator.now_ms, f"hold:{id}", fingerprint(id), ""]
         told = [id, request.channel, request.owner, request.ttl_ms, int(request.partial)]
         lines = [(line.line, line.sku, line.units) for line in request.lines]
-        self.twins.ask_raw("hold", [*head, *told, *flat(ranking), *flat(lines)])
+        self.twins.ask_raw("hold", [*head, *told, ranking_of(ranking), *flat(lines)])
 
     # --- always ------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from allocator import Channel, ChannelLocation, Config, Location, Rule, SellerKeys, SkuConfig
 from allocator.arguments import fingerprint
+from allocator.arguments import ranking as ranking_of
 from tests.allocator.oracle_state import Shelf
 from tests.allocator.town import CUP, EPOCH, NOON, PEN, SELLER, TEE
 from tests.allocator.twins import Twins
@@ -80,7 +81,7 @@ def test_routing_finds_the_best_set_of_locations(twins, stock, ranking, demand, 
     lines = [(str(n), sku, wanted) for n, (sku, wanted) in enumerate(demand)]
     id = f"{twins.oracle.effects}-{len(twins.oracle.ops)}"
     head = [EPOCH, "", NOON, f"{kind}:{id}", fingerprint(id), ""]
-    asked = [*flat(candidates), *flat(lines)]
+    asked = [ranking_of(candidates), *flat(lines)]
 
     if kind == "hold":
         twins.ask_raw("hold", [*head, id, f"limit-{limit}", "", 60_000, int(partial), *asked])

@@ -22,7 +22,7 @@ from .fixtures import (
     with_channel,
     with_inactive,
 )
-from .raw import call, right
+from .raw import call, changed
 
 EIGHT = ["aarhus", "bergen", "cork", "delft", "essen", "florence", "ghent", "helsinki"]
 MANY = [*EIGHT, "izmir", "jena", "kiel", "lyon", "malmo", "nice", "oslo", "paris", "quimper"]
@@ -360,11 +360,9 @@ async def test_a_refused_route_says_who_had_units_that_the_split_limit_left_out(
 async def test_the_trace_names_candidates_that_may_not_serve(allocator, redis):
     await allocator.configure_all(with_inactive("rome"))
     await stock(allocator, oslo=2, bergen=5)
-    arguments = right("order")
-    at = arguments.index("rome")
-    arguments[at - 3 : at + 2] = ["3", "oslo", "0", "rome", "1", "atlantis", "2"]
+    ranked = '["oslo",0,"rome",1,"atlantis",2]'
 
-    word, facts = await call(redis, "order", arguments)
+    word, facts = await call(redis, "order", changed("order", candidates=ranked))
 
     assert word == "placed"
     assert facts[6] == [["oslo", "taken", 2], ["rome", "inactive", 0], ["atlantis", "not_eligible", 0]]

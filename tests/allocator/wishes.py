@@ -82,7 +82,9 @@ orders = st.builds(
     ship_to=places,
     prefer=preferences,
 )
-rankings = st.lists(st.tuples(st.sampled_from([*LOCATIONS, "atlantis"]), st.integers(0, 2)), max_size=6)
+rankings = st.lists(
+    st.tuples(st.sampled_from([*LOCATIONS, "atlantis"]), st.integers(0, 2)), max_size=6, unique_by=lambda row: row[0]
+)
 
 CLOSED = town(channels=(WEB, AMAZON, OUTLET), rules=[])
 MOVED = town(

@@ -154,7 +154,7 @@ async def test_a_service_that_was_told_to_stop_is_not_ready_any_more(app, strang
     serving._stop_on_signals(server, app)
     before, _ = await ready(stranger)
 
-    handlers[signal.SIGTERM]()
+    handlers[signal.SIGTERM](signal.SIGTERM, None)
 
     status, said = await ready(stranger)
     assert (before, status, said["draining"], server.should_exit) == (200, 503, True, True)

@@ -57,6 +57,7 @@ WITHOUT_SCRIPT = {
     "rotate_webhook",
     "try_webhook",
     "get_deliveries",
+    "bulk_orders",
     "get_delivery",
     "resend_delivery",
     "get_config",

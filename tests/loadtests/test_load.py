@@ -34,7 +34,6 @@ def load(*options: object, before: str = "pass") -> subprocess.CompletedProcess[
     )
 
 
-@pytest.mark.needs_locust
 def test_a_short_load_keeps_every_promise_and_leaves_a_report(tmp_path):
     done = load("--seconds", 3, "--skus", 300, "--only", "retries", "--out", tmp_path)
 
@@ -52,7 +51,6 @@ def test_a_short_load_keeps_every_promise_and_leaves_a_report(tmp_path):
     assert "Every promise was kept." in done.stdout
 
 
-@pytest.mark.needs_locust
 def test_no_file_of_a_load_has_the_key(tmp_path):
     done = load("--seconds", 2, "--skus", 200, "--only", "mixed-day", "--out", tmp_path)
 
@@ -66,7 +64,7 @@ def test_without_locust_it_says_how_to_install_it(tmp_path):
 
     assert done.returncode == 2
     assert "locust is not installed" in done.stderr
-    assert "'.[load]'" in done.stderr
+    assert "'.[dev]'" in done.stderr
     assert "make load" in done.stderr
 
 
@@ -76,13 +74,6 @@ def test_a_scenario_nobody_knows_is_refused_with_those_there_are(tmp_path):
     assert done.returncode == 2
     assert "christmas" in done.stderr
     assert "power-law" in done.stderr
-
-
-def test_make_load_installs_what_it_needs():
-    makefile = (ROOT / "Makefile").read_text()
-
-    assert re.search(r"^load: \$\(LOAD_STAMP\)\n\t.*loadtests\.run \$\(ARGS\)$", makefile, re.MULTILINE)
-    assert "'.[load]'" in makefile
 
 
 @pytest.mark.parametrize("day", DAYS, ids=lambda day: day.name)
@@ -173,7 +164,6 @@ print(told)
 """
 
 
-@pytest.mark.needs_locust
 def test_a_user_who_is_ended_in_the_middle_of_an_order_still_writes_down_its_answer():
     told = {"LOAD_KEY": "secret", "LOAD_SKUS": "100", "LOAD_WAVES": "1", "LOAD_BOOK": "unused"}
 

@@ -18,7 +18,8 @@ function args.complain(name, what)
   wrong = wrong or (name .. ' ' .. what)
 end
 
-function args.next()
+-- Bytes of any kind.
+function args.bytes()
   cursor = cursor + 1
   return ARGV[cursor] or ''
 end
@@ -74,7 +75,7 @@ function args.whole_or_none(name, min, max)
 end
 
 function args.choice(name, choices)
-  local value = args.next()
+  local value = args.bytes()
   if not choices[value] then
     args.complain(name, 'has a value that is not known')
   end

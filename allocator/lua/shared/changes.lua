@@ -1,6 +1,6 @@
 -- changes: what the later verbs of an order share: find it, change its lines, write it.
 --
--- Needs: gate, stock, orders, write.
+-- Needs: gate, packing, stock, orders, write.
 
 -- The order with its skus loaded, or nil and a refusal.
 function changes.open(head, order_id)
@@ -29,9 +29,9 @@ function changes.commit(head, verb, why, order)
     line.takes = takes.without_empty(line.takes)
   end
   local sealed = write.seal(false)
-  local rows = orders.line_rows(order)
-  local packed, state = orders.pack(order, rows)
-  local answer = cmsgpack.pack({ state, rows, sealed.versions })
+  local lines = orders.pack_lines(order)
+  local packed, state = orders.pack(order, lines)
+  local answer = packing.head(3) .. cmsgpack.pack(state) .. lines .. cmsgpack.pack(sealed.versions)
   local record = orders.write(order, packed)
   return write.commit(head, verb, why, sealed, { record }, 'changed', answer)
 end

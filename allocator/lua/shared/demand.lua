@@ -4,20 +4,60 @@
 -- so that two lines of the same sku can never be promised the same unit.
 -- Needs: args, stock, rules, atp, takes, drawing.
 
-local CANDIDATES_MAX = 15
+local CANDIDATES_MAX, CANDIDATES_TEXT_MAX, TIE_MAX = 15, 8000, 10000
+-- Rankings by their text, kept beyond a call: many demands come with the same. All forgotten when there are many.
+local RANKED_MAX = 2000
+local ranked, ranked_count = {}, 0
 demand.LINES_MAX = 1500
 
--- Locations in rank order, a repeated one only where it stands first.
-function demand.read_candidates()
+local function is_code(value)
+  return type(value) == 'string' and value ~= '' and #value <= args.CODE_MAX and not value:find('%c')
+end
+
+local function is_tie(value)
+  return type(value) == 'number' and value >= 0 and value <= TIE_MAX and value % 1 == 0
+end
+
+local function candidates_from(text)
+  local read, list = pcall(cjson.decode, text)
+  if not read or type(list) ~= 'table' then
+    return nil
+  end
   local candidates, seen = {}, {}
-  for _ = 1, args.whole('candidates', 0, CANDIDATES_MAX) do
-    local code, tie = args.code('candidate'), args.whole('tie', 0, 10000)
-    if not seen[code] then
-      seen[code] = true
-      candidates[#candidates + 1] = { code, tie }
+  for i = 1, #list, 2 do
+    local code, tie = list[i], list[i + 1]
+    if not is_code(code) or not is_tie(tie) or seen[code] or #candidates == CANDIDATES_MAX then
+      return nil
+    end
+    seen[code] = true
+    candidates[#candidates + 1] = { code, tie }
+  end
+  candidates.text = text
+  return candidates
+end
+
+-- Locations in rank order: { { code, tie }, ..., text }, text being the JSON they come and are stored as. Nobody may
+-- change it. nil for anything else.
+function demand.candidates_of(text)
+  local candidates = ranked[text]
+  if not candidates then
+    candidates = candidates_from(text)
+    if ranked_count == RANKED_MAX then
+      ranked, ranked_count = {}, 0
+    end
+    if candidates then
+      ranked[text], ranked_count = candidates, ranked_count + 1
     end
   end
   return candidates
+end
+
+function demand.read_candidates()
+  local candidates = demand.candidates_of(args.text('candidates', CANDIDATES_TEXT_MAX))
+  if not candidates then
+    args.complain('candidates', 'must be up to 15 locations, each once, with their ties')
+  end
+  return candidates or {}
 end
 
 function demand.read_lines()

@@ -4,8 +4,9 @@
 
 -- Candidates first, then the channel's other locations: a firm order uses all of them.
 local function all_of(candidates, view)
-  local every, seen = planning.eligible(candidates, view), {}
-  for _, candidate in ipairs(every) do
+  local every, seen = {}, {}
+  for i, candidate in ipairs(planning.eligible(candidates, view)) do
+    every[i] = candidate
     seen[candidate[1]] = true
   end
   for position, spot in ipairs(view.locations) do

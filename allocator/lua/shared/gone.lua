@@ -39,7 +39,7 @@ function gone.beyond_limit(lines, code)
   end
 end
 
--- Returns the lines as they were before the goods left, with what left counted as shipped.
+-- Returns the lines, packed, as they were before the goods left, with what left counted as shipped.
 function gone.ship(lines)
   local rows = {}
   for i, line in ipairs(lines) do
@@ -50,5 +50,5 @@ function gone.ship(lines)
     line.committed, line.shipped, line.takes = 0, line.committed, {}
     rows[i] = { line.line, line.sku, line.ordered, 0, line.shipped, 0, 0, 0, 0, takes }
   end
-  return rows
+  return cmsgpack.pack(rows)
 end

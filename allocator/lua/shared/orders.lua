@@ -1,9 +1,9 @@
 -- orders: the record of an order.
 --
 -- Packed: { channel, external_id, kind, op, fingerprint, placed_ms, rank, candidates, lines, state }
---   candidates  { code, tie, code, tie, ... }: the ranking it came with, used again when a backorder is served
+--   candidates  the ranking it came with, as the text it came as; used again when a backorder is served
 --   lines       { { line, sku, ordered, committed, shipped, backordered, conflict, cancelled, returned, takes }, ... }
--- Needs: stock, takes, and keys.orders, waiting.
+-- Needs: packing, stock, takes, and keys.orders, waiting.
 
 function orders.unpack(id, packed)
   local row = cmsgpack.unpack(packed)
@@ -17,13 +17,15 @@ function orders.unpack(id, packed)
   return order
 end
 
-function orders.line_rows(order)
-  local rows = {}
-  for i, line in ipairs(order.lines) do
+-- The order's lines, packed.
+function orders.pack_lines(order)
+  local rows, lines = {}, order.lines
+  for i = 1, #lines do
+    local line = lines[i]
     rows[i] = { line.line, line.sku, line.ordered, line.committed, line.shipped, line.backordered, line.conflict,
       line.cancelled, line.returned, takes.pack(line.takes) }
   end
-  return rows
+  return cmsgpack.pack(rows)
 end
 
 local function check_line(line)
@@ -69,14 +71,15 @@ function orders.state_of(order)
   return 'cancelled'
 end
 
--- Checks and packs; to be called before the first write. Returns the packed order and its state.
-function orders.pack(order, rows)
+-- Checks and packs; to be called before the first write. `lines` are packed. Returns the packed order and its state.
+function orders.pack(order, lines)
   for _, line in ipairs(order.lines) do
     check_line(line)
   end
   local state = orders.state_of(order)
-  return cmsgpack.pack({ order.channel, order.external_id, order.kind, order.op, order.fingerprint, order.placed_ms,
-    order.rank, order.candidates, rows, state }), state
+  local facts = packing.values({ order.channel, order.external_id, order.kind, order.op, order.fingerprint,
+    order.placed_ms, order.rank, order.candidates })
+  return packing.head(10) .. facts .. lines .. cmsgpack.pack(state), state
 end
 
 -- A waiting line's place in the queue of its sku: rank of the channel, then age.

@@ -1,19 +1,22 @@
 -- planning: which of the candidates a pass is filled from, given what the order uses already.
 --
--- Needs: demand, route.
+-- Needs: rules, demand, route.
 
--- Only candidates the channel may sell from, with the tie they came with and their position in its list.
+-- Only candidates the channel may sell from: { code, tie, position in its list }. Worked out once for a view; nobody
+-- may change it.
 function planning.eligible(candidates, view)
-  local kept = {}
-  for i = 1, #candidates do
-    local candidate = candidates[i]
-    local position = view.position[candidate[1]]
-    if position then
-      candidate[3] = position
-      kept[#kept + 1] = candidate
+  local may = view.eligible[candidates]
+  if not may then
+    may = {}
+    for _, candidate in ipairs(candidates) do
+      local position = view.position[candidate[1]]
+      if position then
+        may[#may + 1] = { candidate[1], candidate[2], position }
+      end
     end
+    rules.keep(view.eligible, candidates, may)
   end
-  return kept
+  return may
 end
 
 -- The locations these lines have takes at, in order.

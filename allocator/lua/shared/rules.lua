@@ -56,11 +56,16 @@ local function read(field)
   return packed
 end
 
+-- Keeps what was worked out from the config, until there is too much of it.
+function rules.keep(place, name, value)
+  place[name], kept = value, kept + 1
+end
+
 local function decode(packed)
   local value = decoded[packed]
   if value == nil then
     value = cmsgpack.unpack(packed)
-    decoded[packed], kept = value, kept + 1
+    rules.keep(decoded, packed, value)
   end
   return value
 end
@@ -74,7 +79,7 @@ local function new_view(channel, packed)
   local entry = decode(packed)
   local view = { channel = channel, packed = packed, rank = entry[1], overflow = entry[2], split_limit = entry[3],
     locations = entry[5], position = {}, active = {},
-    zeros = {}, limits = {} }
+    zeros = {}, limits = {}, eligible = {} }
   for position, spot in ipairs(view.locations) do
     view.position[spot[1]], view.zeros[position] = position, 0
     view.active[spot[1]] = spot[3] == 1 and position or nil
@@ -83,7 +88,7 @@ local function new_view(channel, packed)
 end
 
 -- The channel, or nil: its rank, overflow, split_limit, locations { { location, own_shelf, active }, ... }, the
--- position of each (and of each active one) in that list, as many zeros as there are locations, and the limits worked out so far.
+-- position of each (and of each active one) in that list, as many zeros as there are locations, and what has been worked out for it so far.
 function rules.channel_view(channel)
   local packed = read('channel:' .. channel)
   if not packed then
@@ -92,7 +97,7 @@ function rules.channel_view(channel)
   local view = views[channel]
   if not view or view.packed ~= packed then
     view = new_view(channel, packed)
-    views[channel], kept = view, kept + 1
+    rules.keep(views, channel, view)
   end
   return view
 end
@@ -150,7 +155,7 @@ local function find_limits(view, sku)
   local limits = view.limits[own]
   if not limits or limits.category ~= category or limits.base ~= base then
     limits = new_limits(view, own, category, base)
-    view.limits[own], kept = limits, kept + 1
+    rules.keep(view.limits, own, limits)
   end
   return limits
 end

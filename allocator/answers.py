@@ -104,10 +104,12 @@ def released(hold_id: str, packed: bytes, *, replayed: bool) -> Released:
 
 def levels(channels: list[str], packed: bytes) -> list[Level]:
     """The answer of availability, sku by sku, channel by channel."""
+    row = unpack(packed)
+    places = [(2 + 2 * i, channel) for i, channel in enumerate(channels)]
     return [
-        Level(row[0], channel, row[2 + 2 * i], row[3 + 2 * i], row[1])
-        for row in unpack(packed)
-        for i, channel in enumerate(channels)
+        Level(row[at], channel, row[at + i], row[at + i + 1], row[at + 1])
+        for at in range(0, len(row), 2 + 2 * len(channels))
+        for i, channel in places
     ]
 
 

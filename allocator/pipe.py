@@ -22,9 +22,9 @@ BATCH_MAX = 128
 
 UNDER_WAY_MAX = 10_000
 """Most arguments of calls under way: large orders must not add up to a timeout of all."""
-import os
 
-BATCHES_MAX = int(os.environ.get("BM", "1000"))
+BATCHES_MAX = 3
+"""Most batches under way: the server has the next one while we read the last; with more they would get small."""
 
 
 def _library_name(entry: Any) -> str:
@@ -82,9 +82,8 @@ class Pipe:
             self._wire.send(self._next_batch(self._wire))
 
     def _has_room(self, wire: Wire) -> bool:
-        return len(wire._batches) < BATCHES_MAX and (
-            wire.is_idle() or wire.under_way + self._waiting[0].size <= UNDER_WAY_MAX
-        )
+        fits = wire.under_way + self._waiting[0].size <= UNDER_WAY_MAX
+        return wire.batches == 0 or (wire.batches < BATCHES_MAX and fits)
 
     def _next_batch(self, wire: Wire) -> list[Call]:
         batch = [self._waiting.popleft()]
@@ -128,8 +127,8 @@ class Pipe:
 
     async def close(self) -> None:
         """Let what is under way end, then close the connections."""
-        while self._opening or (self._wire and not self._wire.is_idle()):
-            await asyncio.sleep(0.005)
+        while answers := [call.answer for call in self._waiting] + (self._wire.unanswered() if self._wire else []):
+            await asyncio.wait(answers)
         if self._wire:
             await self._wire.close()
         await self.client.aclose()

@@ -69,19 +69,27 @@ class Wire:
 
     def is_fit(self) -> bool:
         """Whether it may carry another batch: one that was idle for long may be dead without knowing."""
-        idle = not self._batches and self._loop.time() - self._last > self._connection.health_check_interval
-        return self._broken is None and not idle
+        is_old = not self._batches and self._loop.time() - self._last > self._connection.health_check_interval
+        return self._broken is None and not is_old
 
-    def is_idle(self) -> bool:
-        """Whether nothing is under way."""
-        return not self._batches
+    @property
+    def batches(self) -> int:
+        """How many are under way."""
+        return len(self._batches)
+
+    def unanswered(self) -> list[asyncio.Future[Any]]:
+        """The answers still to come."""
+        return [call.answer for batch in self._batches for call in batch.calls[batch.heard :]]
 
     def send(self, calls: list[Call]) -> None:
         """Write these calls. Raises nothing: what goes wrong, the callers hear."""
         timer = self._loop.call_later(self._connection.socket_timeout or 3600, self._late)
         self._batches.append(Batch(calls, timer))
         self.under_way += sum(call.size for call in calls)
-        self._connection._writer.write(b"".join([call.packed for call in calls]))  # type: ignore[attr-defined]  # noqa: SLF001 - redis-py's own sending waits for each batch to be written
+        # redis-py's own sending waits until it is written, and pings a connection that somebody else may be reading.
+        writer = self._connection._writer  # noqa: SLF001 - see above
+        assert writer is not None
+        writer.write(b"".join([call.packed for call in calls]))
 
     async def close(self) -> None:
         """End it; calls under way are of unknown outcome."""
@@ -139,7 +147,7 @@ class Wire:
         for batch in self._batches:
             batch.timer.cancel()
             for call in batch.calls[batch.heard :]:
-                if not call.answer.done():
+                if not call.answer.done():  # its caller may have left
                     call.answer.set_exception(error)
         self._batches.clear()
         self._room()

@@ -17,7 +17,8 @@ ORDER: Final = "order, 1 line"
 AVAILABILITY: Final = "availability, 1 sku"
 AVAILABILITY_50: Final = "availability, 50 skus"
 TEN_LINES: Final = "order, 10 lines"
-BULK: Final = "bulk, 100 orders"
+BULK: Final = "bulk, 100 orders of 1 line"
+BULK_TEN: Final = "bulk, 100 orders of 10 lines"
 
 
 class Shop(NamedTuple):
@@ -127,14 +128,22 @@ def demand(skus: list[str], number: int) -> dict[str, Any]:
     return {"lines": [{"sku": sku, "units": 1} for sku in skus], "ship_to": ship_to(number)}
 
 
-def bulk(shop: Shop, number: int) -> bytes:
-    """A hundred orders of one line each in one request."""
-    first = number * BULK_ORDERS
-    orders = [
-        {"channel": "shop", "external_id": f"bulk-{one}", **demand([shop.sku(one)], one)}
-        for one in range(first, first + BULK_ORDERS)
-    ]
-    return build("POST", "/v1/orders/bulk", {"orders": orders}, key=shop.key)
+def bulk_of(lines: int) -> Callable[[Shop, int], bytes]:
+    """A hundred orders with so many lines each in one request."""
+
+    def make(shop: Shop, number: int) -> bytes:
+        first = number * BULK_ORDERS
+        orders = [
+            {
+                "channel": "shop",
+                "external_id": f"bulk-{lines}-{one}",
+                **demand([shop.sku(one * lines + position) for position in range(lines)], one),
+            }
+            for one in range(first, first + BULK_ORDERS)
+        ]
+        return build("POST", "/v1/orders/bulk", {"orders": orders}, key=shop.key)
+
+    return make
 
 
 def all_were_placed(body: bytes) -> bool:
@@ -162,6 +171,19 @@ async def raw_availability_50(allocator: Allocator, shop: Shop, number: int) -> 
     return await allocator.availability(skus, ["shop"])
 
 
+def _bulk(name: str, lines: int, share: float) -> Scenario:
+    return Scenario(
+        name,
+        bulk_of(lines),
+        200,
+        share=share,
+        lines=BULK_ORDERS * lines,
+        in_flight=4,
+        needs="/v1/orders/bulk",
+        is_right=all_were_placed,
+    )
+
+
 YARDSTICK: Final = Scenario(HELLO, hello, 200)
 
 SCENARIOS: Final = (
@@ -173,16 +195,8 @@ SCENARIOS: Final = (
     Scenario("order, one hot sku", hot_order, lines=1),
     Scenario("order, 3 lines", order_of(3), share=0.5, lines=3),
     Scenario(TEN_LINES, order_of(10), share=0.25, lines=10),
-    Scenario(
-        BULK,
-        bulk,
-        200,
-        share=0.01,
-        lines=BULK_ORDERS,
-        in_flight=4,
-        needs="/v1/orders/bulk",
-        is_right=all_were_placed,
-    ),
+    _bulk(BULK, 1, 0.01),
+    _bulk(BULK_TEN, 10, 0.004),
 )
 
 RAW: Final = (

@@ -5,7 +5,7 @@ from statistics import median
 from typing import Final
 
 from .result import Result, Row
-from .scenarios import AVAILABILITY, AVAILABILITY_50, BULK, ORDER, TEN_LINES
+from .scenarios import AVAILABILITY, AVAILABILITY_50, BULK, BULK_TEN, ORDER, TEN_LINES
 
 ORDER_TO_HELLO: Final = 0.75
 ORDER_P99_MS: Final = 8.0
@@ -57,7 +57,7 @@ def _of_row(row: Row, *, several: bool) -> list[Verdict]:
         return [at_least(f"{name}, × hello", row.to_hello, AVAILABILITY_TO_HELLO)]
     if row.scenario == AVAILABILITY_50:
         return [at_least(f"{name}, requests/s", row.speed.requests_per_second, AVAILABILITY_50_PER_SECOND)]
-    if row.scenario in {TEN_LINES, BULK}:
+    if row.scenario in {TEN_LINES, BULK, BULK_TEN}:
         return [at_least(f"{name}, lines/s", row.lines_per_second or 0, LINES_PER_SECOND)]
     return []
 

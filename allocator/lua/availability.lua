@@ -19,7 +19,7 @@
 --   not_ready [epoch found]         another data set
 --   stale_config [version]
 --   unknown_channel [channel]
---   available [[sku, version, atp_now, published, atp_now, published, ...], ...]
+--   available [sku, version, atp_now, published, atp_now, published, ..., sku, version, ...]
 --     one pair per channel in the order asked; version -1 and zeros for a sku that does not exist
 -- KEEPS
 --   Nothing is written.
@@ -57,27 +57,28 @@ end
 
 rules.fetch(channels[1], skus)
 stock.load(skus)
-local rows = {}
-for i, sku in ipairs(skus) do
-  rows[i] = { sku, stock.skus[sku] and stock.version(stock.skus[sku]) or -1 }
-end
-for _, channel in ipairs(channels) do
+local levels, width = {}, 2 + 2 * #channels
+for n, channel in ipairs(channels) do
   local view = rules.channel_view(channel)
   if not view then
     return { 'unknown_channel', cmsgpack.pack({ channel }), 0, '' }
   end
   local restore = asking.add_back(channel, owner)
+  local states = stock.skus
   for i, sku in ipairs(skus) do
-    local state, row = stock.skus[sku], rows[i]
-    local atp_now, published = 0, 0
-    if state then
-      atp_now, published = atp.numbers(view, state, only)
+    local state, at = states[sku], (i - 1) * width + 2 * n
+    if n == 1 then
+      levels[at - 1], levels[at] = sku, state and stock.version(state) or -1
     end
-    row[#row + 1], row[#row + 2] = atp_now, published
+    if state then
+      levels[at + 1], levels[at + 2] = atp.numbers(view, state, only)
+    else
+      levels[at + 1], levels[at + 2] = 0, 0
+    end
   end
   if restore then
     stock.begin()
     stock.load(skus)
   end
 end
-return { 'available', cmsgpack.pack(rows), 0, '' }
+return { 'available', cmsgpack.pack(levels), 0, '' }

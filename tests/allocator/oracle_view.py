@@ -42,7 +42,7 @@ def available(books: Books, owner: str, only: set[str] | None, channels: list[st
         for row in table:
             atp = atp_of(mine, channel, row[0], only) if row[0] in books.versions else None
             row.extend([atp.now, atp.published] if atp else [0, 0])
-    return table
+    return [value for row in table for value in row]
 
 
 def explained(books: Books, owner: str, only: set[str] | None, channel: Channel, sku: str) -> list[Any]:

@@ -24,21 +24,29 @@ function args.bytes()
   return ARGV[cursor] or ''
 end
 
+local function not_text(name, max)
+  args.complain(name, 'must be text of at most ' .. max .. ' bytes without control characters')
+  return ''
+end
+
 -- Text of at most `max` bytes, possibly empty, without control characters (they part the fields of index members).
 function args.optional(name, max)
   cursor = cursor + 1
   local value = ARGV[cursor] or ''
   if #value > max or not clean and value:find('%c') then
-    args.complain(name, 'must be text of at most ' .. max .. ' bytes without control characters')
-    return ''
+    return not_text(name, max)
   end
   return value
 end
 
 function args.text(name, max)
-  local value = args.optional(name, max)
-  if value == '' then
+  cursor = cursor + 1
+  local value = ARGV[cursor]
+  if value == nil or value == '' then
     args.complain(name, 'is missing')
+    return ''
+  elseif #value > max or not clean and value:find('%c') then
+    return not_text(name, max)
   end
   return value
 end

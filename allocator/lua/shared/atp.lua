@@ -84,9 +84,9 @@ function atp.shelf(view, state, spot, safety)
 end
 
 -- One walk over a sku's places: what is open to the channel in all, and what the sku owes: backordered, in conflict,
--- and promised at a place but not there. `open`, when given, gets the open units by position in view.locations.
-local function walk(view, state, safety, only, open)
-  local flat, active, closed = state.flat, view.active, view.overflow == 'none'
+-- and promised at a place but not there. `keep` has the safety stock of each location that counts. `open`, when given, gets the open units by position in view.locations.
+local function walk(view, state, keep, only, open)
+  local flat, closed = state.flat, view.overflow == 'none'
   local total, owed = 0, flat[2]
   if owed ~= 0 then
     owed = owed[1] + owed[2]
@@ -100,19 +100,17 @@ local function walk(view, state, safety, only, open)
     if there < 0 then
       owed = owed - there
     end
-    local position = active[code]
-    if position and (not only or only[code]) then
-      local units = there - safety[position]
-      if units > 0 then
-        if extra ~= 0 then
-          units = parts_of(view, extra, units)
-        elseif closed then
-          units = 0
-        end
-        total = total + units
-        if open then
-          open[position] = units
-        end
+    local safety = keep[code]
+    if safety and there > safety and (not only or only[code]) then
+      local units = there - safety
+      if extra ~= 0 then
+        units = parts_of(view, extra, units)
+      elseif closed then
+        units = 0
+      end
+      total = total + units
+      if open then
+        open[view.position[code]] = units
       end
     end
   end
@@ -143,7 +141,7 @@ end
 -- atp_now and published over the channel's locations, or over those in `only` ({ [code] = true }) when given.
 function atp.numbers(view, state, only)
   local limits = rules.limits_of(view, state.sku)
-  local _, _, after, published = steps(limits, walk(view, state, limits.safety, only))
+  local _, _, after, published = steps(limits, walk(view, state, limits.keep, only))
   return after, published
 end
 
@@ -151,7 +149,7 @@ end
 -- view.locations }, shelves = {} (see `atp.shelf_of`), total, owed, pool, buffer, after_buffer, published }.
 function atp.of(view, state, only)
   local limits, open = rules.limits_of(view, state.sku), { unpack(view.zeros) }
-  local total, owed = walk(view, state, limits.safety, only, open)
+  local total, owed = walk(view, state, limits.keep, only, open)
   local pool, buffer, after, published = steps(limits, total, owed)
   return { view = view, state = state, limits = limits, open = open, shelves = {}, total = total, owed = owed,
     pool = pool, buffer = buffer, after_buffer = after, published = published }

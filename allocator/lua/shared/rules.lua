@@ -14,11 +14,12 @@ rules.SCOPES = { 'sku+', 'category+', 'sku', 'category', '', 'global' }
 -- Decoded fields by their bytes, and channels' views by channel; all forgotten when there are many.
 local KEPT_MAX = 2000
 local decoded, views, kept = {}, {}, 0
--- Of this call: packed fields read, fields laid over, channels' ranks, and for one view the limits by a sku's packed sheet.
-local fetched, laid, ranks, limits_view, limits_by_sheet
+-- Of this call: packed fields read, packed sheets by sku, fields laid over, channels' ranks, and for one view the limits
+-- by a sku's packed sheet.
+local fetched, own_sheets, laid, ranks, limits_view, limits_by_sheet
 
 function rules.begin()
-  fetched, laid, ranks, limits_view, limits_by_sheet = {}, nil, nil, nil, nil
+  fetched, own_sheets, laid, ranks, limits_view, limits_by_sheet = {}, {}, nil, nil, nil, nil
   if kept > KEPT_MAX then
     decoded, views, kept = {}, {}, 0
   end
@@ -37,8 +38,9 @@ function rules.fetch(channel, skus)
     fields[i + 2] = 'sku:' .. sku
   end
   local found = redis.call('HMGET', keys.config, unpack(fields))
-  for i, field in ipairs(fields) do
-    fetched[field] = found[i]
+  fetched[fields[1]], fetched[fields[2]] = found[1], found[2]
+  for i = 1, #skus do
+    own_sheets[skus[i]] = found[i + 2]
   end
 end
 
@@ -61,6 +63,14 @@ function rules.keep(place, name, value)
   place[name], kept = value, kept + 1
 end
 
+local function own_sheet(sku)
+  local packed = own_sheets[sku]
+  if packed == nil or laid then
+    packed = read('sku:' .. sku)
+  end
+  return packed
+end
+
 local function decode(packed)
   local value = decoded[packed]
   if value == nil then
@@ -78,17 +88,15 @@ end
 local function new_view(channel, packed)
   local entry = decode(packed)
   local view = { channel = channel, packed = packed, rank = entry[1], overflow = entry[2], split_limit = entry[3],
-    locations = entry[5], position = {}, active = {},
-    zeros = {}, limits = {}, eligible = {} }
+    locations = entry[5], position = {}, zeros = {}, limits = {}, eligible = {} }
   for position, spot in ipairs(view.locations) do
     view.position[spot[1]], view.zeros[position] = position, 0
-    view.active[spot[1]] = spot[3] == 1 and position or nil
   end
   return view
 end
 
 -- The channel, or nil: its rank, overflow, split_limit, locations { { location, own_shelf, active }, ... }, the
--- position of each (and of each active one) in that list, as many zeros as there are locations, and what has been worked out for it so far.
+-- position of each in that list, as many zeros as there are locations, and what has been worked out for it so far.
 function rules.channel_view(channel)
   local packed = read('channel:' .. channel)
   if not packed then
@@ -104,7 +112,8 @@ end
 
 -- The three sheets that may hold a rule for this sku: its own, its category's, the base.
 function rules.sheets_of(sku)
-  local own = rules.config_field('sku:' .. sku) or NO_SHEET
+  local packed = own_sheet(sku)
+  local own = packed and decode(packed) or NO_SHEET
   local category = own[1] ~= '' and rules.config_field('category:' .. own[1]) or NO_SHEET
   return own, category, rules.config_field('rules') or NO_SHEET
 end
@@ -141,11 +150,12 @@ local NO_BUFFER = { 0, 0 }
 
 local function new_limits(view, own, category, base)
   local buffer = winner(own, category, base, rules.BUFFER, view.channel) or NO_BUFFER
-  local limits = { category = category, base = base, safety = {}, buffer_units = buffer[1], buffer_bp = buffer[2],
+  local limits = { category = category, base = base, safety = {}, keep = {}, buffer_units = buffer[1], buffer_bp = buffer[2],
     cutoff = winner(own, category, base, rules.CUTOFF, view.channel) or 0,
     max = winner(own, category, base, rules.MAX, view.channel) or false }
   for position, spot in ipairs(view.locations) do
     limits.safety[position] = safety_at(own, category, base, spot)
+    limits.keep[spot[1]] = spot[3] == 1 and limits.safety[position] or nil
   end
   return limits
 end
@@ -160,13 +170,14 @@ local function find_limits(view, sku)
   return limits
 end
 
--- The values in force for a sku on a channel: { safety = { by position in view.locations }, buffer_units, buffer_bp,
+-- The values in force for a sku on a channel: { safety = { by position in view.locations }, keep = { the same by code, of
+-- active locations }, buffer_units, buffer_bp,
 -- cutoff, max or false }. Skus with the same sheets share it.
 function rules.limits_of(view, sku)
   if limits_view ~= view then
     limits_view, limits_by_sheet = view, {}
   end
-  local packed = read('sku:' .. sku)
+  local packed = own_sheet(sku)
   local limits = limits_by_sheet[packed]
   if not limits then
     limits = find_limits(view, sku)

@@ -242,7 +242,9 @@ function stock.load(skus)
   for i, sku in ipairs(missing) do
     if found[i] then
       local flat = cmsgpack.unpack(found[i])
-      assert(type(flat) == 'table', 'a state cannot be read')
+      if not flat[2] then
+        error('a state cannot be read')
+      end
       known[sku] = { sku = sku, flat = flat }
     else
       unknown[#unknown + 1] = sku

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from ctypes.util import find_library
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -53,10 +55,25 @@ def launch(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            env={**os.environ, **better_memory()},
             start_new_session=True,
             pass_fds=() if keep_open is None else (keep_open,),
             preexec_fn=end_with_parent(),  # noqa: PLW1509 one system call, prepared before the fork
         )
+
+
+@cache
+def better_memory() -> dict[str, str]:
+    """
+    The environment that lets the server use jemalloc, where the machine has it; empty otherwise.
+
+    The C library's own way of giving out memory makes scripts 15 % slower, and among a million skus 50 %.
+    Debian has it in `libjemalloc2`; servers that Debian and Valkey build have it built in.
+    """
+    if sys.platform != "linux" or "LD_PRELOAD" in os.environ:
+        return {}
+    found = find_library("jemalloc")
+    return {"LD_PRELOAD": found} if found else {}
 
 
 def end_with_parent() -> Callable[[], None] | None:

@@ -6,6 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from app.server_process import better_memory
+
 PROC = Path("/proc")
 
 
@@ -24,6 +26,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count() or 1,
         "processor": _processor(),
         "load_before": round(os.getloadavg()[0], 2),
+        "allocator": "jemalloc" if better_memory() else "libc",
         "python": platform.python_version(),
         "uvicorn": version("uvicorn"),
         "fastapi": version("fastapi"),

@@ -44,7 +44,9 @@ def _head(result: Result) -> list[str]:
     sent = f"{options.in_flight} in flight, {options.requests:,} requests of the lightest a round"
     return [
         "{cores} cores {processor}, load {load_before} before".format(**result.machine),
-        "Python {python}, fastapi {fastapi}, uvicorn {uvicorn}, redis-py {redis_py}, {server}".format(**result.machine),
+        "Python {python}, fastapi {fastapi}, uvicorn {uvicorn}, redis-py {redis_py}, {server} ({allocator})".format(
+            **result.machine
+        ),
         result.settings,
         f"{sizes} skus at 4 locations; {sent}; median of {options.rounds} rounds; the generator shares the cores",
     ]

@@ -114,7 +114,7 @@ def peak_megabytes(file: Path) -> float:
 
 
 def test_an_interrupted_import_says_how_far_it_was(tmp_path):
-    file = write_csv(tmp_path / "many.csv", "sku,name", *(f"SKU-{number},a cup" for number in range(500_000)))
+    file = write_csv(tmp_path / "many.csv", "sku,name", *(f"SKU-{number},a cup" for number in range(1_500_000)))
     words = [sys.executable, "-m", "app", "import", "skus", str(file), "--check-only"]
     command = subprocess.Popen(words, env=environment(), stderr=subprocess.PIPE, text=True)
     assert "default" in command.stderr.readline()

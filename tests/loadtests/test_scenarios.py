@@ -82,7 +82,10 @@ def test_hot_requests_are_all_for_one_sku():
 
 
 def test_a_bulk_request_has_a_hundred_orders_of_ids_nobody_else_uses():
-    first, second = body_of("bulk, 100 orders", 0)["orders"], body_of("bulk, 100 orders", 1)["orders"]
+    first, second = (
+        body_of("bulk, 100 orders of 1 line", 0)["orders"],
+        body_of("bulk, 100 orders of 1 line", 1)["orders"],
+    )
 
     assert len(first) == len(second) == 100
     assert len({order["external_id"] for order in [*first, *second]}) == 200

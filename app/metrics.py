@@ -87,6 +87,7 @@ SHIPPED: Final = Family(
     ("seller",),
 )
 JOB_RUNS: Final = Family("allot_job_runs_total", "Runs of jobs: done or failed.", ("name", "outcome"))
+DELIVERIES: Final = Family("allot_webhook_tries_total", "Tries to deliver webhooks by what came of them.", ("outcome",))
 BATCHES: Final = Family("allot_batches_total", "Batches of calls sent to the store.")
 
 REQUEST_SECONDS: Final = Family(
@@ -145,7 +146,7 @@ UNITS: Final = {
     }.items()
 }
 
-COUNTERS: Final = (REQUESTS, ORDERS, ORDER_UNITS, HOLDS, RETURNED, SHIPPED, JOB_RUNS, BATCHES)
+COUNTERS: Final = (REQUESTS, ORDERS, ORDER_UNITS, HOLDS, RETURNED, SHIPPED, JOB_RUNS, DELIVERIES, BATCHES)
 TIMINGS: Final = (REQUEST_SECONDS, SCRIPT_SECONDS, JOB_SECONDS)
 SURVEYED: Final = (
     *(CONFIG_VERSION, LEDGER, OPEN_HOLDS, WAITING, SKUS, SKUS_LOW, SKUS_OUT, OPEN_ORDERS, LATE_ORDERS, OPEN_UNITS),
@@ -205,6 +206,12 @@ class Metrics:
         for fate, number in units.items():
             if number:
                 self.add(ORDER_UNITS, seller, order.channel, fate, times=number)
+
+    def delivery(self, *, delivered: bool) -> None:
+        """Count an attempt to deliver a webhook."""
+        for outcome, times in (("delivered", int(delivered)), ("failed", int(not delivered))):
+            # As for jobs: both exist from the first on.
+            self.add(DELIVERIES, outcome, times=times)
 
     def job(self, name: str, outcome: str, seconds: float) -> None:
         """Count a run of a job."""

@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 from allocator import Allocator, ConfigChange
 from allocator.errors import Invalid, NotReady, StaleConfig, Unanswered
 from allocator.reading import is_in_force
+from app.store import audit as store_audit
 from app.store import config as store
 from app.store.config_changes import (
     ACTIVE,
@@ -186,6 +187,13 @@ class Engine:
             if change.state == STAGED:
                 await _write_rows(session, self.seller, version)
                 await end_change(session, self.seller, version, ACTIVE)
+                await store_audit.add_entries(session, [self._act_of(change)])
+
+    def _act_of(self, change: ChangeFacts) -> store_audit.Entry:
+        """What the audit says; the history has the rows."""
+        detail = {"note": change.note, "rolls_back_to": change.rolls_back_to}
+        target = f"version {change.version}"
+        return store_audit.Entry(self.seller, self.now_ms, change.actor, "config.change", target, detail=detail)
 
     async def _fail(self, version: int, error: Exception) -> bool:
         """Nothing changed, and the history says why; false when somebody else has ended it meanwhile."""

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from app.metrics import Metrics
 from app.store.database import Database, Session
 from app.store.webhooks import (
     DELIVERED,
@@ -58,9 +59,10 @@ class Attempt(NamedTuple):
 class Courier:
     """Sends for every seller."""
 
-    def __init__(self, database: Database, postman: Postman) -> None:
+    def __init__(self, database: Database, postman: Postman, metrics: Metrics) -> None:
         self._database = database
         self._postman = postman
+        self._metrics = metrics
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
         self.kicked = asyncio.Event()
@@ -132,6 +134,7 @@ class Courier:
 
     async def _attempt(self, endpoint: EndpointFacts, delivery: DeliveryFacts) -> Attempt:
         outcome = await self._postman.deliver(endpoint, delivery)
+        self._metrics.delivery(delivered=not outcome.error)
         say = log.info if outcome.error else log.debug
         say(
             "webhook_sent" if not outcome.error else "webhook_not_delivered",

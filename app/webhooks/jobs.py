@@ -29,7 +29,7 @@ class Webhooks:
 
     def __init__(self, state: State) -> None:
         settings = state.settings
-        self.courier = Courier(state.database, Postman(allow_private=settings.webhooks_allow_private))
+        self.courier = Courier(state.database, Postman(allow_private=settings.webhooks_allow_private), state.metrics)
         self.reader = Reader(state.database, state.allocators, state.pipe.client, self.courier.kick)
 
     async def read_for_webhooks(self, state: State, memory: Memory) -> None:  # noqa: ARG002 every job has the same form

@@ -303,3 +303,13 @@ async def test_a_text_longer_than_its_column_does_not_stop_the_others(client, st
     [entry] = (await client.get("/v1/audit")).json()["data"]
 
     assert [len(entry[name]) for name in ("actor", "action", "target")] == [128, 64, 300]
+
+
+async def test_a_change_of_config_is_an_act(client, state, key):
+    before = (await client.get("/v1/config")).json()["version"]
+
+    put = await client.put("/v1/rules/tight", json={"kind": "buffer", "channel": "shop", "units": 1})
+
+    assert put.status_code == 201, put.text
+    [entry, *_] = await entries(client, state, action="config.change")
+    assert (entry["actor"], entry["target"]) == (f"key:{key.split('_')[2]}", f"version {before + 1}")

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from app.metrics import Metrics
 from app.store.webhooks import (
     NewDelivery,
     add_deliveries,
@@ -42,7 +43,7 @@ async def by_hand(app):
     """The service's courier, with the jobs that run it at rest."""
     webhooks = app.state.webhooks
     webhooks.courier._stopping = True
-    other = Courier(app.state.service.database, Postman(allow_private=True, timeout_s=0.5))
+    other = Courier(app.state.service.database, Postman(allow_private=True, timeout_s=0.5), Metrics())
     yield other
     await other.close()
 
@@ -228,7 +229,7 @@ async def test_a_failing_endpoint_is_asked_with_one_event_first(state, endpoint,
 
 
 async def test_two_couriers_send_every_event_once(state, endpoint, receiver, by_hand):
-    another = Courier(state.database, Postman(allow_private=True))
+    another = Courier(state.database, Postman(allow_private=True), Metrics())
     for number in range(60):
         await put_event(state, endpoint, f"msg_{number}")
 
@@ -256,7 +257,7 @@ async def test_what_a_dead_courier_claimed_is_sent_by_the_next_one(state, endpoi
 async def test_a_courier_that_stops_gives_back_what_it_had_not_sent(state, endpoint, receiver, by_hand, monkeypatch):
     monkeypatch.setattr(courier, "GRACE_SECONDS", 0.05)
     receiver.hangs = True
-    patient = Courier(state.database, Postman(allow_private=True))
+    patient = Courier(state.database, Postman(allow_private=True), Metrics())
     await put_event(state, endpoint)
     await patient.run()
     await receiver.gets(1)

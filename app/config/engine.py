@@ -192,8 +192,14 @@ class Engine:
     def _act_of(self, change: ChangeFacts) -> store_audit.Entry:
         """What the audit says; the history has the rows."""
         detail = {"note": change.note, "rolls_back_to": change.rolls_back_to}
-        target = f"version {change.version}"
-        return store_audit.Entry(self.seller, self.now_ms, change.actor, "config.change", target, detail=detail)
+        return store_audit.Entry(
+            seller=self.seller,
+            at_ms=self.now_ms,
+            actor=change.actor,
+            action="config.change",
+            target=f"version {change.version}",
+            detail=detail,
+        )
 
     async def _fail(self, version: int, error: Exception) -> bool:
         """Nothing changed, and the history says why; false when somebody else has ended it meanwhile."""

@@ -1,0 +1,64 @@
+"""What ledger entries add up to: a sku's state after a change, in plain Python, and the bytes it is stored as."""
+
+from typing import Any
+
+import msgspec
+
+from .records import Change, Place, QuotaUse, SkuState
+
+OF_QUOTA = frozenset({"quota", "consumed", "spent", "floor"})
+OF_SKU = frozenset({"backordered", "conflict"})
+
+_pack = msgspec.msgpack.encode
+
+
+class VersionGap(Exception):
+    """A change does not follow the one before it: an entry is missing, or this one is from somewhere else."""
+
+    def __init__(self, sku: str, expected: int, found: int) -> None:
+        super().__init__(f"{sku} has version {found}, expected {expected}")
+        self.sku, self.expected, self.found = sku, expected, found
+
+
+def apply_change(state: SkuState, change: Change) -> None:
+    """Book one change. Raises VersionGap, and then nothing is booked."""
+    if change.version != state.version + 1:
+        raise VersionGap(change.sku, state.version + 1, change.version)
+    state.version = change.version
+    for location, bucket, of, units in change.moves:
+        if bucket in OF_SKU:
+            setattr(state, bucket, getattr(state, bucket) + units)
+        else:
+            _move(state.places.setdefault(location, Place()), bucket, of, units)
+
+
+def _move(place: Place, bucket: str, of: str, units: int) -> None:
+    if bucket == "unavailable":
+        place.reasons[of] = place.reasons.get(of, 0) + units
+    elif bucket in OF_QUOTA:
+        use = place.quotas.setdefault(of, QuotaUse())
+        setattr(use, bucket, getattr(use, bucket) + units)
+    else:
+        setattr(place, bucket, getattr(place, bucket) + units)
+
+
+def encode_state(state: SkuState) -> bytes:
+    """The bytes shared/stock.lua keeps; places, reasons and quotas without anything are left out, as there."""
+    owed = [state.backordered, state.conflict] if state.backordered or state.conflict else 0
+    flat: list[Any] = [state.version, owed]
+    for code, place in state.places.items():
+        extra = _extra(place)
+        if extra or place.on_hand or place.held or place.committed:
+            flat += (code, place.on_hand, place.held, place.committed, extra)
+    return _pack(flat)
+
+
+def _extra(place: Place) -> Any:
+    reasons = [part for reason, units in place.reasons.items() if units for part in (reason, units)]
+    quotas = [
+        part
+        for channel, use in place.quotas.items()
+        if use.quota or use.consumed or use.floor
+        for part in (channel, use.quota, use.consumed, use.spent, use.floor)
+    ]
+    return [place.deficit, reasons, quotas] if place.deficit or reasons or quotas else 0

@@ -1,0 +1,1 @@
+"""The drain: what happened goes from Valkey's ledger into SQL, once, and only then leaves Valkey."""

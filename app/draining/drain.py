@@ -1,0 +1,173 @@
+"""
+Copies each seller's ledger into SQL, then lets the oldest entries go.
+
+Entries and the cursor that says they are here are one SQL transaction: who crashes before it leaves no trace, who lost
+the lease writes nothing. The lease saves other processes the work; the cursor is what keeps two from both writing. An
+entry is trimmed when it is in SQL and nobody can want it in Valkey any more.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import structlog
+from redis.asyncio import Redis
+
+from allocator import Allocator, SellerKeys, ledger
+from allocator.ledger import START, Row, place
+from allocator.records import Entry, SkuState, decode_state
+from app.store import ledger as store
+from app.store.cursors import begin_at, give_back, move, read_cursor, take_lease
+from app.store.database import Database, Session
+from app.times import now_ms
+
+from .rows import Group, body_of, hash_of, skus_of
+
+READER: Final = "drain"
+"""The name of our cursor."""
+
+LEASE_MS: Final = 10_000
+GROUP: Final = 1_000
+"""Most entries of one transaction."""
+
+GROUPS_MAX: Final = 20
+"""Most groups of one run; the rest is for the next one."""
+
+KEEP_MS: Final = 3_600_000
+"""Entries of the last hour stay for readers that were away for a moment: streams, webhooks."""
+
+KEEP_MAX: Final = 200_000
+"""More entries than this do not stay, however new."""
+
+log = structlog.get_logger(__name__)
+
+
+class EntryDiffers(Exception):
+    """SQL has another entry under this id: the ledger is not the one that was drained before."""
+
+
+class Drained(NamedTuple):
+    """What one run did: entries written, and whether there are more."""
+
+    entries: int
+    more: bool
+
+
+class Drain:
+    """Drains every seller; any number of processes may have one."""
+
+    def __init__(self, database: Database, allocators: Mapping[str, Allocator], client: Redis) -> None:
+        self._database = database
+        self._allocators = allocators
+        self._client = client
+        self._owner = secrets.token_hex(8)
+
+    async def run(self) -> Drained:
+        """Drain what is new of all sellers. Raises Gap, Damaged, VersionGap, EntryDiffers, and what SQL raises."""
+        entries, more = 0, False
+        for seller in list(self._allocators):
+            for _ in range(GROUPS_MAX):
+                written = await self.drain_group(seller)
+                entries += written
+                if written < GROUP:
+                    break
+            else:
+                more = True
+            await self.trim(seller)
+        return Drained(entries, more)
+
+    async def stop(self) -> None:
+        """Let another process drain at once."""
+        async with self._database.writing() as session:
+            for seller in self._allocators:
+                await give_back(session, seller, READER, owner=self._owner)
+
+    # --- one seller --------------------------------------------------------------------------------------------
+
+    async def drain_group(self, seller: str) -> int:
+        """Copy the next entries; how many. 0 as well while another process drains."""
+        position = await self._lease(seller)
+        if position is None:
+            return 0
+        rows = await ledger.read(self._client, seller, position, GROUP)
+        if rows:
+            await self._write(seller, position, rows)
+        return len(rows)
+
+    async def _lease(self, seller: str) -> str | None:
+        now = now_ms()
+        async with self._database.reading() as session:
+            cursor = await read_cursor(session, seller, READER)
+        if cursor and cursor.lease == self._owner and cursor.lease_until_ms > now + LEASE_MS // 2:
+            return cursor.position
+        if cursor and cursor.lease != self._owner and cursor.lease_until_ms > now:
+            return None
+        async with self._database.writing() as session:
+            if cursor is None:
+                await begin_at(session, seller, READER, START)
+            until = now + LEASE_MS
+            taken = await take_lease(session, seller, READER, owner=self._owner, now_ms=now, until_ms=until)
+        return taken.position if taken else None
+
+    async def _write(self, seller: str, position: str, rows: Sequence[Row]) -> None:
+        async with self._database.writing() as session:
+            if not await move(session, seller, READER, owner=self._owner, before=position, after=rows[-1][0]):
+                log.info("drain_lost_its_lease", seller=seller)
+                return
+            new = await self._unknown(session, seller, rows)
+            await _add(session, await self._group(session, seller, new))
+
+    async def _unknown(self, session: Session, seller: str, rows: Sequence[Row]) -> list[Row]:
+        """Those that are not here yet: after a fail-over some may be. Raises EntryDiffers."""
+        known: dict[tuple[str, str], str] = {}
+        for epoch in {entry.epoch for _, entry in rows}:
+            ids = [id for id, entry in rows if entry.epoch == epoch]
+            hashes = await store.known_hashes(session, seller, epoch, ids)
+            known |= {(epoch, id): hash for id, hash in hashes.items()}
+        new = []
+        for id, entry in rows:
+            hash = known.get((entry.epoch, id))
+            if hash is None:
+                new.append((id, entry))
+            elif hash != hash_of(body_of(entry)):
+                raise EntryDiffers(f"{seller} {entry.epoch} {id}: SQL has another entry under this id")
+        return new
+
+    async def _group(self, session: Session, seller: str, rows: Sequence[Row]) -> Group:
+        states = await self._states(session, seller, [entry for _, entry in rows])
+        group = Group(seller, states, recorded_ms=now_ms())
+        first = await store.last_number(session, seller) + 1
+        for number, (id, entry) in enumerate(rows, first):
+            group.add(number, id, entry)
+        return group
+
+    async def _states(self, session: Session, seller: str, entries: Sequence[Entry]) -> dict[str, SkuState]:
+        found = await store.states_of(session, seller, skus_of(entries))
+        return {sku: decode_state(state) for sku, state in found.items()}
+
+    async def trim(self, seller: str) -> int:
+        """Let drained entries go that nobody can want in Valkey any more; how many."""
+        async with self._database.reading() as session:
+            cursor = await read_cursor(session, seller, READER)
+        if cursor is None or cursor.position == START:
+            return 0
+        [name] = SellerKeys(seller).named("ledger")
+        until = min(place(cursor.position), await self._keep_from(name))
+        # The last entry that may go stays: readers at that very place see by it that nothing is missing.
+        return int(await self._client.xtrim(name, minid=f"{until[0]}-{until[1]}", approximate=False))
+
+    async def _keep_from(self, name: str) -> tuple[int, int]:
+        """The oldest entry that stays: of the last hour, unless these are too many."""
+        by_age = (now_ms() - KEEP_MS, 0)
+        if await self._client.xlen(name) <= KEEP_MAX:
+            return by_age
+        newest: Any = await self._client.xrevrange(name, count=KEEP_MAX)
+        return max(by_age, place(newest[-1][0].decode()))
+
+
+async def _add(session: Session, group: Group) -> None:
+    await store.add_entries(session, group.entries, group.moves, group.subjects)
+    await store.put_orders(session, *group.orders())
+    await store.put_holds(session, group.holds())
+    await store.put_balances(session, group.balances())
+    await store.put_answers(session, group.answers())

@@ -1,0 +1,196 @@
+"""What a group of ledger entries means to SQL: rows to add, and records as they now are."""
+
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from allocator.balances import apply_change, encode_state
+from allocator.ledger import config_of
+from allocator.records import (
+    Entry,
+    OrderRecord,
+    Remembered,
+    SkuState,
+    decode_hold,
+    decode_order,
+    encode_answer,
+)
+
+Row = dict[str, Any]
+
+_encode = msgspec.msgpack.encode
+
+
+def body_of(entry: Entry) -> bytes:
+    """All of an entry; `msgspec.msgpack.decode(body, type=Entry)` reads it back."""
+    return _encode(entry)
+
+
+def hash_of(body: bytes) -> str:
+    """32 characters that tell one entry from any other."""
+    return blake2b(body, digest_size=16).hexdigest()
+
+
+class Group:
+    """
+    Some entries of one seller, in order, and what they change.
+
+    `states` has every sku they touch as it was before them, and is changed as they are added. Of a record that was
+    changed several times only the last is written.
+    """
+
+    def __init__(self, seller: str, states: dict[str, SkuState], *, recorded_ms: int) -> None:
+        self.seller = seller
+        self.states = states
+        self.recorded_ms = recorded_ms
+        self.entries: list[Row] = []
+        self.moves: list[Row] = []
+        self.subjects: list[Row] = []
+        self._orders: dict[str, tuple[int, bytes]] = {}
+        self._holds: dict[str, tuple[int, bytes]] = {}
+        self._touched: dict[str, int] = {}
+        self._answers: dict[str, Row] = {}
+
+    def add(self, number: int, id: str, entry: Entry) -> None:
+        """Add the entry with this number. Raises VersionGap."""
+        self._add_entry(number, id, entry)
+        for sku in skus_made(entry):
+            self.states[sku] = SkuState()
+            self._touched[sku] = number
+        for change in entry.changes:
+            apply_change(self.states.setdefault(change.sku, SkuState()), change)
+            self._touched[change.sku] = number
+        self._add_moves(number, entry)
+        self._add_records(number, entry)
+        if entry.op:
+            remembered = Remembered(entry.at_ms, entry.fingerprint, entry.word, entry.answer)
+            row = {"seller": self.seller, "op": entry.op, "at_ms": entry.at_ms, "answer": encode_answer(remembered)}
+            self._answers[entry.op] = row
+
+    def _add_entry(self, number: int, id: str, entry: Entry) -> None:
+        body = body_of(entry)
+        self.entries.append(
+            {
+                "seller": self.seller,
+                "epoch": entry.epoch,
+                "id": id,
+                "number": number,
+                "hash": hash_of(body),
+                "verb": entry.verb,
+                "op": entry.op,
+                "actor": entry.actor,
+                "why": entry.why,
+                "config": entry.config,
+                "at_ms": entry.at_ms,
+                "recorded_ms": self.recorded_ms,
+                "body": body,
+            }
+        )
+
+    def _add_moves(self, number: int, entry: Entry) -> None:
+        moved = [(change, *move) for change in entry.changes for move in change.moves]
+        self.moves += [
+            {
+                "seller": self.seller,
+                "number": number,
+                "place": place,
+                "sku": change.sku,
+                "version": change.version,
+                "location": location,
+                "bucket": bucket,
+                "of": of,
+                "units": units,
+            }
+            for place, (change, location, bucket, of, units) in enumerate(moved)
+        ]
+
+    def _add_records(self, number: int, entry: Entry) -> None:
+        for name, packed in entry.records.items():
+            kind, _, id = name.partition(":")
+            if kind in {"order", "hold"}:
+                self.subjects.append({"seller": self.seller, "kind": kind, "id": id, "number": number})
+                (self._orders if kind == "order" else self._holds)[id] = number, packed
+
+    # --- what is to be written ---------------------------------------------------------------------------------
+
+    def orders(self) -> tuple[list[Row], list[Row], list[Row]]:
+        """The orders, their lines, their takes."""
+        heads: list[Row] = []
+        lines: list[Row] = []
+        takes: list[Row] = []
+        for number, packed in self._orders.values():
+            record = decode_order(packed)
+            heads.append(self._head(number, packed, record))
+            lines += self._lines(record)
+            takes += self._takes(record)
+        return heads, lines, takes
+
+    def _key(self, record: OrderRecord) -> Row:
+        order = record.order
+        return {"seller": self.seller, "channel": order.channel, "external_id": order.external_id}
+
+    def _head(self, number: int, packed: bytes, record: OrderRecord) -> Row:
+        order = record.order
+        facts = {"kind": order.kind, "state": order.state, "placed_ms": order.placed_ms}
+        return {**self._key(record), **facts, "number": number, "record": packed}
+
+    def _lines(self, record: OrderRecord) -> Iterable[Row]:
+        key = self._key(record)
+        for line in record.order.lines:
+            row = msgspec.structs.asdict(line)
+            del row["takes"]
+            yield {**key, **row}
+
+    def _takes(self, record: OrderRecord) -> Iterable[Row]:
+        key = self._key(record)
+        for line in record.order.lines:
+            for place, take in enumerate(line.takes):
+                facts = {"sku": take.sku, "location": take.location, "units": take.units, "picking": take.picking}
+                yield {**key, "line": line.line, "place": place, **facts}
+
+    def holds(self) -> list[Row]:
+        """The holds."""
+        return [self._hold(id, number, packed) for id, (number, packed) in self._holds.items()]
+
+    def _hold(self, id: str, number: int, packed: bytes) -> Row:
+        hold = decode_hold(id, packed)
+        return {
+            "seller": self.seller,
+            "hold_id": id,
+            "channel": hold.channel,
+            "owner": hold.owner,
+            "state": hold.state,
+            "deadline_ms": hold.deadline_ms,
+            "number": number,
+            "record": packed,
+        }
+
+    def balances(self) -> list[Row]:
+        """The skus that were touched."""
+        return [
+            {
+                "seller": self.seller,
+                "sku": sku,
+                "version": self.states[sku].version,
+                "number": number,
+                "state": encode_state(self.states[sku]),
+            }
+            for sku, number in self._touched.items()
+        ]
+
+    def answers(self) -> list[Row]:
+        """What ops were answered."""
+        return list(self._answers.values())
+
+
+def skus_made(entry: Entry) -> Sequence[str]:
+    """The skus an entry made known."""
+    config = config_of(entry)
+    return config.made if config else ()
+
+
+def skus_of(entries: Iterable[Entry]) -> list[str]:
+    """Every sku these entries touch, once."""
+    return list(dict.fromkeys(sku for entry in entries for sku in [change.sku for change in entry.changes]))

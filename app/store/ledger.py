@@ -1,0 +1,116 @@
+"""
+What happened, and what it adds up to: written by the drain alone, in one transaction with its cursor.
+
+Rows are dictionaries by column: a shop's day is millions of them, and an object for each would cost more than all else.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import delete, func, insert, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import SQLModel, col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from .ledger_tables import (
+    BalanceRow,
+    HoldRow,
+    LedgerEntryRow,
+    LedgerMoveRow,
+    LedgerSubjectRow,
+    OpAnswerRow,
+    OrderLineRow,
+    OrderRow,
+    OrderTakeRow,
+)
+
+Rows = Sequence[Mapping[str, Any]]
+
+ASK_MAX: Final = 500
+"""Most keys one query asks for: databases limit the variables of a statement."""
+
+
+async def last_number(session: AsyncSession, seller: str) -> int:
+    """The number of the seller's newest entry; 0 before the first."""
+    query = select(func.max(LedgerEntryRow.number)).where(col(LedgerEntryRow.seller) == seller)
+    return (await _execute(session, query)).scalar_one() or 0
+
+
+async def known_hashes(session: AsyncSession, seller: str, epoch: str, ids: Sequence[str]) -> dict[str, str]:
+    """The hashes of those of these entries that are here already."""
+    known: dict[str, str] = {}
+    for part in _parts(ids):
+        query = select(col(LedgerEntryRow.id), col(LedgerEntryRow.hash)).where(
+            col(LedgerEntryRow.seller) == seller,
+            col(LedgerEntryRow.epoch) == epoch,
+            col(LedgerEntryRow.id).in_(part),
+        )
+        known |= {str(id): str(hash) for id, hash in await _execute(session, query)}
+    return known
+
+
+async def states_of(session: AsyncSession, seller: str, skus: Sequence[str]) -> dict[str, bytes]:
+    """The states of these skus, packed; one that is not here has none."""
+    found: dict[str, bytes] = {}
+    for part in _parts(skus):
+        query = select(col(BalanceRow.sku), col(BalanceRow.state)).where(
+            col(BalanceRow.seller) == seller, col(BalanceRow.sku).in_(part)
+        )
+        found |= {str(sku): bytes(state) for sku, state in await _execute(session, query)}
+    return found
+
+
+async def add_entries(session: AsyncSession, entries: Rows, moves: Rows, subjects: Rows) -> None:
+    """Append entries that are not here yet."""
+    for table, rows in ((LedgerEntryRow, entries), (LedgerMoveRow, moves), (LedgerSubjectRow, subjects)):
+        if rows:
+            await _execute(session, insert(table), rows)
+
+
+async def put_orders(session: AsyncSession, orders: Rows, lines: Rows, takes: Rows) -> None:
+    """These orders are now so; of their takes and lines nothing else is left."""
+    keys = [(row["seller"], row["channel"], row["external_id"]) for row in orders]
+    for table in (OrderTakeRow, OrderLineRow):
+        for part in _parts(keys):
+            order = tuple_(col(table.seller), col(table.channel), col(table.external_id))
+            await _execute(session, delete(table).where(order.in_(part)))
+    await _upsert(session, OrderRow, orders)
+    for table, rows in ((OrderLineRow, lines), (OrderTakeRow, takes)):
+        if rows:
+            await _execute(session, insert(table), rows)
+
+
+async def put_holds(session: AsyncSession, holds: Rows) -> None:
+    """These holds are now so."""
+    await _upsert(session, HoldRow, holds)
+
+
+async def put_balances(session: AsyncSession, balances: Rows) -> None:
+    """These skus are now so."""
+    await _upsert(session, BalanceRow, balances)
+
+
+async def put_answers(session: AsyncSession, answers: Rows) -> None:
+    """These ops were answered so."""
+    await _upsert(session, OpAnswerRow, answers)
+
+
+async def _upsert(session: AsyncSession, table: type[SQLModel], rows: Rows) -> None:
+    if not rows:
+        return
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    shape = table.__table__  # type: ignore[attr-defined] # SQLModel makes it
+    statement = dialect.insert(shape)
+    keys = [column.name for column in shape.primary_key]
+    others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    await _execute(session, statement.on_conflict_do_update(index_elements=keys, set_=others), rows)
+
+
+async def _execute(session: AsyncSession, statement: Any, rows: Rows | None = None) -> Any:
+    """Past the session, which would look each row up among objects that there are none of."""
+    connection = await session.connection()
+    return await connection.execute(statement, None if rows is None else list(rows))
+
+
+def _parts(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (values[start : start + ASK_MAX] for start in range(0, len(values), ASK_MAX))

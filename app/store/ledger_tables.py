@@ -1,0 +1,169 @@
+"""
+The tables of what happened: the ledger, and what it adds up to. Only the drain writes them.
+
+`number` counts a seller's entries from 1, without gaps, over all epochs: it is the position that lists state.
+"""
+
+from sqlalchemy import BigInteger, Index, LargeBinary, Text
+from sqlmodel import Field, SQLModel
+
+from . import tables  # noqa: F401 - it says how constraints are named, before there are any
+
+
+class LedgerEntryRow(SQLModel, table=True):
+    """
+    One effect, as the stream of its epoch had it under `id`; `body` is all of it, `hash` tells it from any other.
+
+    at_ms: when it happened; recorded_ms: when it came here. Never changed.
+    """
+
+    __tablename__ = "ledger_entry"
+    __table_args__ = (
+        Index("uq_ledger_entry_number", "seller", "number", unique=True),
+        Index("ix_ledger_entry_op", "seller", "op"),
+    )
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    epoch: str = Field(primary_key=True, max_length=64)
+    id: str = Field(primary_key=True, max_length=41)
+    number: int = Field(sa_type=BigInteger)
+    hash: str = Field(max_length=32)
+    verb: str = Field(max_length=20)
+    op: str = Field(sa_type=Text)
+    actor: str = Field(max_length=128)
+    why: str = Field(sa_type=Text)
+    config: str = Field(max_length=16)
+    at_ms: int = Field(sa_type=BigInteger)
+    recorded_ms: int = Field(sa_type=BigInteger)
+    body: bytes = Field(sa_type=LargeBinary)
+
+
+class LedgerMoveRow(SQLModel, table=True):
+    """
+    One bucket of one sku that an entry moved, by `units`; `version` is the sku's after it.
+
+    location is '' for what the sku as a whole owes; `of` is the reason or the quota's channel.
+    """
+
+    __tablename__ = "ledger_move"
+    __table_args__ = (
+        Index("ix_ledger_move_sku", "seller", "sku", "number"),
+        Index("ix_ledger_move_location", "seller", "location", "number"),
+    )
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+    place: int = Field(primary_key=True)
+    sku: str = Field(max_length=256)
+    version: int = Field(sa_type=BigInteger)
+    location: str = Field(max_length=64)
+    bucket: str = Field(max_length=12)
+    of: str = Field(max_length=64)
+    units: int = Field(sa_type=BigInteger)
+
+
+class LedgerSubjectRow(SQLModel, table=True):
+    """Which order or hold an entry is about: its whole story, in order."""
+
+    __tablename__ = "ledger_subject"
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    kind: str = Field(primary_key=True, max_length=5)
+    id: str = Field(primary_key=True, max_length=577)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+
+
+class OrderRow(SQLModel, table=True):
+    """An order as the newest entry left it; `record` is what Valkey keeps of it."""
+
+    __tablename__ = "order_record"
+    __table_args__ = (
+        Index("ix_order_record_placed", "seller", "placed_ms"),
+        Index("ix_order_record_channel", "seller", "channel", "placed_ms"),
+        Index("ix_order_record_state", "seller", "state", "placed_ms"),
+    )
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    channel: str = Field(primary_key=True, max_length=64)
+    external_id: str = Field(primary_key=True, max_length=512)
+    kind: str = Field(max_length=10)
+    state: str = Field(max_length=16)
+    placed_ms: int = Field(sa_type=BigInteger)
+    number: int = Field(sa_type=BigInteger)
+    record: bytes = Field(sa_type=LargeBinary)
+
+
+class OrderLineRow(SQLModel, table=True):
+    """A line of an order, in units by bucket."""
+
+    __tablename__ = "order_line"
+    __table_args__ = (Index("ix_order_line_sku", "seller", "sku"),)
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    channel: str = Field(primary_key=True, max_length=64)
+    external_id: str = Field(primary_key=True, max_length=512)
+    line: str = Field(primary_key=True, max_length=512)
+    sku: str = Field(max_length=256)
+    ordered: int = Field(sa_type=BigInteger)
+    committed: int = Field(sa_type=BigInteger)
+    shipped: int = Field(sa_type=BigInteger)
+    backordered: int = Field(sa_type=BigInteger)
+    conflict: int = Field(sa_type=BigInteger)
+    cancelled: int = Field(sa_type=BigInteger)
+    returned: int = Field(sa_type=BigInteger)
+
+
+class OrderTakeRow(SQLModel, table=True):
+    """Units of a line that wait at a location; `picking` when the pick has started."""
+
+    __tablename__ = "order_take"
+    __table_args__ = (Index("ix_order_take_location", "seller", "location"),)
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    channel: str = Field(primary_key=True, max_length=64)
+    external_id: str = Field(primary_key=True, max_length=512)
+    line: str = Field(primary_key=True, max_length=512)
+    place: int = Field(primary_key=True)
+    sku: str = Field(max_length=256)
+    location: str = Field(max_length=64)
+    units: int = Field(sa_type=BigInteger)
+    picking: bool
+
+
+class HoldRow(SQLModel, table=True):
+    """A hold as the newest entry left it."""
+
+    __tablename__ = "hold_record"
+    __table_args__ = (Index("ix_hold_record_state", "seller", "state", "deadline_ms"),)
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    hold_id: str = Field(primary_key=True, max_length=512)
+    channel: str = Field(max_length=64)
+    owner: str = Field(max_length=512)
+    state: str = Field(max_length=10)
+    deadline_ms: int = Field(sa_type=BigInteger)
+    number: int = Field(sa_type=BigInteger)
+    record: bytes = Field(sa_type=LargeBinary)
+
+
+class BalanceRow(SQLModel, table=True):
+    """A sku's state as its entries add up to it; `state` is what Valkey keeps of it."""
+
+    __tablename__ = "balance"
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    sku: str = Field(primary_key=True, max_length=256)
+    version: int = Field(sa_type=BigInteger)
+    number: int = Field(sa_type=BigInteger)
+    state: bytes = Field(sa_type=LargeBinary)
+
+
+class OpAnswerRow(SQLModel, table=True):
+    """What an op was answered, as Valkey remembers it for some days."""
+
+    __tablename__ = "op_answer"
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    op: str = Field(primary_key=True, max_length=640)
+    at_ms: int = Field(sa_type=BigInteger)
+    answer: bytes = Field(sa_type=LargeBinary)

@@ -1,0 +1,325 @@
+"""The drain: every effect is in SQL once, and what SQL adds up to is what Valkey has."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+from sqlmodel import select, update
+
+from allocator import Allocator, Pipe, SellerKeys, make_client
+from allocator.balances import VersionGap
+from allocator.ledger import Gap, read
+from allocator.reading import Books, read_books
+from allocator.records import Entry, decode_answer, decode_hold, decode_order, decode_state
+from app.draining import drain as draining
+from app.draining.drain import READER, Drain, EntryDiffers
+from app.store import ledger as store
+from app.store.cursors import begin_at, read_cursor
+from app.store.database import Database, sqlite_url
+from app.store.ledger_tables import (
+    BalanceRow,
+    HoldRow,
+    LedgerEntryRow,
+    LedgerMoveRow,
+    LedgerSubjectRow,
+    OpAnswerRow,
+    OrderLineRow,
+    OrderRow,
+    OrderTakeRow,
+)
+from app.store.sellers import ensure_seller
+from tests.allocator.town import EPOCH, SELLER
+from tests.allocator.twins import Twins
+from tests.allocator.walk import Walk
+
+STEPS = 200
+LEDGER = SellerKeys(SELLER).named("ledger")[0]
+
+
+@pytest.fixture(scope="module")
+def past(servers) -> Iterator[Twins]:
+    """A seller with a past: a long walk through all verbs."""
+    both = Twins(servers["valkey"], agree=False)
+    walk = Walk(both, 7)
+    for _ in range(STEPS):
+        walk.step()
+    yield both
+    both.close()
+
+
+@pytest.fixture
+async def client(past: Twins) -> AsyncIterator[Redis]:
+    client = make_client(past.url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with await Database.open(sqlite_url(tmp_path)) as database:
+        async with database.writing() as session:
+            await ensure_seller(session, SELLER, "Shop")
+        yield database
+
+
+@pytest.fixture
+def drain(database: Database, client: Redis) -> Drain:
+    return another(database, client)
+
+
+def another(database: Database, client: Redis) -> Drain:
+    """What another process has."""
+    return Drain(database, {SELLER: Allocator(Pipe(client), SELLER, EPOCH)}, client)
+
+
+async def rows(database: Database, table: type) -> list:
+    async with database.reading() as session:
+        return list((await session.exec(select(table))).all())
+
+
+async def everything(database: Database) -> dict[str, list]:
+    """All that was drained, times of recording aside."""
+    tables = (LedgerEntryRow, LedgerMoveRow, LedgerSubjectRow, OrderRow, OrderLineRow, OrderTakeRow)
+    found = {}
+    for table in (*tables, HoldRow, BalanceRow, OpAnswerRow):
+        dumped = [row.model_dump(exclude={"recorded_ms"}) for row in await rows(database, table)]
+        found[table.__tablename__] = sorted(dumped, key=repr)
+    return found
+
+
+async def books_of(client: Redis) -> Books:
+    return await read_books(client, SELLER, every_op=True)
+
+
+# --- what is there afterwards ----------------------------------------------------------------------------------
+
+
+async def test_every_entry_is_in_sql_once_and_in_order(drain, database, client):
+    ledger = await read(client, SELLER, "0-0", 100_000)
+
+    drained = await drain.run()
+
+    entries = sorted(await rows(database, LedgerEntryRow), key=lambda row: row.number)
+    assert drained.entries == len(ledger) > STEPS // 2
+    assert [row.number for row in entries] == list(range(1, len(ledger) + 1))
+    assert [(row.id, msgspec.msgpack.decode(row.body, type=Entry)) for row in entries] == ledger
+
+
+async def test_orders_holds_and_stock_are_what_valkey_has(drain, database, client):
+    books = await books_of(client)
+
+    await drain.run()
+
+    orders = {f"{row.channel}:{row.external_id}": decode_order(row.record) for row in await rows(database, OrderRow)}
+    holds = {row.hold_id: decode_hold(row.hold_id, row.record) for row in await rows(database, HoldRow)}
+    stock = {row.sku: decode_state(row.state) for row in await rows(database, BalanceRow)}
+    assert orders == books.orders
+    assert holds == books.holds
+    assert stock == books.stock
+    assert min(len(orders), len(holds), len(stock)) > 2
+
+
+async def test_lines_and_takes_are_those_of_the_orders(drain, database, client):
+    books = await books_of(client)
+
+    await drain.run()
+
+    lines = {(row.channel, row.external_id, row.line): row for row in await rows(database, OrderLineRow)}
+    expected = [(record.order, line) for record in books.orders.values() for line in record.order.lines]
+    assert len(lines) == len(expected)
+    for order, line in expected:
+        row = lines[order.channel, order.external_id, line.line]
+        kept = msgspec.structs.asdict(line)
+        del kept["takes"]
+        assert row.model_dump(include=set(kept)) == kept
+    units = sum(row.units for row in await rows(database, OrderTakeRow))
+    assert units == sum(take.units for _, line in expected for take in line.takes) > 0
+
+
+async def test_moves_add_up_to_the_stock(drain, database, client):
+    books = await books_of(client)
+
+    await drain.run()
+
+    moved: dict[tuple[str, str], int] = {}
+    for row in await rows(database, LedgerMoveRow):
+        if row.bucket == "on_hand":
+            moved[row.sku, row.location] = moved.get((row.sku, row.location), 0) + row.units
+    there = {
+        (sku, code): place.on_hand
+        for sku, state in books.stock.items()
+        for code, place in state.places.items()
+        if place.on_hand
+    }
+    assert {key: units for key, units in moved.items() if units} == there
+
+
+async def test_answers_of_effects_are_remembered_as_valkey_remembers_them(drain, database, client):
+    ledger = await read(client, SELLER, "0-0", 100_000)
+    ops = {entry.op for _, entry in ledger if entry.op}
+
+    await drain.run()
+
+    [name] = SellerKeys(SELLER).named("ops")
+    kept = {row.op: row.answer for row in await rows(database, OpAnswerRow)}
+    assert kept.keys() == ops
+    for op, answer in kept.items():
+        assert decode_answer(answer) == decode_answer(await client.hget(name, op))
+
+
+# --- once, whatever happens ------------------------------------------------------------------------------------
+
+
+async def test_group_by_group_is_as_all_at_once(drain, database, client, tmp_path, monkeypatch):
+    await drain.run()
+    at_once = await everything(database)
+    monkeypatch.setattr(draining, "GROUP", 7)
+    (tmp_path / "second").mkdir()
+
+    async with await Database.open(sqlite_url(tmp_path / "second")) as second:
+        async with second.writing() as session:
+            await ensure_seller(session, SELLER, "Shop")
+        slow = another(second, client)
+        while (await slow.run()).more:
+            pass
+
+        assert await everything(second) == at_once
+
+
+async def test_drained_again_from_the_start_nothing_changes(drain, database, client):
+    await drain.run()
+    before = await everything(database)
+    async with database.writing() as session:
+        await begin_at(session, SELLER, READER, "0-0")
+
+    await drain.run()
+
+    assert await everything(database) == before
+
+
+@pytest.mark.parametrize("step", ["add_entries", "put_orders", "put_holds", "put_balances", "put_answers"])
+async def test_a_drain_that_dies_half_way_leaves_no_trace(drain, database, monkeypatch, step):
+    async def die(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, step, die)
+        with pytest.raises(OSError, match="the disk is gone"):
+            await drain.run()
+        assert all(found == [] for found in (await everything(database)).values())
+
+    assert (await drain.run()).entries > 0
+    assert (await everything(database))["ledger_entry"]
+
+
+async def test_of_two_processes_one_drains(database, client):
+    first, second = another(database, client), another(database, client)
+
+    drained = await asyncio.gather(first.run(), second.run())
+
+    counts = sorted(one.entries for one in drained)
+    assert counts[0] == 0
+    assert counts[1] == len(await rows(database, LedgerEntryRow))
+
+
+async def test_another_process_goes_on_when_the_first_stops(database, client, monkeypatch):
+    monkeypatch.setattr(draining, "GROUP", 10)
+    monkeypatch.setattr(draining, "GROUPS_MAX", 2)
+    first, second = another(database, client), another(database, client)
+    await first.run()
+
+    await first.stop()
+    went_on = await second.run()
+
+    assert went_on.entries == 20
+    assert len(await rows(database, LedgerEntryRow)) == 40
+
+
+async def test_who_lost_the_lease_writes_nothing(drain, database, client, monkeypatch):
+    monkeypatch.setattr(draining, "GROUP", 10)
+    await drain.drain_group(SELLER)
+    async with database.writing() as session:
+        await begin_at(session, SELLER, READER, "0-0")
+    before = len(await rows(database, LedgerEntryRow))
+
+    await drain._write(SELLER, "7-7", await read(client, SELLER, "0-0", 20))
+
+    assert len(await rows(database, LedgerEntryRow)) == before
+
+
+async def test_another_entry_under_a_known_id_stops_it(drain, database):
+    await drain.run()
+    async with database.writing() as session:
+        await session.exec(update(LedgerEntryRow).where(LedgerEntryRow.number == 5).values(hash="0" * 32))
+        await begin_at(session, SELLER, READER, "0-0")
+
+    with pytest.raises(EntryDiffers, match="another entry"):
+        await drain.run()
+
+
+async def test_a_missing_change_of_a_sku_stops_it(drain, database, client, monkeypatch):
+    monkeypatch.setattr(draining, "GROUP", 10)
+    await drain.drain_group(SELLER)
+    async with database.writing() as session:
+        state = msgspec.msgpack.encode([10_000, 0])
+        await session.exec(update(BalanceRow).values(state=state, version=10_000))
+    monkeypatch.setattr(draining, "GROUP", 1_000)
+
+    with pytest.raises(VersionGap):
+        await drain.run()
+
+
+# --- trimming --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def copy(client):
+    """The ledger as it was, put back afterwards: the past belongs to all tests."""
+    kept = await client.dump(LEDGER)
+    yield
+    await client.restore(LEDGER, 0, kept, replace=True)
+
+
+async def test_what_is_new_stays_for_other_readers(drain, client):
+    before = await client.xlen(LEDGER)
+
+    await drain.run()
+
+    assert await client.xlen(LEDGER) == before
+
+
+async def test_what_is_old_goes_but_for_the_last_that_may_go(drain, database, client, copy, monkeypatch):
+    monkeypatch.setattr(draining, "KEEP_MS", -1_000)
+
+    await drain.run()
+
+    async with database.reading() as session:
+        cursor = await read_cursor(session, SELLER, READER)
+    kept = await client.xrange(LEDGER)
+    assert [id.decode() for id, _ in kept] == [cursor.position]
+    assert await read(client, SELLER, cursor.position) == []
+    with pytest.raises(Gap):
+        await read(client, SELLER, "0-0")
+
+
+async def test_what_is_not_drained_never_goes(drain, database, client, copy, monkeypatch):
+    monkeypatch.setattr(draining, "KEEP_MS", -1_000)
+    monkeypatch.setattr(draining, "GROUP", 10)
+    before = await client.xlen(LEDGER)
+
+    await drain.drain_group(SELLER)
+    trimmed = await drain.trim(SELLER)
+
+    assert trimmed == 9
+    assert await client.xlen(LEDGER) == before - 9
+
+
+async def test_too_many_do_not_stay_however_new(drain, client, copy, monkeypatch):
+    monkeypatch.setattr(draining, "KEEP_MAX", 20)
+
+    await drain.run()
+
+    assert await client.xlen(LEDGER) == 20

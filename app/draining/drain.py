@@ -170,4 +170,5 @@ async def _add(session: Session, group: Group) -> None:
     await store.put_orders(session, *group.orders())
     await store.put_holds(session, group.holds())
     await store.put_balances(session, group.balances())
+    await store.put_config(session, group.seller, *group.config())
     await store.put_answers(session, group.answers())

@@ -1,6 +1,6 @@
 """What a group of ledger entries means to SQL: rows to add, and records as they now are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
@@ -9,6 +9,7 @@ import msgspec
 from allocator.balances import apply_change, encode_state
 from allocator.ledger import config_of
 from allocator.records import (
+    ConfigRecord,
     Entry,
     OrderRecord,
     Remembered,
@@ -19,6 +20,9 @@ from allocator.records import (
 )
 
 Row = dict[str, Any]
+
+VERSION = "version"
+"""The name of the field that has the version, which no compiled field has."""
 
 _encode = msgspec.msgpack.encode
 
@@ -52,13 +56,12 @@ class Group:
         self._holds: dict[str, tuple[int, bytes]] = {}
         self._touched: dict[str, int] = {}
         self._answers: dict[str, Row] = {}
+        self._config: dict[str, bytes | None] = {}
 
     def add(self, number: int, id: str, entry: Entry) -> None:
         """Add the entry with this number. Raises VersionGap."""
         self._add_entry(number, id, entry)
-        for sku in skus_made(entry):
-            self.states[sku] = SkuState()
-            self._touched[sku] = number
+        self._add_config(number, config_of(entry))
         for change in entry.changes:
             apply_change(self.states.setdefault(change.sku, SkuState()), change)
             self._touched[change.sku] = number
@@ -105,6 +108,14 @@ class Group:
             }
             for place, (change, location, bucket, of, units) in enumerate(moved)
         ]
+
+    def _add_config(self, number: int, config: ConfigRecord | None) -> None:
+        if config is None:
+            return
+        self._config |= {**config.fields, **dict.fromkeys(config.removed), VERSION: str(config.version).encode()}
+        for sku in config.made:
+            self.states[sku] = SkuState()
+            self._touched[sku] = number
 
     def _add_records(self, number: int, entry: Entry) -> None:
         for name, packed in entry.records.items():
@@ -180,15 +191,18 @@ class Group:
             for sku, number in self._touched.items()
         ]
 
+    def config(self) -> tuple[list[Row], list[str]]:
+        """The fields of the compiled config that were set, and those that are gone."""
+        fields = [
+            {"seller": self.seller, "field": field, "value": value}
+            for field, value in self._config.items()
+            if value is not None
+        ]
+        return fields, [field for field, value in self._config.items() if value is None]
+
     def answers(self) -> list[Row]:
         """What ops were answered."""
         return list(self._answers.values())
-
-
-def skus_made(entry: Entry) -> Sequence[str]:
-    """The skus an entry made known."""
-    config = config_of(entry)
-    return config.made if config else ()
 
 
 def skus_of(entries: Iterable[Entry]) -> list[str]:

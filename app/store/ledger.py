@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .ledger_tables import (
     BalanceRow,
+    ConfigFieldRow,
     HoldRow,
     LedgerEntryRow,
     LedgerMoveRow,
@@ -28,6 +29,20 @@ Rows = Sequence[Mapping[str, Any]]
 
 ASK_MAX: Final = 500
 """Most keys one query asks for: databases limit the variables of a statement."""
+
+
+def _columns(table: type[SQLModel], *names: str) -> list[Any]:
+    return [table.__table__.c[name] for name in names]  # type: ignore[attr-defined] # SQLModel makes it
+
+
+PAGES: Final = {
+    "stock": (_columns(BalanceRow, "sku"), *_columns(BalanceRow, "state")),
+    "orders": (_columns(OrderRow, "channel", "external_id"), *_columns(OrderRow, "record")),
+    "holds": (_columns(HoldRow, "hold_id"), *_columns(HoldRow, "record")),
+    "config": (_columns(ConfigFieldRow, "field"), *_columns(ConfigFieldRow, "value")),
+    "ops": (_columns(OpAnswerRow, "op"), *_columns(OpAnswerRow, "answer")),
+}
+"""Of each kind of record: the columns of its key, and the one with what Valkey keeps of it."""
 
 
 async def last_number(session: AsyncSession, seller: str) -> int:
@@ -60,6 +75,25 @@ async def states_of(session: AsyncSession, seller: str, skus: Sequence[str]) -> 
     return found
 
 
+async def page(
+    session: AsyncSession, kind: str, seller: str, after: tuple[str, ...] | None, limit: int
+) -> list[tuple[tuple[str, ...], bytes]]:
+    """The next records of a kind (a word of PAGES) after this key, None at first: keys, and what Valkey keeps."""
+    columns, value = PAGES[kind]
+    query = select(*columns, value).where(columns[0].table.c.seller == seller).order_by(*columns).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(*columns) > tuple_(*after))
+    return [(tuple(row[:-1]), bytes(row[-1])) for row in await _execute(session, query)]
+
+
+async def last_entry(session: AsyncSession, seller: str) -> tuple[str, str, int] | None:
+    """Epoch, id and time in ms of the newest entry, or None."""
+    query = select(col(LedgerEntryRow.epoch), col(LedgerEntryRow.id), col(LedgerEntryRow.at_ms))
+    mine = query.where(col(LedgerEntryRow.seller) == seller).order_by(col(LedgerEntryRow.number).desc()).limit(1)
+    found = (await _execute(session, mine)).first()
+    return None if found is None else (found[0], found[1], found[2])
+
+
 async def add_entries(session: AsyncSession, entries: Rows, moves: Rows, subjects: Rows) -> None:
     """Append entries that are not here yet."""
     for table, rows in ((LedgerEntryRow, entries), (LedgerMoveRow, moves), (LedgerSubjectRow, subjects)):
@@ -88,6 +122,14 @@ async def put_holds(session: AsyncSession, holds: Rows) -> None:
 async def put_balances(session: AsyncSession, balances: Rows) -> None:
     """These skus are now so."""
     await _upsert(session, BalanceRow, balances)
+
+
+async def put_config(session: AsyncSession, seller: str, fields: Rows, removed: Sequence[str]) -> None:
+    """These fields of the compiled config are now so, and these are gone."""
+    for part in _parts(removed):
+        gone = col(ConfigFieldRow.seller) == seller, col(ConfigFieldRow.field).in_(part)
+        await _execute(session, delete(ConfigFieldRow).where(*gone))
+    await _upsert(session, ConfigFieldRow, fields)
 
 
 async def put_answers(session: AsyncSession, answers: Rows) -> None:

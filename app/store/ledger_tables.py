@@ -158,6 +158,21 @@ class BalanceRow(SQLModel, table=True):
     state: bytes = Field(sa_type=LargeBinary)
 
 
+class ConfigFieldRow(SQLModel, table=True):
+    """
+    A field of the compiled config in force, as Valkey keeps it; the field "version" has its version.
+
+    What operators decided is in tables of its own. This is what came of it, so that a lost store can be filled without
+    compiling a million skus anew.
+    """
+
+    __tablename__ = "config_field"
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    field: str = Field(primary_key=True, max_length=272)
+    value: bytes = Field(sa_type=LargeBinary)
+
+
 class OpAnswerRow(SQLModel, table=True):
     """What an op was answered, as Valkey remembers it for some days."""
 

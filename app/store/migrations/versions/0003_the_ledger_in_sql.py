@@ -21,6 +21,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seller", "sku", name=op.f("pk_balance")),
     )
     op.create_table(
+        "config_field",
+        sa.Column("seller", sa.String(length=64), nullable=False),
+        sa.Column("field", sa.String(length=272), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["seller"], ["seller.code"], name=op.f("fk_config_field_seller_seller")),
+        sa.PrimaryKeyConstraint("seller", "field", name=op.f("pk_config_field")),
+    )
+    op.create_table(
         "hold_record",
         sa.Column("seller", sa.String(length=64), nullable=False),
         sa.Column("hold_id", sa.String(length=512), nullable=False),
@@ -181,4 +189,5 @@ def downgrade() -> None:
         batch_op.drop_index("ix_hold_record_state")
 
     op.drop_table("hold_record")
+    op.drop_table("config_field")
     op.drop_table("balance")

@@ -1,0 +1,91 @@
+"""
+Fills an empty store with a seller's records, as SQL remembers them.
+
+Nothing is decided here: packed records go where the scripts look for them, and the indexes that follow from them beside
+them. The epoch comes last: until then every script answers not_ready, so half a seller is never sold from.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from .keys import KEYS, SellerKeys
+from .records import decode_hold, decode_order, decode_state, waiting_member
+
+CHUNK: Final = 2_000
+"""Most records of one round trip."""
+
+
+class NotEmpty(Exception):
+    """The store has data of this seller, which a rebuild would overwrite."""
+
+
+class Rebuilding:
+    """Writes one seller's records; `open` ends it. Each call's rows are written when it returns."""
+
+    def __init__(self, client: Redis, seller: str) -> None:
+        self._client = client
+        names = SellerKeys(seller)
+        self._name = {word: names.named(word)[0] for word in KEYS}
+        self._all = names.all()
+
+    async def begin(self, *, discard: bool = False) -> None:
+        """Start from nothing. Raises NotEmpty when there is something, unless it is to be discarded."""
+        if await self._client.exists(*self._all) and not discard:
+            raise NotEmpty("the store has data of this seller; they would be overwritten")
+        await self._client.unlink(*self._all)
+
+    async def stock(self, states: Mapping[str, bytes]) -> None:
+        """Skus with their packed states."""
+        owing = [sku for sku, packed in states.items() if decode_state(packed).backordered]
+        await self._put("stock", states)
+        if owing:
+            await self._client.sadd(self._name["servable"], *owing)
+
+    async def orders(self, records: Mapping[str, bytes]) -> None:
+        """Orders by id (channel:external id), packed; backordered lines wait again."""
+        waiting: dict[bytes, float] = {}
+        for packed in records.values():
+            record = decode_order(packed)
+            for line in record.order.lines:
+                if line.backordered:
+                    waiting[waiting_member(record, line.line, line.sku)] = 0
+        await self._put("orders", records)
+        if waiting:
+            await self._client.zadd(self._name["waiting"], waiting)
+
+    async def holds(self, records: Mapping[str, bytes]) -> None:
+        """Holds by id, packed; open ones have their deadline and their owner again."""
+        deadlines: dict[str, float] = {}
+        owners: dict[str, bytes] = {}
+        for id, packed in records.items():
+            hold = decode_hold(id, packed)
+            if hold.state == "open":
+                deadlines[id] = hold.deadline_ms
+                if hold.owner:
+                    owners[f"{hold.channel}:{hold.owner}"] = id.encode()
+        await self._put("holds", records)
+        await self._put("owners", owners)
+        if deadlines:
+            await self._client.zadd(self._name["deadlines"], deadlines)
+
+    async def ops(self, answers: Mapping[str, bytes]) -> None:
+        """Remembered answers by op, packed."""
+        await self._put("ops", answers)
+
+    async def config(self, fields: Mapping[str, bytes]) -> None:
+        """Fields of the compiled config."""
+        await self._put("config", fields)
+
+    async def open(self, epoch: str, *, config_version: int, clock_ms: int) -> None:
+        """Everything is there: from here on scripts of this epoch may run."""
+        facts: dict[Any, Any] = {"config": str(config_version), "clock": str(clock_ms)}
+        await self._client.hset(self._name["seller"], mapping=facts)
+        await self._client.hset(self._name["seller"], "epoch", epoch)
+
+    async def _put(self, word: str, values: Mapping[str, bytes]) -> None:
+        items = list(values.items())
+        for start in range(0, len(items), CHUNK):
+            part: Sequence[tuple[str, bytes]] = items[start : start + CHUNK]
+            await self._client.hset(self._name[word], mapping=dict(part))

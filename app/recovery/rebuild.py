@@ -1,0 +1,98 @@
+"""Fills Valkey again from SQL: everything that was drained, under a new epoch."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Final, NamedTuple
+
+from redis.asyncio import Redis
+
+from allocator.ledger import START
+from allocator.rebuilding import Rebuilding
+from allocator.records import decode_answer
+from app.draining.drain import READER
+from app.draining.rows import VERSION
+from app.store import ledger as store
+from app.store.cursors import begin_at
+from app.store.database import Database
+from app.times import now_ms
+
+PAGE: Final = 5_000
+"""Records read at a time."""
+
+KINDS: Final = ("config", "stock", "holds", "orders", "ops")
+"""What a seller has, in the order it is written."""
+
+ANSWERS_MS: Final = 7 * 86_400_000
+"""Answers older than this are asked of SQL alone."""
+
+Progress = Callable[[str, int], None]
+"""Hears how many records of a kind have been written so far."""
+
+
+class Rebuilt(NamedTuple):
+    """
+    What a rebuild wrote, by kind; and what it cannot know.
+
+    complete_until_ms: everything that happened until then is there (0 when nothing ever was). What was acknowledged
+    after it and not in SQL is gone: it is in the callers' own records alone.
+    """
+
+    seller: str
+    records: Mapping[str, int]
+    complete_until_ms: int
+
+
+async def rebuild(
+    database: Database,
+    client: Redis,
+    seller: str,
+    epoch: str,
+    *,
+    discard: bool = False,
+    progress: Progress = lambda _kind, _count: None,
+) -> Rebuilt:
+    """
+    Fill the seller's empty keys and open them under this epoch, which must be a new one. Raises NotEmpty.
+
+    With `discard` keys that are not empty are thrown away first. Nobody may drain meanwhile: the epoch they know is not
+    this one, so they have nothing to drain.
+    """
+    rebuilding = Rebuilding(client, seller)
+    await rebuilding.begin(discard=discard)
+    counts = dict.fromkeys(KINDS, 0)
+    version = 0
+    for kind in KINDS:
+        write = getattr(rebuilding, kind)
+        async for records in _pages(database, seller, kind):
+            if kind == "config":
+                version = int(records.pop(VERSION, version))
+            await write(records)
+            counts[kind] += len(records)
+            progress(kind, counts[kind])
+    last = await _begin_ledger(database, seller)
+    await rebuilding.open(epoch, config_version=version, clock_ms=last)
+    return Rebuilt(seller, counts, last)
+
+
+async def _pages(database: Database, seller: str, kind: str) -> AsyncIterator[dict[str, bytes]]:
+    after: tuple[str, ...] | None = None
+    while True:
+        async with database.reading() as session:
+            rows = await store.page(session, kind, seller, after, PAGE)
+        if not rows:
+            return
+        records = {":".join(key): value for key, value in rows}
+        yield _recent(records) if kind == "ops" else records
+        after = rows[-1][0]
+
+
+def _recent(answers: dict[str, bytes]) -> dict[str, bytes]:
+    oldest = now_ms() - ANSWERS_MS
+    return {op: answer for op, answer in answers.items() if decode_answer(answer).at_ms >= oldest}
+
+
+async def _begin_ledger(database: Database, seller: str) -> int:
+    """The drain starts with the new, empty ledger. Returns when the newest entry happened."""
+    async with database.writing() as session:
+        await begin_at(session, seller, READER, START)
+        last = await store.last_entry(session, seller)
+    return last[2] if last else 0

@@ -1,0 +1,98 @@
+"""A lost store is filled from SQL: the same records, the same decisions."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from allocator import Allocator, Pipe, SellerKeys, errors, make_client
+from allocator.reading import Books, read_books
+from allocator.rebuilding import NotEmpty
+from app.draining.drain import Drain
+from app.recovery import rebuild as recovery
+from app.recovery.rebuild import rebuild
+from app.store.database import Database, sqlite_url
+from app.store.sellers import ensure_seller
+from tests.allocator.town import EPOCH, SELLER
+from tests.allocator.twins import Twins
+from tests.allocator.walk import Walk
+
+STEPS, MORE_STEPS = 200, 100
+NEW_EPOCH = f"{EPOCH}-again"
+
+
+@pytest.fixture
+def past(servers) -> Iterator[tuple[Twins, Walk]]:
+    """A seller with a past, whose every decision the oracle made too."""
+    both = Twins(servers["valkey"])
+    walk = Walk(both, 11)
+    for _ in range(STEPS):
+        walk.step()
+    yield both, walk
+    both.close()
+
+
+async def lose_and_rebuild(url: str, folder: Path) -> tuple[Books, Books, dict[str, int]]:
+    """Drain, lose the store, fill it again; the books before and after, and how many records were written."""
+    client = make_client(url)
+    told: dict[str, int] = {}
+    async with await Database.open(sqlite_url(folder)) as database:
+        async with database.writing() as session:
+            await ensure_seller(session, SELLER, "Shop")
+        drain = Drain(database, {SELLER: Allocator(Pipe(client), SELLER, EPOCH)}, client)
+        await drain.run()
+        before = await read_books(client, SELLER, every_op=True)
+        await client.delete(*SellerKeys(SELLER).all())
+        rebuilt = await rebuild(database, client, SELLER, NEW_EPOCH, progress=told.__setitem__)
+        assert told.items() <= rebuilt.records.items()
+    after = await read_books(client, SELLER, every_op=True)
+    await client.aclose()
+    return before, after, told
+
+
+def test_the_same_records_are_there_again(past, tmp_path, monkeypatch):
+    monkeypatch.setattr(recovery, "ANSWERS_MS", 10**15)
+    twins, _ = past
+
+    before, after, written = twins.runner.run(lose_and_rebuild(twins.url, tmp_path))
+
+    assert (after.stock, after.orders, after.holds) == (before.stock, before.orders, before.holds)
+    assert (after.owners, after.deadlines, after.waiting) == (before.owners, before.deadlines, before.waiting)
+    effects = {entry.op for entry in before.ledger if entry.op}
+    assert after.ops == {op: answer for op, answer in before.ops.items() if op in effects}
+    assert after.unreadable == []
+    assert written["stock"] == len(before.stock)
+
+
+def test_what_comes_next_is_decided_as_if_nothing_had_happened(past, tmp_path, monkeypatch):
+    monkeypatch.setattr(recovery, "ANSWERS_MS", 10**15)
+    twins, walk = past
+    twins.runner.run(lose_and_rebuild(twins.url, tmp_path))
+    twins.allocator.epoch = twins.oracle.epoch = NEW_EPOCH
+    walk.past.clear()  # refusals are no effects: SQL does not know them
+
+    for _ in range(MORE_STEPS):
+        walk.step()
+
+    assert twins.records().stock.keys() == twins.oracle.books.versions.keys()
+
+
+def test_who_speaks_for_the_old_epoch_is_refused(past, tmp_path):
+    twins, _ = past
+    twins.runner.run(lose_and_rebuild(twins.url, tmp_path))
+
+    with pytest.raises(errors.NotReady):
+        twins.run(twins.allocator.availability(["CUP"], ["web"]))
+
+
+def test_a_store_that_is_not_empty_is_not_overwritten(past, tmp_path):
+    twins, _ = past
+    before = twins.records()
+
+    async def try_it() -> None:
+        async with await Database.open(sqlite_url(tmp_path)) as database:
+            await rebuild(database, twins.client, SELLER, NEW_EPOCH)
+
+    with pytest.raises(NotEmpty, match="overwritten"):
+        twins.run(try_it())
+    assert twins.records() == before

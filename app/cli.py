@@ -41,6 +41,16 @@ def serve(
     raise typer.Exit(run({name: value for name, value in given.items() if value is not None}, key_file))
 
 
+@app.command()
+def worker(
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the service's embedded Valkey and SQLite.")] = None,
+) -> None:
+    """Copy what happens into SQL until SIGTERM or Ctrl-C; `serve` does it by itself unless ALLOT_DRAIN is false."""
+    from .working import run
+
+    raise typer.Exit(run({} if data_dir is None else {"data_dir": data_dir}))
+
+
 def main() -> None:
     """What the command `allot` runs."""
     word = next(iter(sys.argv[1:]), "")
@@ -48,7 +58,7 @@ def main() -> None:
         # These import most of the service: only whoever names one, or asks what there is, waits for that.
         if word in {name, "", "--help"}:
             app.add_typer(getattr(import_module(f"app.{module}"), name), name=name)
-    if word != "serve" and word not in GROUPS:
+    if word not in {"serve", "worker"} and word not in GROUPS:
         for name in ELSEWHERE:
             app.command(name)(getattr(import_module(f"app.{name}"), name))
         for name, function in TABLES.items():

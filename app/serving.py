@@ -10,6 +10,7 @@ import gc
 import signal
 import socket
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -25,6 +26,7 @@ from allocator import UnsafeServer
 from allocator.errors import AllocatorError
 
 from . import log as logs
+from .beside import worker_beside
 from .data_folder import FolderForeign, FolderInUse
 from .main import create_app
 from .opening import make_first_key
@@ -78,8 +80,9 @@ async def _serve(settings: Settings, key_file: Path | None) -> None:
     async with app.router.lifespan_context(app):
         await _introduce(app, listener, key_file)
         _calm_collector()
-        await server.serve(sockets=[listener])
-        log.info("stopping")
+        async with worker_beside(settings) if settings.drain else nullcontext():
+            await server.serve(sockets=[listener])
+            log.info("stopping")
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -12,6 +12,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from allocator.client import UNSAFE_NAMES
 
+from .store.durability import UNSAFE_NAMES as UNSAFE_DATABASE_NAMES
+
+KNOWN_UNSAFE = UNSAFE_NAMES | UNSAFE_DATABASE_NAMES
+
 
 class Settings(BaseSettings):
     """Every setting with its default; an empty variable counts as not set."""
@@ -60,6 +64,10 @@ class Settings(BaseSettings):
     )
     seed_path: Path | None = Field(None, description="YAML with locations, channels, skus and stock for a first start.")
 
+    drain: bool = Field(
+        True, description="Let `serve` copy the ledger into SQL; false where `allot worker` does it elsewhere."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_changes: bool = Field(False, description="Log every request that changes something, not only refusals.")
     log_format: Literal["auto", "console", "json"] = Field(
@@ -76,9 +84,9 @@ class Settings(BaseSettings):
     @field_validator("allow_unsafe")
     @classmethod
     def _know_names(cls, names: frozenset[str]) -> frozenset[str]:
-        unknown = names - UNSAFE_NAMES
+        unknown = names - KNOWN_UNSAFE
         if unknown:
-            message = f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(sorted(UNSAFE_NAMES))}"
+            message = f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(sorted(KNOWN_UNSAFE))}"
             raise ValueError(message)
         return names
 

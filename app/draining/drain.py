@@ -7,18 +7,19 @@ entry is trimmed when it is in SQL and nobody can want it in Valkey any more.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import structlog
 from redis.asyncio import Redis
 
-from allocator import Allocator, SellerKeys, ledger
+from allocator import SellerKeys, ledger
 from allocator.ledger import START, Row, place
 from allocator.records import Entry, SkuState, decode_state
 from app.store import ledger as store
 from app.store.cursors import begin_at, give_back, move, read_cursor, take_lease
 from app.store.database import Database, Session
+from app.store.sellers import list_sellers
 from app.times import now_ms
 
 from .rows import Group, body_of, hash_of, skus_of
@@ -56,16 +57,15 @@ class Drained(NamedTuple):
 class Drain:
     """Drains every seller; any number of processes may have one."""
 
-    def __init__(self, database: Database, allocators: Mapping[str, Allocator], client: Redis) -> None:
+    def __init__(self, database: Database, client: Redis) -> None:
         self._database = database
-        self._allocators = allocators
         self._client = client
         self._owner = secrets.token_hex(8)
 
     async def run(self) -> Drained:
         """Drain what is new of all sellers. Raises Gap, Damaged, VersionGap, EntryDiffers, and what SQL raises."""
         entries, more = 0, False
-        for seller in list(self._allocators):
+        for seller in await self._sellers():
             for _ in range(GROUPS_MAX):
                 written = await self.drain_group(seller)
                 entries += written
@@ -78,9 +78,14 @@ class Drain:
 
     async def stop(self) -> None:
         """Let another process drain at once."""
+        sellers = await self._sellers()
         async with self._database.writing() as session:
-            for seller in self._allocators:
+            for seller in sellers:
                 await give_back(session, seller, READER, owner=self._owner)
+
+    async def _sellers(self) -> list[str]:
+        async with self._database.reading() as session:
+            return [seller.code for seller in await list_sellers(session)]
 
     # --- one seller --------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from sqlmodel import select, update
 
-from allocator import Allocator, Pipe, SellerKeys, make_client
+from allocator import SellerKeys, make_client
 from allocator.balances import VersionGap
 from allocator.ledger import Gap, read
 from allocator.reading import Books, read_books
@@ -31,7 +31,7 @@ from app.store.ledger_tables import (
     OrderTakeRow,
 )
 from app.store.sellers import ensure_seller
-from tests.allocator.town import EPOCH, SELLER
+from tests.allocator.town import SELLER
 from tests.allocator.twins import Twins
 from tests.allocator.walk import Walk
 
@@ -72,7 +72,7 @@ def drain(database: Database, client: Redis) -> Drain:
 
 def another(database: Database, client: Redis) -> Drain:
     """What another process has."""
-    return Drain(database, {SELLER: Allocator(Pipe(client), SELLER, EPOCH)}, client)
+    return Drain(database, client)
 
 
 async def rows(database: Database, table: type) -> list:

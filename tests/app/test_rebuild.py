@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from allocator import Allocator, Pipe, SellerKeys, errors, make_client
+from allocator import SellerKeys, errors, make_client
 from allocator.reading import Books, read_books
 from allocator.rebuilding import NotEmpty
 from app.draining.drain import Drain
@@ -39,7 +39,7 @@ async def lose_and_rebuild(url: str, folder: Path) -> tuple[Books, Books, dict[s
     async with await Database.open(sqlite_url(folder)) as database:
         async with database.writing() as session:
             await ensure_seller(session, SELLER, "Shop")
-        drain = Drain(database, {SELLER: Allocator(Pipe(client), SELLER, EPOCH)}, client)
+        drain = Drain(database, client)
         await drain.run()
         before = await read_books(client, SELLER, every_op=True)
         await client.delete(*SellerKeys(SELLER).all())

@@ -1,0 +1,98 @@
+"""The worker beside the service: what happened is in SQL soon, whoever was killed in between."""
+
+import os
+import re
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.service_process import OwnService, own_service
+from tests.app.commands import processes_of
+from tests.app.conftest import SHOP
+
+SECONDS_MAX = 20
+
+
+@pytest.fixture
+def service(tmp_path: Path):
+    with own_service(tmp_path, SHOP) as service:
+        yield service
+
+
+def soon(happened: Callable[[], object]) -> object:
+    """What it says as soon as it says something, or what it says in the end."""
+    end = time.monotonic() + SECONDS_MAX
+    while not (found := happened()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
+
+
+def drained(folder: Path) -> set[str]:
+    """The orders that are in SQL."""
+    with sqlite3.connect(f"file:{folder / 'data' / 'allot.sqlite3'}?mode=ro", uri=True) as database:
+        return {row[0] for row in database.execute("SELECT external_id FROM order_record")}
+
+
+def worker(folder: Path) -> int | None:
+    """The process id of the folder's worker."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_text().split("\0")
+        except OSError:
+            continue
+        if "worker" in words and str(folder / "data") in words:
+            return int(process.name)
+    return None
+
+
+def place(service: OwnService, *ids: str) -> None:
+    with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {service.key}"}) as client:
+        for id in ids:
+            body = {"lines": [{"sku": "CUP", "units": 1}]}
+            client.put(f"/v1/orders/shop/{id}", json=body).raise_for_status()
+
+
+def test_an_order_is_in_sql_soon(service, tmp_path):
+    place(service, "1", "2")
+
+    assert soon(lambda: drained(tmp_path) == {"1", "2"})
+
+
+def test_a_worker_that_is_killed_is_replaced_and_goes_on(service, tmp_path):
+    place(service, "1")
+    first = soon(lambda: worker(tmp_path))
+    assert isinstance(first, int)
+    os.kill(first, signal.SIGKILL)
+    place(service, "2")
+
+    assert soon(lambda: drained(tmp_path) == {"1", "2"})
+    assert worker(tmp_path) != first
+
+
+def test_the_worker_ends_with_the_service(tmp_path):
+    with own_service(tmp_path, SHOP) as service:
+        place(service, "1")
+        assert soon(lambda: worker(tmp_path))
+
+    assert soon(lambda: not processes_of(tmp_path))
+
+
+def test_the_worker_ends_when_the_service_is_killed(tmp_path):
+    with own_service(tmp_path, SHOP) as service:
+        assert soon(lambda: worker(tmp_path))
+        os.kill(service.pid, signal.SIGKILL)
+
+        assert soon(lambda: worker(tmp_path) is None)
+
+
+def test_orders_make_the_worker_wait_and_not_the_other_way_round(service, tmp_path):
+    found = soon(lambda: worker(tmp_path))
+
+    stat = Path(f"/proc/{found}/stat").read_text()
+    nice = int(re.sub(r"^.*\) ", "", stat).split()[16])
+    assert nice == 10

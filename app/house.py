@@ -41,6 +41,10 @@ class NoHouse(Exception):
     """No service has been started with these settings yet."""
 
 
+class Refused(Exception):
+    """What a command cannot or will not do, and what to do instead."""
+
+
 class House(NamedTuple):
     """An open database, and the pepper its keys are stored with."""
 
@@ -100,7 +104,7 @@ def run(data_dir: Path | None, work: Callable[[House], Coroutine[Any, Any, T]]) 
         return asyncio.run(_in_house(data_dir, work))
     except SellerUnknown as error:
         _fail(f"there is no seller {error}")
-    except (NoHouse, FolderForeign, RequestRefused, OSError, ValidationError, msgspec.ValidationError) as error:
+    except (NoHouse, Refused, FolderForeign, RequestRefused, OSError, ValidationError, msgspec.ValidationError) as error:
         _fail(str(error))
 
 

@@ -47,6 +47,11 @@ async def ensure_dataset(session: AsyncSession, *, now_ms: int, id: str | None =
     return _facts(found)
 
 
+async def read_dataset(session: AsyncSession) -> DatasetFacts:
+    """The data set of a database that a service has used."""
+    return _facts((await session.exec(select(Dataset))).one())
+
+
 async def next_generation(session: AsyncSession) -> DatasetFacts:
     """Begin a new epoch of the same data set: whoever still speaks for the old one is refused by the scripts."""
     found = (await session.exec(select(Dataset).with_for_update())).one()

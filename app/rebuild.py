@@ -1,0 +1,118 @@
+"""`allot rebuild`: a store that was lost is filled again from SQL, and what nobody can know is said."""
+
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Annotated, NamedTuple
+
+import typer
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from rich.console import Console
+
+from allocator import Pipe, SellerKeys, make_client
+from allocator.rebuilding import NotEmpty
+
+from .audit import note
+from .data_folder import FolderInUse
+from .embedded import EmbeddedValkey
+from .exchange.progress import RowProgress
+from .house import House, Refused, by_user, print_json, run
+from .keys_command import AsJson, DataDir
+from .recovery.rebuild import Rebuilt
+from .recovery.rebuild import rebuild as fill
+from .server_process import ServerFailed
+from .settings import Settings
+from .store.audit import add_entries
+from .store.database import Database
+from .store.datasets import DatasetFacts, next_generation, read_dataset
+from .store.sellers import list_sellers
+
+Discard = Annotated[
+    bool, typer.Option("--discard", help="Throw away what the store has; without it only an empty store is filled.")
+]
+
+
+class Report(NamedTuple):
+    """What was done: the new epoch, and what each seller got."""
+
+    epoch: str
+    sellers: list[Rebuilt]
+
+
+def rebuild(*, discard: Discard = False, json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Fill a lost Valkey again from SQL. The service must be stopped; start it afterwards."""
+    report = run(data_dir, lambda house: _rebuild(house, discard=discard))
+    if json:
+        print_json({"epoch": report.epoch, "sellers": [seller._asdict() for seller in report.sellers]})
+        return
+    console = Console(highlight=False)
+    for seller in report.sellers:
+        console.print(_says(seller), markup=False, soft_wrap=True)
+    console.print(f"The epoch is {report.epoch} now. Start the service.", markup=False)
+
+
+async def _rebuild(house: House, *, discard: bool) -> Report:
+    try:
+        with ExitStack() as stack:
+            client = make_client(_url(house.settings, stack))
+            try:
+                return await _fill_all(house.database, client, discard=discard)
+            finally:
+                await client.aclose()
+    except FolderInUse as error:
+        raise Refused(f"{error}; stop the service first") from error
+    except NotEmpty as error:
+        raise Refused(f"{error}; with --discard they are thrown away") from error
+    except (RedisError, ServerFailed) as error:
+        raise Refused(f"the store cannot be reached: {error}") from error
+
+
+def _url(settings: Settings, stack: ExitStack) -> str:
+    """Where the store is; our own is started for this, which a running service does not let happen."""
+    return settings.redis_url or stack.enter_context(EmbeddedValkey(settings.data_dir)).url
+
+
+async def _fill_all(database: Database, client: Redis, *, discard: bool) -> Report:
+    async with database.reading() as session:
+        remembered = await read_dataset(session)
+        sellers = [seller.code for seller in await list_sellers(session) if seller.begun]
+    if not discard:
+        await _refuse_whole(client, sellers, remembered)
+    await Pipe(client).install()
+    async with database.writing() as session:
+        dataset = await next_generation(session)
+    return Report(dataset.epoch, [await _fill(database, client, one, dataset, discard=discard) for one in sellers])
+
+
+async def _refuse_whole(client: Redis, sellers: list[str], remembered: DatasetFacts) -> None:
+    for seller in sellers:
+        [name] = SellerKeys(seller).named("seller")
+        epoch = await client.hget(name, "epoch")
+        if epoch == remembered.epoch.encode():
+            raise Refused(f"the store has {seller} of epoch {remembered.epoch}, as SQL does: nothing is lost")
+
+
+async def _fill(database: Database, client: Redis, seller: str, dataset: DatasetFacts, *, discard: bool) -> Rebuilt:
+    with RowProgress(f"seller {seller}", Console(stderr=True)) as progress:
+        done: dict[str, int] = {}
+
+        def tell(kind: str, count: int) -> None:
+            done[kind] = count
+            progress.show(sum(done.values()), 0, 0)
+
+        rebuilt = await fill(database, client, seller, dataset.epoch, discard=discard, progress=tell)
+    async with database.writing() as session:
+        detail = {**rebuilt.records, "complete_until_ms": rebuilt.complete_until_ms}
+        await add_entries(session, [note(by_user(seller), "store.rebuild", dataset.epoch, detail)])
+    return rebuilt
+
+
+def _says(seller: Rebuilt) -> str:
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in seller.records.items())
+    if not seller.complete_until_ms:
+        return f"{seller.seller}: {counts}. Nothing had ever happened."
+    until = datetime.fromtimestamp(seller.complete_until_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return (
+        f"{seller.seller}: {counts}. Complete until {until}; what was accepted after that and was not in SQL yet is "
+        "not there. Send the orders of your channels since then again: the same id has one effect."
+    )

@@ -104,8 +104,12 @@ def run(data_dir: Path | None, work: Callable[[House], Coroutine[Any, Any, T]]) 
         return asyncio.run(_in_house(data_dir, work))
     except SellerUnknown as error:
         _fail(f"there is no seller {error}")
-    except (NoHouse, Refused, FolderForeign, RequestRefused, OSError, ValidationError, msgspec.ValidationError) as error:
+    except TOLD as error:
         _fail(str(error))
+
+
+TOLD: Final = (NoHouse, Refused, FolderForeign, RequestRefused, OSError, ValidationError, msgspec.ValidationError)
+"""What an operator can put right."""
 
 
 async def _in_house(data_dir: Path | None, work: Callable[[House], Coroutine[Any, Any, T]]) -> T:

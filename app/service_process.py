@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -44,15 +44,20 @@ class OwnService(NamedTuple):
 
 
 @contextmanager
-def own_service(folder: Path, seed: Path, *, port: int = 0, stop: Stop | None = None) -> Iterator[OwnService]:
+def own_service(
+    folder: Path, seed: Path, *, port: int = 0, drain: bool = True, stop: Stop | None = None
+) -> Iterator[OwnService]:
     """
     Start `allot serve` on the data in `folder`, yield it when it is ready, and stop it in order.
 
-    Port 0 takes a free one. Raises ServiceFailed; SystemExit when `stop` is asked for while it starts.
+    Port 0 takes a free one; without `drain` nothing is copied into SQL beside it.
+
+    Raises ServiceFailed; SystemExit when `stop` is asked for while it starts.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key_file, log = folder / "api-key", folder / "serve.log"
-    process = _start(folder, seed, key_file, log, port)
+    settings = {"ALLOT_DRAIN": str(drain)}
+    process = _start(folder, seed, key_file, log, port, settings)
     try:
         url = _wait_until_ready(process, log, stop or Stop())
         store_url = EmbeddedValkey(folder / "data").url
@@ -61,7 +66,9 @@ def own_service(folder: Path, seed: Path, *, port: int = 0, stop: Stop | None = 
         _stop(process)
 
 
-def _start(folder: Path, seed: Path, key_file: Path, log: Path, port: int) -> subprocess.Popen[bytes]:
+def _start(  # noqa: PLR0917 what a process is started with
+    folder: Path, seed: Path, key_file: Path, log: Path, port: int, settings: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     options = {"--data-dir": folder / "data", "--port": port, "--seed": seed.absolute(), "--key-file": key_file}
     words = [str(word) for option in options.items() for word in option]
     with log.open("wb") as output:
@@ -70,7 +77,7 @@ def _start(folder: Path, seed: Path, key_file: Path, log: Path, port: int) -> su
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=_environment(),
+            env={**_environment(), **settings},
             # An .env file in the caller's folder is a setting as well.
             cwd=folder,
             # Ctrl-C is for the command, which then stops the service.

@@ -29,7 +29,9 @@ from .shop import make_seed
 PLENTY: Final = 1_000_000
 """Units of each sku at each location: nothing runs short but what shall."""
 
-SETTINGS: Final = "1 API process, its own Valkey with appendfsync always; keys, rules, quotas and rankings on"
+SETTINGS: Final = (
+    "1 API process, its own Valkey with appendfsync always; keys, rules, quotas and rankings on, no drain beside it"
+)
 
 FAILURES: Final = (AllocatorError, Broken, HelloFailed, NeverSettled, OSError, RedisError, ServiceFailed, Wrong)
 """Told in a line, without a traceback."""
@@ -56,7 +58,7 @@ def run(options: Options, notes: Console, stop: Stop) -> Result:
     with ExitStack() as stack:
         yardstick = stack.enter_context(hello())
         seed = make_seed(options.rounds)
-        services = [stack.enter_context(allot(seed, stop)) for _ in options.sizes]
+        services = [stack.enter_context(allot(seed, stop, drain=False)) for _ in options.sizes]
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
         try:
             return runner.run(_until_asked(_run(result, yardstick, services, notes), stop))

@@ -35,7 +35,7 @@ class Hello(NamedTuple):
 
 
 @contextmanager
-def allot(seed: dict[str, Any], stop: Stop) -> Iterator[OwnService]:
+def allot(seed: dict[str, Any], stop: Stop, *, drain: bool = True) -> Iterator[OwnService]:
     """
     `allot serve` with its embedded Valkey, durable before it answers, on data that are removed afterwards.
 
@@ -44,7 +44,8 @@ def allot(seed: dict[str, Any], stop: Stop) -> Iterator[OwnService]:
     with tempfile.TemporaryDirectory(prefix="allot-load-") as name:
         # JSON is YAML.
         (Path(name) / "seed.yaml").write_text(json.dumps(seed))
-        with own_service(Path(name) / "service", Path(name) / "seed.yaml", stop=stop) as service:
+        home = Path(name)
+        with own_service(home / "service", home / "seed.yaml", drain=drain, stop=stop) as service:
             yield service
 
 

@@ -63,6 +63,12 @@ async def last_id(client: Redis, seller: str) -> str:
     return (await _edges(client, seller))[1]
 
 
+async def next_id(client: Redis, seller: str, after: str) -> str | None:
+    """The id of the first entry kept after this one, or None."""
+    found: Any = await client.xrange(_ledger(seller), f"({after}", count=1)
+    return _id(found[0]) if found else None
+
+
 async def read(client: Redis, seller: str, after: str, count: int = 500) -> list[Row]:
     """The entries after this one, at most `count`, oldest first. Raises Gap, Damaged, and what redis-py raises."""
     name = _ledger(seller)

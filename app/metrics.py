@@ -109,6 +109,9 @@ CLOCK_JUMP: Final = Family(
 )
 CONFIG_VERSION: Final = Family("allot_config_version", "The version of the config in force.", ("seller",))
 LEDGER: Final = Family("allot_ledger_entries", "Entries of the ledger kept in Valkey.", ("seller",))
+DRAIN_AGE: Final = Family(
+    "allot_undrained_age_seconds", "Age of the oldest ledger entry that is not in SQL; 0 when all are.", ("seller",)
+)
 OPEN_HOLDS: Final = Family("allot_open_holds", "Holds that count.", ("seller",))
 WAITING: Final = Family("allot_backordered_lines", "Order lines that wait for units.", ("seller",))
 
@@ -149,7 +152,7 @@ UNITS: Final = {
 COUNTERS: Final = (REQUESTS, ORDERS, ORDER_UNITS, HOLDS, RETURNED, SHIPPED, JOB_RUNS, DELIVERIES, BATCHES)
 TIMINGS: Final = (REQUEST_SECONDS, SCRIPT_SECONDS, JOB_SECONDS)
 SURVEYED: Final = (
-    *(CONFIG_VERSION, LEDGER, OPEN_HOLDS, WAITING, SKUS, SKUS_LOW, SKUS_OUT, OPEN_ORDERS, LATE_ORDERS, OPEN_UNITS),
+    *(CONFIG_VERSION, LEDGER, DRAIN_AGE, OPEN_HOLDS, WAITING, SKUS, SKUS_LOW, SKUS_OUT, OPEN_ORDERS, LATE_ORDERS, OPEN_UNITS),
     *(UNREADABLE, SURVEY_SECONDS, SURVEY_TIME, *UNITS.values()),
 )
 """Gauges about what a seller has."""

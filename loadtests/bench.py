@@ -30,7 +30,7 @@ PLENTY: Final = 1_000_000
 """Units of each sku at each location: nothing runs short but what shall."""
 
 SETTINGS: Final = (
-    "1 API process, its own Valkey with appendfsync always; keys, rules, quotas and rankings on, no drain beside it"
+    "1 API process, its own Valkey with appendfsync always; keys, rules, quotas, rankings on; no drain beside it"
 )
 
 FAILURES: Final = (AllocatorError, Broken, HelloFailed, NeverSettled, OSError, RedisError, ServiceFailed, Wrong)

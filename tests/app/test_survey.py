@@ -1,3 +1,4 @@
+import asyncio
 import time
 
 import msgspec
@@ -7,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from allocator import HoldRequest, Line, OrderRequest, ShipLine, errors
 from app import metrics as m
 from app import survey as surveys
+from app.draining.drain import Drain
 from app.metrics import registry_of, written
 from app.opening import open_service
 from app.schedule import JOBS, Job, Memory, attempt, look_at_stores, survey
@@ -234,3 +236,16 @@ def test_every_gauge_about_a_seller_is_forgotten_with_his_store():
     about_sellers = {family for family in m.GAUGES if "seller" in family.labels}
 
     assert about_sellers - {m.CLOCK_JUMP} == set(m.SURVEYED)
+
+
+async def test_the_age_of_what_is_not_in_sql_yet_is_told(state, allocator):
+    await order(allocator, "late", "CUP", 1)
+    await asyncio.sleep(0.02)
+    await Survey().look(state)
+    behind = gauges(state)["allot_undrained_age_seconds"]
+
+    await Drain(state.database, state.pipe.client).run()
+    await Survey().look(state)
+
+    assert behind > 0.01
+    assert gauges(state)["allot_undrained_age_seconds"] == 0

@@ -1,4 +1,4 @@
-# make demo | test | check | bench | load | clean          ARGS="…" is passed on: make test ARGS="-k replay -x"
+# make demo | test | torture | check | bench | load | clean          ARGS="…" is passed on: make test ARGS="-k replay -x"
 # Needs Python 3.11 or newer with pip; everything else goes into .venv.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test check bench load clean install
+.PHONY: demo test torture check bench load clean install
 .DEFAULT_GOAL := test
 
 install: $(STAMP)
@@ -21,6 +21,11 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+# Breaks processes, wires, disks and memory ALLOT_TORTURE times each; about five seconds a time, freezes up to fifteen.
+torture: export ALLOT_TORTURE ?= 20
+torture: $(STAMP)
+	$(BIN)/python -m pytest tests/faults $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -46,6 +46,11 @@ class Retries(NamedTuple):
     seconds: float = 5.0
 
 
+def is_busy(error: ResponseError) -> bool:
+    """Whether the server did not run the script and may later; redis-py cuts some of the words off the message."""
+    return str(error).startswith(BUSY_WORDS) or getattr(error, "status_code", None) in BUSY_WORDS
+
+
 class Runner:
     """Runs the scripts of one seller."""
 
@@ -80,7 +85,7 @@ class Runner:
         try:
             word, packed, replayed, echo = await self._pipe.run(script, keys, arguments)
         except ResponseError as error:
-            if str(error).startswith(BUSY_WORDS):
+            if is_busy(error):
                 raise RedisConnectionError(str(error)) from error
             raise
         if echo and echo.decode() != arguments[OP_AT]:

@@ -87,6 +87,10 @@ class TooManyStreams(RequestRefused):
     """This process has as many streams of events as it may have."""
 
 
+class Behind(RequestRefused):
+    """SQL does not have yet what the answer must be as new as."""
+
+
 class WebhookUnknown(RequestRefused):
     """The seller has no such webhook."""
 

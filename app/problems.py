@@ -26,6 +26,7 @@ from .config.errors import (
 )
 from .edge import REPLAYED
 from .errors import (
+    Behind,
     BodyTooLarge,
     DeliveryUnknown,
     KeysUnknown,
@@ -110,6 +111,14 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
         "The seller has as many webhooks as he may have",
         "Every event is written down once for every webhook that wants it, so their number has a limit.",
         "Delete a webhook that is not needed, or let one receiver pass the events on.",
+    ),
+    Behind: Kind(
+        503,
+        "behind",
+        "The answer would be too old",
+        "Lists come from SQL, which gets what happened within a second; this time it took longer.",
+        "Repeat the request; look at allot_undrained_age_seconds if it stays so.",
+        retry_s=2,
     ),
     KeysUnknown: Kind(
         503,

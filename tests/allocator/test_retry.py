@@ -6,10 +6,12 @@ import signal
 from collections.abc import AsyncIterator
 
 import pytest
+from redis._parsers.base import BaseParser
 from redis.exceptions import ConnectionError as LostConnection
 
 from allocator import AdjustLine, Allocator, ConfigChange, Pipe, Retries, StockLine, make_client
 from allocator.errors import NotReady, Short, Unanswered, UnknownOrder
+from allocator.runner import BUSY_WORDS, UNKNOWN, is_busy
 from allocator.scripts import scripts
 from tests.proxy import Proxy
 from tests.servers import Leg, Server, present
@@ -383,3 +385,14 @@ async def test_large_calls_do_not_add_up_to_a_timeout_of_all(redis, server_url):
     await redis.function_delete("slow")
     assert len(set(heard)) == 1
     assert seconds > 0.4
+
+
+@pytest.mark.parametrize("word", BUSY_WORDS)
+def test_an_error_that_passes_is_known_whatever_redis_py_makes_of_it(word: str):
+    error = BaseParser.parse_error(f"{word} says the server")
+
+    assert isinstance(error, UNKNOWN) or is_busy(error)
+
+
+def test_other_errors_do_not_pass():
+    assert not is_busy(BaseParser.parse_error("ERR the script has a mistake"))

@@ -37,6 +37,7 @@ SLUGS = {
     "not-enough": 409,
     "not-found": 404,
     "not-ready": 503,
+    "behind": 503,
     "not-shipped": 409,
     "op-conflict": 422,
     "over-limit": 409,

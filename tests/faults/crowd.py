@@ -1,5 +1,5 @@
 """
-The callers: they order, hold, release, ship, cancel and receive, as fast as they are answered and never without a bound.
+The callers: they order, hold, release, ship, cancel and receive, as fast as they are answered, within bounds.
 
 Who is left without an answer sometimes asks again at once, as impatient callers do, and otherwise after the breakage:
 always with the same id.
@@ -9,14 +9,11 @@ import asyncio
 import time
 from collections import deque
 from random import Random
-from typing import Final
+from typing import Final, Self
 
 from .doors import Door
 from .ops import Diary, Op, Said, Want
 from .shop import HOT, LOCATIONS, SKUS
-
-OPS_MAX: Final = 6_000
-"""Most ops of one load: the judge reads them all."""
 
 PER_SECOND_MAX: Final = 800
 """The rest of the machine has other work."""
@@ -24,7 +21,10 @@ PER_SECOND_MAX: Final = 800
 AT_ONCE_SHARE: Final = 0.3
 """How many repeat an unknown call before they do anything else."""
 
-SETTLE_TRIES: Final = 40
+SPENT_S: Final = 0.02
+"""How often a caller who may send nothing more looks whether he may again."""
+
+SETTLE_SECONDS_MAX: Final = 30.0
 SETTLE_PAUSE_S: Final = 0.25
 REPEATED_MAX: Final = 300
 """Answered ops that are sent once more at the end."""
@@ -79,25 +79,34 @@ class Script:
 
 
 class Crowd:
-    """Callers at their doors; what they hear is in `diary`."""
+    """Callers at their doors, who send as many ops as they are allowed to; what they hear is in `diary`."""
 
-    def __init__(self, doors: list[Door], seed: int, *, ops_max: int = OPS_MAX) -> None:
+    def __init__(self, doors: list[Door], seed: int) -> None:
         self.diary = Diary()
         self._doors = doors
         self._chance = Random(seed)
         self._script = Script(self._chance)
-        self._ops_left = ops_max
+        self._ops_left = 0
         self._stopping = False
         self._accepted_since = -1.0
         """When the newest op was sent that was accepted."""
 
-    async def __aenter__(self) -> "Crowd":
+    async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._caller(door)) for door in self._doors]
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._stopping = True
         await asyncio.gather(*self._tasks)
+
+    def allow(self, ops: int) -> None:
+        """From now on this many, whatever was left. The judge reads them all, so there is a bound to them."""
+        self._ops_left = ops
+
+    async def spend(self) -> None:
+        """Wait until everything that is allowed has been sent."""
+        while self._ops_left > 0:
+            await asyncio.sleep(SPENT_S)
 
     async def hear_again(self, seconds_max: float) -> float | None:
         """Wait until an op that is sent from now on is accepted; the seconds it took, or None."""
@@ -110,21 +119,30 @@ class Crowd:
 
     async def settle(self) -> None:
         """Repeat what is unknown until it is known, and some of what is known; both with the ids they had."""
-        unknown = deque(heard.op for heard in self.diary.of("unknown"))
-        await asyncio.gather(*(self._repeat(door, unknown) for door in self._doors))
+        unknown = [heard.op for heard in self.diary.of("unknown")]
+        await self._repeat_all(deque(unknown))
         known = [heard.op for heard in self.diary.ops.values() if heard.decided]
-        some = deque(self._chance.sample(known, min(REPEATED_MAX, len(known))))
-        await asyncio.gather(*(self._repeat(door, some) for door in self._doors))
+        await self._repeat_all(deque(self._chance.sample(known, min(REPEATED_MAX, len(known)))))
+
+    async def _repeat_all(self, ops: deque[Op]) -> None:
+        until = time.monotonic() + SETTLE_SECONDS_MAX
+        await asyncio.gather(*(self._repeat(door, ops, until) for door in self._doors))
 
     async def _caller(self, door: Door) -> None:
-        while not self._stopping and self._ops_left > 0:
-            self._ops_left -= 1
-            op, began = self._script.next(), time.monotonic()
-            said = await self._send(door, op)
-            if not said.decides and self._chance.random() < AT_ONCE_SHARE and not self._stopping:
-                await self._send(door, op)
-            pause_s = len(self._doors) / PER_SECOND_MAX - (time.monotonic() - began)
-            await asyncio.sleep(max(0.0, pause_s))
+        while not self._stopping:
+            if self._ops_left > 0:
+                self._ops_left -= 1
+                await self._work(door, self._script.next())
+            else:
+                await asyncio.sleep(SPENT_S)
+
+    async def _work(self, door: Door, op: Op) -> None:
+        began = time.monotonic()
+        said = await self._send(door, op)
+        if not said.decides and self._chance.random() < AT_ONCE_SHARE and not self._stopping:
+            await self._send(door, op)
+        pause_s = len(self._doors) / PER_SECOND_MAX - (time.monotonic() - began)
+        await asyncio.sleep(max(0.0, pause_s))
 
     async def _send(self, door: Door, op: Op) -> Said:
         began = time.monotonic()
@@ -133,10 +151,9 @@ class Crowd:
             self._accepted_since = max(self._accepted_since, began)
         return said
 
-    async def _repeat(self, door: Door, ops: deque[Op]) -> None:
-        while ops:
+    async def _repeat(self, door: Door, ops: deque[Op], until: float) -> None:
+        while ops and time.monotonic() < until:
             op = ops.popleft()
-            for _ in range(SETTLE_TRIES):
-                if self.diary.note(op, await door.send(op)).decides:
-                    break
+            if not self.diary.note(op, await door.send(op)).decides:
+                ops.append(op)
                 await asyncio.sleep(SETTLE_PAUSE_S)

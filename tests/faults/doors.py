@@ -1,10 +1,9 @@
-"""The two ways in: over HTTP as callers do, or straight through an `Allocator`. Both say what they heard in one form."""
+"""The two ways in: HTTP, as callers do, or straight through an `Allocator`. What they hear they say in one form."""
 
 import asyncio
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from random import Random
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
@@ -15,18 +14,28 @@ from loadtests.http import Answer, Broken, Connection, build, connect
 from .ops import PUT_OFF, Op, Said
 
 TTL_SECONDS: Final = 600
-PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 10.0
 """How long a caller waits who means to hear the answer."""
 
 HASTE_S: Final = 0.25
-HASTY_SHARE: Final = 0.05
-"""Every twentieth caller hangs up after HASTE_S."""
+HASTY: Final = 3
+"""The first callers hang up after HASTE_S: a breakage of that length always leaves something unknown."""
+
+
+def patience_of(caller: int) -> float:
+    """How long this caller waits, in seconds."""
+    return HASTE_S if caller < HASTY else PATIENCE_S
+
 
 AGAIN_S: Final = 0.05
 """A caller who cannot connect waits this long."""
 
 PASSING: Final = frozenset({"replayed"})
 """What differs between an answer and its repetition."""
+
+
+UNREADABLE: Final = (Broken, OSError, errors.Unanswered)
+"""What reading raises when nobody answers; a timeout is an OSError."""
 
 
 class Door(Protocol):
@@ -36,7 +45,7 @@ class Door(Protocol):
         """Make the call once and say what was heard. Raises nothing."""
 
     async def read(self, op: Op) -> Any:
-        """The order or hold as it stands, or None when there is none. Raises Broken."""
+        """The order or hold as it stands, or None when there is none. Raises UNREADABLE."""
 
     async def close(self) -> None:
         """Let go of what it holds."""
@@ -88,17 +97,16 @@ ASKS: Final[dict[str, Callable[[Op], Ask]]] = {
 class HttpDoor:
     """A kept-alive connection; when it breaks, the next one goes to the next of the addresses."""
 
-    def __init__(self, urls: Callable[[], Sequence[str]], key: str, chance: Random) -> None:
+    def __init__(self, urls: Callable[[], Sequence[str]], key: str, caller: int) -> None:
         self._urls = urls
         self._key = key
-        self._chance = chance
-        self._turn = chance.randrange(100)
+        self._patience_s = patience_of(caller)
+        self._turn = caller
         self._connection: Connection | None = None
 
     async def send(self, op: Op) -> Said:
-        patience_s = HASTE_S if self._chance.random() < HASTY_SHARE else PATIENCE_S
         try:
-            return _said(await self._ask(ASKS[op.verb](op), patience_s))
+            return _said(await self._ask(ASKS[op.verb](op), self._patience_s))
         except (Broken, OSError, TimeoutError) as error:
             await self.close()
             return Said("unknown", detail=type(error).__name__)
@@ -136,7 +144,7 @@ def _said(answer: Answer) -> Said:
         return Said("accepted", _lasting(body), fresh=not body["replayed"])
     slug, known = str(body.get("type", "")).removeprefix("/problems/"), body.get("outcome")
     if answer.status in {404, 409}:
-        return Said("refused", {"slug": slug, "facts": body.get("facts", {})})
+        return Said("refused", [slug, body.get("facts", {})], detail=slug)
     if answer.status == 503:
         return Said("unknown", detail=PUT_OFF if known == PUT_OFF else slug)
     return Said("unexpected", detail=f"{answer.status} {slug} {body.get('detail', '')}")
@@ -152,25 +160,25 @@ def _lasting(body: dict[str, Any]) -> dict[str, Any]:
 class AllocatorDoor:
     """One caller of an allocator that others call as well."""
 
-    def __init__(self, allocator: Allocator, chance: Random) -> None:
+    def __init__(self, allocator: Allocator, caller: int) -> None:
         self._allocator = allocator
-        self._chance = chance
+        self._patience_s = patience_of(caller)
 
     async def send(self, op: Op) -> Said:
-        patience_s = HASTE_S if self._chance.random() < HASTY_SHARE else PATIENCE_S
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(self._patience_s):
                 answer = await self._call(op)
         except errors.Refusal as error:
-            return Said("refused", {"slug": error.outcome, "facts": error.facts})
+            slug = error.outcome.replace("_", "-")
+            return Said("refused", [slug, error.facts], detail=slug)
         except (errors.Unanswered, errors.NotReady, TimeoutError) as error:
             return Said("unknown", detail=PUT_OFF if isinstance(error, errors.NotReady) else type(error).__name__)
-        except Exception as error:  # whatever else comes out of the allocator is a finding
+        except Exception as error:  # noqa: BLE001 - whatever else comes out of the allocator is a finding
             return Said("unexpected", detail=f"{type(error).__name__}: {error}")
         return Said("accepted", _lasting(msgspec.to_builtins(answer)), fresh=not answer.replayed)
 
     async def read(self, op: Op) -> Any:
-        with suppress(errors.UnknownOrder, errors.UnknownHold):
+        with suppress(errors.UnknownOrder, errors.UnknownHold, errors.NotReady):
             if op.verb == "order":
                 return msgspec.to_builtins(await self._allocator.find_order(op.channel, op.subject))
             return msgspec.to_builtins(await self._allocator.find_hold(op.subject))

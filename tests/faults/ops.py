@@ -47,12 +47,17 @@ class Op:
         }[self.verb]
 
 
+EARLY: Final = frozenset({("release", "unknown-hold")})
+"""Refusals that allocator/lua does not remember: a release that came too early keeps nobody from releasing later."""
+
+
 @dataclass(frozen=True)
 class Said:
     """
     One answer: what it decided, its content without what may differ in a repetition, and whether it was done just now.
 
-    detail: of an answer that decides nothing, why; PUT_OFF when it promises that nothing happened.
+    detail: the slug of a refusal; of an answer that decides nothing, why, and PUT_OFF when it promises that nothing
+    happened.
     """
 
     outcome: Outcome
@@ -74,7 +79,9 @@ class Heard:
 
     @property
     def decided(self) -> list[Said]:
-        return [said for said in self.said if said.decides]
+        """The answers that must all be the same; early ones only while there are no others."""
+        decided = [said for said in self.said if said.decides]
+        return [said for said in decided if (self.op.verb, said.detail) not in EARLY] or decided
 
     @property
     def outcome(self) -> Outcome:

@@ -1,4 +1,4 @@
-"""The shop that is broken: three locations, three kinds of channel, one sku that everybody wants and there is little of."""
+"""The shop that is broken: three locations, three kinds of channel, and one sku that everybody wants."""
 
 import json
 from pathlib import Path

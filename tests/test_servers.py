@@ -19,14 +19,23 @@ def test_reads_orders():
     pass
 """
 
+SQL_PROBE = """
+def test_speaks_sql(postgres):
+    assert postgres.query("SELECT 1") == [(1,)]
+"""
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout with nothing beside it, two tests, and a PATH without redis-server."""
     folder = tmp_path / "checkout" / "tests"
     folder.mkdir(parents=True)
-    for name in ("__init__.py", "conftest.py", "servers.py"):
+    for name in ("__init__.py", "conftest.py", "postgres.py", "servers.py"):
         shutil.copy(ROOT / "tests" / name, folder)
+    (folder / "faults").mkdir()
+    (folder / "faults" / "__init__.py").touch()
+    for name in ("report.py", "compiler.py"):
+        shutil.copy(ROOT / "tests" / "faults" / name, folder / "faults")
     (folder / "test_probe.py").write_text(PROBE)
     return folder.parent
 
@@ -53,6 +62,23 @@ def test_a_required_server_that_is_missing_fails_the_run(checkout):
 
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "ALLOT_TEST_REQUIRE asks for redis. " in done.stderr
+
+
+def test_without_postgresql_its_tests_do_not_run_and_the_report_says_so(checkout):
+    (checkout / "tests" / "test_sql.py").write_text(SQL_PROBE)
+
+    done = run(checkout, ALLOT_TEST_POSTGRES_BIN=str(checkout))
+
+    assert "test_speaks_sql" not in done.stdout
+    assert "1 passed, 2 deselected" in done.stdout
+    assert done.stdout.count("PostgreSQL: did not run, no server of version 15 or newer found") == 2
+
+
+def test_a_required_postgresql_that_is_missing_fails_the_run(checkout):
+    done = run(checkout, ALLOT_TEST_REQUIRE="valkey,postgres", ALLOT_TEST_POSTGRES_BIN=str(checkout))
+
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "ALLOT_TEST_REQUIRE asks for postgres. Present: Valkey" in done.stderr
 
 
 def test_a_misspelt_requirement_fails_the_run(checkout):

@@ -4,6 +4,7 @@ from random import Random
 from typing import Any
 
 from allocator.arguments import fingerprint
+from allocator.arguments import ranking as ranking_of
 from allocator.model import (
     AdjustLine,
     CancelLine,
@@ -192,7 +193,8 @@ class Walk:
         channel, kind = self.pick_one(*CHANNELS), self.pick_one("promise", "firm", "firm", "gone")
         told = ["take", channel, self.op, kind, "", self.pick_one(0, 0, 1)]
         lines = [(line.line, line.sku, line.units) for line in self.wish()]
-        asked = [*self.head(f"order:{channel}:{self.op}:1"), *told, *flat(self.ranking()), *flat(lines)]
+        ranked = list(dict(self.ranking()).items())
+        asked = [*self.head(f"order:{channel}:{self.op}:1"), *told, ranking_of(ranked), *flat(lines)]
         return self.twins.send("order", asked)
 
     def pick(self) -> Any:

@@ -4,6 +4,8 @@
 local DEPTH_MAX = 1000
 
 local null = newproxy()
+-- As strtod makes it; 0 / 0 has the other sign.
+local NAN = tonumber('nan')
 local text, at
 
 local value
@@ -74,22 +76,34 @@ local function quoted()
   end
 end
 
+-- The forms of strtod, each with the form of its exponent.
+local FORMS = {
+  { '^(0[xX]%x+%.?%x*)()', '^([pP][+-]?%d+)()' },
+  { '^(0[xX]%.%x+)()', '^([pP][+-]?%d+)()' },
+  { '^(%d+%.?%d*)()', '^([eE][+-]?%d+)()' },
+  { '^(%.%d+)()', '^([eE][+-]?%d+)()' },
+}
+
+-- The longest digits from here that strtod would read, and what follows them; nil when there are none.
+local function digits(from)
+  for _, form in ipairs(FORMS) do
+    local found, stop = text:match(form[1], from)
+    if found then
+      local power, after = text:match(form[2], stop)
+      return tonumber(found .. (power or '')), after or stop
+    end
+  end
+end
+
 -- The longest start that strtod would read.
 local function number()
-  local sign, rest = text:match('^([+-]?)()', at)
-  local low = text:sub(rest, rest + 7):lower()
-  local whole, stop = text:match('^(0[xX]%x+)()', rest)
-  if not whole then
-    whole, stop = text:match('^(%d+%.?%d*)()', rest)
-    if not whole then whole, stop = text:match('^(%.%d+)()', rest) end
-    local power, after = text:match('^([eE][+-]?%d+)()', stop or #text + 1)
-    if whole and power then whole, stop = whole .. power, after end
-  end
-  local found = whole and tonumber(whole)
+  local sign, from = text:match('^([+-]?)()', at)
+  local found, stop = digits(from)
+  local low = text:sub(from, from + 7):lower()
   if not found and low:sub(1, 3) == 'inf' then
-    found, stop = math.huge, rest + (low == 'infinity' and 8 or 3)
+    found, stop = math.huge, from + (low == 'infinity' and 8 or 3)
   elseif not found and low:sub(1, 3) == 'nan' then
-    found, stop = 0 / 0, rest + 3
+    found, stop = NAN, from + 3
   end
   if not found then
     fail('Expected a value')
@@ -166,8 +180,8 @@ function value(depth)
       return word[2]
     end
   end
-  -- A plus sign starts no number here, though strtod would take it.
-  if sign == '+' or sign == '.' then
+  -- No number starts with its point here, though strtod would take it.
+  if sign == '.' then
     fail('Expected a value')
   end
   return number()

@@ -1,11 +1,11 @@
--- msgpack: cmsgpack.pack and cmsgpack.unpack as the server's lua_cmsgpack.c has them, byte for byte.
+-- pack: cmsgpack.pack as the server's lua_cmsgpack.c has it, byte for byte.
 --
 -- Whole numbers take the shortest form; other numbers take 4 bytes when a float says them exactly, else 8. A table is
 -- an array when its keys are 1..n, else a map in the order of `next`. Strings are bytes.
 
 local NESTING_MAX = 16
 
-local byte, char, sub, concat = string.byte, string.char, string.sub, table.concat
+local char, concat = string.char, table.concat
 local floor, frexp, ldexp, huge = math.floor, math.frexp, math.ldexp, math.huge
 
 -- --- numbers as bytes ---------------------------------------------------------------------------------------------
@@ -85,10 +85,6 @@ local function pack_negative(value)
   return '\211' .. big_endian(2 ^ 32 + high, 4) .. big_endian(value - high * 2 ^ 32, 4)
 end
 
-local SMALL = {}
-for value = 0, 127 do SMALL[value] = char(value) end
-for value = -32, -1 do SMALL[value] = char(256 + value) end
-
 local function pack_number(value)
   if value ~= floor(value) or value >= 2 ^ 63 or value < -2 ^ 63 then
     return pack_fraction(value)
@@ -100,6 +96,25 @@ end
 
 -- Parts of what is being packed; what lies behind `used` is left from earlier.
 local parts, used = {}, 0
+
+-- Short strings and numbers in their packed form; most come again and again. All forgotten when there are many.
+local KNOWN_MAX = 5000
+local known, known_count
+
+local function forget()
+  known, known_count = { [true] = '\195', [false] = '\194' }, 0
+  for value = 0, 127 do known[value] = char(value) end
+  for value = -32, -1 do known[value] = char(256 + value) end
+end
+forget()
+
+local function keep(value, packed)
+  if known_count == KNOWN_MAX then
+    forget()
+  end
+  known[value], known_count = packed, known_count + 1
+  return packed
+end
 
 local STRING_HEADS, ARRAY_HEADS = {}, {}
 for size = 0, 31 do STRING_HEADS[size] = char(160 + size) end
@@ -122,20 +137,35 @@ end
 
 local put_table
 
-local function put(value, level)
+-- What is not among the known.
+local function put_new(value, level)
   local kind = type(value)
+  if kind == 'table' and level < NESTING_MAX then
+    return put_table(value, level)
+  end
+  used = used + 1
   if kind == 'string' then
     local size = #value
-    parts[used + 1], parts[used + 2] = STRING_HEADS[size] or long_head(size), value
-    used = used + 2
+    if size < 32 then
+      parts[used] = keep(value, STRING_HEADS[size] .. value)
+    else
+      parts[used], parts[used + 1] = long_head(size), value
+      used = used + 1
+    end
   elseif kind == 'number' then
-    used = used + 1
-    parts[used] = SMALL[value] or pack_number(value)
-  elseif kind == 'table' and level < NESTING_MAX then
-    put_table(value, level)
+    parts[used] = value == value and keep(value, pack_number(value)) or pack_number(value)
   else
+    parts[used] = '\192'
+  end
+end
+
+local function put(value, level)
+  local packed = value ~= nil and known[value]
+  if packed then
     used = used + 1
-    parts[used] = kind == 'boolean' and (value and '\195' or '\194') or '\192'
+    parts[used] = packed
+  else
+    put_new(value, level)
   end
 end
 
@@ -178,7 +208,13 @@ function put_table(list, level)
       used = start - 1
       return put_unordered(list, level)
     end
-    put(value, level + 1)
+    local packed = known[value]
+    if packed then
+      used = used + 1
+      parts[used] = packed
+    else
+      put_new(value, level + 1)
+    end
   end
   parts[start] = array_head(count)
 end
@@ -195,173 +231,4 @@ local function pack(...)
   return concat(parts, '', 1, used)
 end
 
--- --- unpacking ----------------------------------------------------------------------------------------------------
-
-local text, at, size
-
-local function need(count)
-  if at + count - 1 > size then
-    error('Missing bytes in input.', 0)
-  end
-end
-
-local function whole(count)
-  need(count)
-  local value = 0
-  for i = at, at + count - 1 do
-    value = value * 256 + byte(text, i)
-  end
-  at = at + count
-  return value
-end
-
-local function signed(count)
-  need(count)
-  local negative = byte(text, at) > 127
-  if count < 8 then
-    local value = whole(count)
-    return negative and value - 256 ^ count or value
-  end
-  -- From both halves, the upper one signed, so that small numbers stay exact.
-  local high = whole(4)
-  local low = whole(4)
-  return (negative and high - 2 ^ 32 or high) * 2 ^ 32 + low
-end
-
-local function fraction(sign, exponent, mantissa, bits, bias)
-  local value
-  if exponent == 2 * bias + 1 then
-    value = mantissa == 0 and huge or huge - huge
-  elseif exponent == 0 then
-    value = ldexp(mantissa, 1 - bias - bits)
-  else
-    value = ldexp(mantissa + 2 ^ bits, exponent - bias - bits)
-  end
-  return sign == 1 and -value or value
-end
-
-local function float()
-  local value = whole(4)
-  local sign = value >= 2 ^ 31 and 1 or 0
-  value = value - sign * 2 ^ 31
-  local exponent = floor(value / 2 ^ 23)
-  return fraction(sign, exponent, value - exponent * 2 ^ 23, 23, 127)
-end
-
-local function double()
-  need(8)
-  local high = whole(4)
-  local sign = high >= 2 ^ 31 and 1 or 0
-  high = high - sign * 2 ^ 31
-  local exponent = floor(high / 2 ^ 20)
-  return fraction(sign, exponent, (high - exponent * 2 ^ 20) * 2 ^ 32 + whole(4), 52, 1023)
-end
-
-local function bytes(count)
-  need(count)
-  local from = at
-  at = at + count
-  return sub(text, from, at - 1)
-end
-
-local take
-
-local function array(count)
-  local list = {}
-  for i = 1, count do
-    list[i] = take()
-  end
-  return list
-end
-
-local function map(count)
-  local found = {}
-  for _ = 1, count do
-    local key = take()
-    found[key] = take()
-  end
-  return found
-end
-
-local OTHERS = {
-  [192] = function() return nil end,
-  [194] = function() return false end,
-  [195] = function() return true end,
-  [202] = float,
-  [203] = double,
-  [204] = function() return whole(1) end,
-  [205] = function() return whole(2) end,
-  [206] = function() return whole(4) end,
-  [207] = function() return whole(8) end,
-  [208] = function() return signed(1) end,
-  [209] = function() return signed(2) end,
-  [210] = function() return signed(4) end,
-  [211] = function() return signed(8) end,
-  [217] = function() return bytes(whole(1)) end,
-  [218] = function() return bytes(whole(2)) end,
-  [219] = function() return bytes(whole(4)) end,
-  [220] = function() return array(whole(2)) end,
-  [221] = function() return array(whole(4)) end,
-  [222] = function() return map(whole(2)) end,
-  [223] = function() return map(whole(4)) end,
-}
-
-function take()
-  local head = byte(text, at)
-  if not head then
-    error('Missing bytes in input.', 0)
-  end
-  at = at + 1
-  if head < 128 then
-    return head
-  elseif head < 144 then
-    return map(head - 128)
-  elseif head < 160 then
-    return array(head - 144)
-  elseif head < 192 then
-    return bytes(head - 160)
-  elseif head > 223 then
-    return head - 256
-  end
-  local other = OTHERS[head]
-  if not other then
-    error('Bad data format in input.', 0)
-  end
-  return other()
-end
-
--- All that the text has, one after the other; mostly it is one value.
-local function take_all()
-  if size == 0 then
-    return
-  end
-  local first = take()
-  if at > size then
-    return first
-  end
-  local found, count = { first }, 1
-  while at <= size do
-    count = count + 1
-    found[count] = take()
-  end
-  return unpack(found, 1, count)
-end
-
-local function give(read, ...)
-  if not read then
-    error((...), 3)
-  end
-  return ...
-end
-
-local function unpack_all(packed)
-  if type(packed) ~= 'string' and type(packed) ~= 'number' then
-    error(string.format("bad argument #1 to 'unpack' (string expected, got %s)", packed == nil and 'no value'
-      or type(packed)), 2)
-  end
-  text, at = tostring(packed), 1
-  size = #text
-  return give(pcall(take_all))
-end
-
-return { pack = pack, unpack = unpack_all }
+return pack

@@ -27,8 +27,9 @@ from .settings import Settings
 from .signals import listening
 from .store.database import Database, sqlite_url
 from .store.datasets import ensure_dataset
+from .store.durability import refuse_unsafe as refuse_unsafe_database
 from .store.keys import list_keys, make_key
-from .store.sellers import SellerFacts, ensure_seller, list_sellers, mark_begun
+from .store.sellers import SellerFacts, ensure_seller, list_sellers, mark_begun, require_seller
 from .times import now_ms
 
 SELLER = "main"
@@ -56,6 +57,7 @@ async def open_service(settings: Settings, metrics: Metrics | None = None) -> As
         await _check(client, settings)
         await pipe.tidy()
         database = await stack.enter_async_context(await Database.open(database_url(settings)))
+        await _check_database(database, settings)
         epoch, allocators = await _open_dataset(database, pipe, folder)
         ready = await _is_ready(allocators)
         pepper = _pepper(settings, folder)
@@ -105,6 +107,12 @@ def _pepper(settings: Settings, folder: DataFolder | None) -> bytes:
 async def _check(client: Redis, settings: Settings) -> None:
     for reason in await refuse_unsafe(client, settings.allow_unsafe):
         log.warning("unsafe_server_allowed", reason=reason.name, says=reason.says)
+
+
+async def _check_database(database: Database, settings: Settings) -> None:
+    async with database.reading() as session:
+        for reason in await refuse_unsafe_database(session, settings.allow_unsafe):
+            log.warning("unsafe_database_allowed", reason=reason.name, says=reason.says)
 
 
 async def _open_dataset(database: Database, pipe: Pipe, folder: DataFolder | None) -> tuple[str, dict[str, Allocator]]:
@@ -189,6 +197,8 @@ async def make_first_key(state: State, file: Path | None) -> str:
     Raises OSError when the file cannot be written; then there is no key.
     """
     async with state.database.writing() as session:
+        # Services that start together make one first key between them.
+        await require_seller(session, SELLER, lock=True)
         if await list_keys(session, seller=SELLER, limit=1):
             return ""
         pepper = state.keys.pepper

@@ -9,7 +9,10 @@ import pytest
 from redis.asyncio import Redis
 
 from allocator.client import make_client
+from tests import postgres as sql
 from tests.servers import SHARED, Server, legs, present, shared_data
+
+pytest_plugins = ["tests.faults.report"]
 
 ORDERS = "data/online_retail_orders.csv.gz"
 
@@ -23,7 +26,7 @@ hypothesis.settings.load_profile(os.environ.get("ALLOT_HYPOTHESIS", "default"))
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs_shared: uses the order data in the folder `shared` beside the checkout")
-    missing = _required_servers() - {leg.name for leg in present()}
+    missing = _required_servers() - {leg.name for leg in present()} - ({sql.NAME} if sql.programs() else set())
     if missing:
         message = f"ALLOT_TEST_REQUIRE asks for {', '.join(sorted(missing))}. Present: {_servers_line()}"
         raise pytest.UsageError(message)
@@ -34,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _required_servers() -> set[str]:
     required = set(filter(None, os.environ.get("ALLOT_TEST_REQUIRE", "").split(",")))
-    unknown = required - {leg.name for leg in legs()}
+    unknown = required - {leg.name for leg in legs()} - {sql.NAME}
     if unknown:
         message = f"ALLOT_TEST_REQUIRE knows no server called {', '.join(sorted(unknown))}"
         raise pytest.UsageError(message)
@@ -42,7 +45,7 @@ def _required_servers() -> set[str]:
 
 
 def _servers_line() -> str:
-    return " · ".join(leg.says for leg in legs())
+    return " · ".join([*(leg.says for leg in legs()), sql.says()])
 
 
 def _orders_line() -> str:
@@ -61,11 +64,17 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if shared_data(ORDERS) is not None:
-        return
-    without = [item for item in items if item.get_closest_marker("needs_shared")]
-    config.hook.pytest_deselected(items=without)
-    items[:] = [item for item in items if item not in without]
+    without = [item for item in items if _lacks_something(item)]
+    if without:
+        config.hook.pytest_deselected(items=without)
+        items[:] = [item for item in items if item not in without]
+
+
+def _lacks_something(item: pytest.Item) -> bool:
+    """Whether a test needs what is not here; the report says what that is."""
+    if item.get_closest_marker("needs_shared") and shared_data(ORDERS) is None:
+        return True
+    return "postgres" in getattr(item, "fixturenames", ()) and sql.programs() is None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -85,6 +94,16 @@ def servers() -> Iterator[dict[str, str]]:
     finally:
         for server in running.values():
             server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[sql.Postgres]:
+    """A PostgreSQL of this process; started when a test first needs it."""
+    server = sql.Postgres()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session", params=[leg.id for leg in present()])

@@ -7,6 +7,7 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from .comparing import INTEGER_MAX, number
 from .tables import AuditEntry
 
 
@@ -49,12 +50,13 @@ async def add_entries(session: AsyncSession, entries: Iterable[Entry]) -> None:
 
 async def list_entries(session: AsyncSession, *, seller: str, wanted: Wanted, limit: int) -> list[Entry]:
     """A seller's entries, newest first."""
-    rows = select(AuditEntry).where(AuditEntry.seller == seller, col(AuditEntry.at_ms) >= wanted.since_ms)
+    since_ms = number(wanted.since_ms)
+    rows = select(AuditEntry).where(AuditEntry.seller == seller, col(AuditEntry.at_ms) >= since_ms)
     for column in ("actor", "action", "outcome"):
         if value := getattr(wanted, column):
             rows = rows.where(getattr(AuditEntry, column) == value)
     if wanted.before is not None:
-        rows = rows.where(col(AuditEntry.id) < wanted.before)
+        rows = rows.where(col(AuditEntry.id) < number(wanted.before, INTEGER_MAX))
     found = await session.exec(rows.order_by(col(AuditEntry.id).desc()).limit(limit))
     return [_entry(row) for row in found]
 

@@ -13,6 +13,7 @@ from sqlalchemy import select as select_rows
 from sqlmodel import SQLModel, delete, func, insert, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from .comparing import words
 from .tables import ChannelRow, ListingRow, LocationRow, RuleRow, SkuRow, ZoneRow
 
 Record = dict[str, Any]
@@ -84,7 +85,7 @@ async def page_records(
     keys = [home.table.c[name] for name in home.keys]
     conditions = [home.table.c[name] == value for name, value in where.items()]
     if after is not None:
-        conditions.append(tuple_(*keys) > tuple_(*split_key(kind, after)))
+        conditions.append(tuple_(*keys) > tuple_(*split_key(kind, words(after))))
     query = select_rows(home.table).where(home.table.c.seller == seller, *conditions).order_by(*keys).limit(limit)
     return [_stored(kind, row) for row in await _rows(session, query)]
 

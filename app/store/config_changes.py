@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from .comparing import words
 from .tables import ConfigChange, ConfigChangeRow
 
 STAGED: Final = "staged"
@@ -102,7 +103,7 @@ async def page_changes(
     if before is not None:
         query = query.where(ConfigChange.version < before)
     if kind or key:
-        query = query.where(col(ConfigChange.version).in_(_touching(seller, kind, key)))
+        query = query.where(col(ConfigChange.version).in_(_touching(seller, kind, words(key))))
     query = query.order_by(col(ConfigChange.version).desc()).limit(limit)
     return [_facts(row) for row in await session.exec(query)]
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .tables import LedgerCursor
@@ -24,12 +25,12 @@ async def read_cursor(session: AsyncSession, seller: str, reader: str) -> Cursor
 
 async def begin_at(session: AsyncSession, seller: str, reader: str, position: str) -> None:
     """Let this reader go on from this entry, wherever it was; whoever reads just now cannot finish."""
-    row = await session.get(LedgerCursor, (seller, reader), with_for_update=True)
-    if row is None:
-        row = LedgerCursor(seller=seller, reader=reader, position=position, lease="", lease_until_ms=0)
-    row.position = position
-    session.add(row)
-    await session.flush()
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    # One statement: of two that begin at the same moment the second would find the first one's row in its way.
+    begun = dialect.insert(LedgerCursor).values(
+        seller=seller, reader=reader, position=position, lease="", lease_until_ms=0
+    )
+    await session.exec(begun.on_conflict_do_update(index_elements=["seller", "reader"], set_={"position": position}))
 
 
 async def take_lease(

@@ -1,8 +1,8 @@
 """
 One database: its engine, its transactions and its migrations.
 
-SQLite in the data folder unless an address is given. A committed transaction survives a power cut:
-SQLite runs with a write-ahead log and `synchronous=FULL`.
+SQLite in the data folder unless an address is given. A committed transaction survives a power cut: SQLite runs with a
+write-ahead log and `synchronous=FULL`, and a PostgreSQL that would lose one is refused (`durability`).
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -37,6 +38,10 @@ def sqlite_url(folder: Path) -> str:
     return URL.create("sqlite+aiosqlite", database=str(folder / SQLITE_FILE)).render_as_string()
 
 
+class DatabaseAway(OSError):
+    """The database cannot be reached or opened."""
+
+
 class Database:
     """Transactions on one database. Make it with `open`, end it with `close`."""
 
@@ -45,14 +50,21 @@ class Database:
         engine = create_async_engine(self.url, pool_pre_ping=self.url.get_backend_name() != "sqlite")
         prepare_sqlite(engine.sync_engine, foreign_keys=True)
         self._engine = engine
-        self._readers = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
+        reading = engine.execution_options(**_reading_options(engine.dialect.name))
+        self._readers = async_sessionmaker(reading, class_=AsyncSession, expire_on_commit=False)
         writing = engine.execution_options(**{WRITES: True})
         self._writers = async_sessionmaker(writing, class_=AsyncSession, expire_on_commit=False)
 
     @classmethod
     async def open(cls, url: str) -> Self:
-        """Bring the database at `url` to the newest revision and connect to it. Raises what the driver raises."""
-        await asyncio.to_thread(migrate, url)
+        """Bring the database at `url` to the newest revision and connect to it. Raises DatabaseAway, OtherDataset."""
+        try:
+            await asyncio.to_thread(migrate, url)
+        except OperationalError as error:
+            raise DatabaseAway(f"the database cannot be reached or opened: {error.orig}") from error
+        except ModuleNotFoundError as error:
+            says = f"the package {error.name} is not installed; psycopg for PostgreSQL comes with the extra `postgres`"
+            raise DatabaseAway(says) from error
         return cls(url)
 
     @asynccontextmanager
@@ -76,6 +88,13 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _reading_options(dialect: str) -> dict[str, Any]:
+    """What makes a transaction see one state of the database: on SQLite every one does."""
+    if dialect != "postgresql":
+        return {}
+    return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
 def migrate(url: str) -> None:

@@ -17,6 +17,7 @@ from typing import Final
 from sqlmodel import col, select, tuple_, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from .comparing import number, words
 from .sellers import require_seller
 from .tables import ApiKey
 
@@ -122,7 +123,8 @@ async def list_keys(
     """Keys of a seller, ended ones too, oldest first; `after` is (created_ms, id) of the last one seen."""
     mine = select(ApiKey).where(ApiKey.seller == seller).order_by(col(ApiKey.created_ms), col(ApiKey.id)).limit(limit)
     if after is not None:
-        mine = mine.where(tuple_(col(ApiKey.created_ms), col(ApiKey.id)) > after)
+        last = (number(after[0]), words(after[1]))
+        mine = mine.where(tuple_(col(ApiKey.created_ms), col(ApiKey.id)) > last)
     return [_facts(row) for row in await session.exec(mine)]
 
 

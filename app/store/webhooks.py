@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from .comparing import number, words
 from .tables import WebhookDelivery, WebhookEndpoint
 
 WAITING: Final = "waiting"
@@ -116,7 +117,9 @@ async def delete_endpoint(session: AsyncSession, id: str) -> None:
 async def add_deliveries(session: AsyncSession, deliveries: Sequence[NewDelivery], *, now_ms: int) -> None:
     """Remember events to be sent; one that is known already stays as it is, one of a deleted endpoint is dropped."""
     wanted = {delivery.endpoint for delivery in deliveries}
-    found = await session.exec(select(WebhookEndpoint.id).where(col(WebhookEndpoint.id).in_(wanted)))
+    there = select(WebhookEndpoint.id).where(col(WebhookEndpoint.id).in_(wanted))
+    # FOR KEY SHARE: nobody deletes one of them until we commit.
+    found = await session.exec(there.with_for_update(read=True, key_share=True))
     known = set(found.all())
     rows = [_row(delivery, now_ms) for delivery in deliveries if delivery.endpoint in known]
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
@@ -139,7 +142,7 @@ async def list_deliveries(
     if state:
         query = query.where(WebhookDelivery.state == state)
     if before is not None:
-        made, id = before
+        made, id = number(before[0]), words(before[1])
         older = (col(WebhookDelivery.created_ms) == made) & (col(WebhookDelivery.id) < id)
         query = query.where((col(WebhookDelivery.created_ms) < made) | older)
     query = query.order_by(col(WebhookDelivery.created_ms).desc(), col(WebhookDelivery.id).desc()).limit(limit)

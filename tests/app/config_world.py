@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -19,7 +18,7 @@ from app.config.kinds import KINDS, Item, Listing, RuleConfig, Zone, to_ms
 from app.config.picture import Picture, entry_of
 from app.store import config as store
 from app.store.config_changes import ChangeFacts, page_changes
-from app.store.database import Database, sqlite_url
+from app.store.database import Database
 from app.store.sellers import ensure_seller
 
 CUP, TEE, PEN = "CUP", "TEE", "PEN"
@@ -85,11 +84,11 @@ class World(NamedTuple):
 
 
 @asynccontextmanager
-async def open_world(url: str, folder: Path, *items: Item) -> AsyncIterator[World]:
-    """A new seller on the store at `url` and the database in `folder`, with these items saved."""
+async def open_world(url: str, database_url: str, *items: Item) -> AsyncIterator[World]:
+    """A new seller on the store at `url` and the database at `database_url`, with these items saved."""
     client, seller = make_client(url), f"seller-{next(_sellers)}"
     try:
-        async with await Database.open(sqlite_url(folder)) as database:
+        async with await Database.open(database_url) as database:
             async with database.writing() as session:
                 await ensure_seller(session, seller, seller)
             allocator = Allocator(Pipe(client), seller, "epoch-1")

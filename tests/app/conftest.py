@@ -1,6 +1,10 @@
-"""The service in this process, on a real Valkey, filled with the shop of shop.yaml."""
+"""
+The service in this process, on a real Valkey, filled with the shop of shop.yaml.
 
-from collections.abc import AsyncIterator
+Tests that are about SQL run once on SQLite and once on PostgreSQL, where that is installed; all others on SQLite.
+"""
+
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -13,8 +17,60 @@ from app.deps import State
 from app.main import create_app
 from app.opening import make_first_key
 from app.settings import Settings
+from app.store.database import sqlite_url
+from tests.postgres import Postgres, programs
 
 SHOP = Path(__file__).with_name("shop.yaml")
+
+ON_BOTH_DATABASES = {
+    "test_audit",
+    "test_config_engine",
+    "test_config_in_flight",
+    "test_config_rollback",
+    "test_config_windows",
+    "test_draining",
+    "test_import_service",
+    "test_keys_api",
+    "test_keys_sellers",
+    "test_odd_questions",
+    "test_seeding",
+    "test_store",
+    "test_webhooks_api",
+    "test_webhooks_leases",
+    "test_webhooks_sending",
+}
+"""The modules whose subject is what SQL does."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let the tests of those modules run on every database there is."""
+    found, module = programs(), metafunc.module.__name__.rpartition(".")[2]
+    if found and module in ON_BOTH_DATABASES and "postgres_server" in metafunc.fixturenames:
+        ids = ["sqlite", f"postgres{found.major}"]
+        metafunc.parametrize("postgres_server", [None, "postgres"], ids=ids, indirect=True)
+
+
+@pytest.fixture
+def postgres_server(request) -> Postgres | None:
+    """The PostgreSQL of a test that runs on it; None on SQLite."""
+    return request.getfixturevalue("postgres") if getattr(request, "param", None) else None
+
+
+@pytest.fixture
+def postgres_url(postgres_server) -> Iterator[str | None]:
+    """The address of a PostgreSQL database with nothing in its tables; None in a test on SQLite."""
+    if postgres_server is None:
+        yield None
+        return
+    url = postgres_server.new_migrated()
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture
+def database_url(postgres_url, tmp_path) -> str:
+    """The address of a database for tests without a service."""
+    return postgres_url or sqlite_url(tmp_path)
 
 
 @pytest.fixture
@@ -27,14 +83,16 @@ async def redis_of_service(servers) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def settings(tmp_path, servers, redis_of_service) -> Settings:
+def settings(tmp_path, servers, redis_of_service, postgres_url) -> Settings:
     """Settings of a service with an empty store and an empty database."""
     return Settings(
         _env_file=None,
         redis_url=servers["valkey"],
-        database_url=None,
+        database_url=postgres_url,
         data_dir=tmp_path / "data",
-        key_pepper=None,
+        key_pepper="p" * 40 if postgres_url else None,
+        # The tests' own server has nothing to lose.
+        allow_unsafe={"fsync-off"} if postgres_url else frozenset(),
         seed_path=SHOP,
         body_bytes_max=60_000,
         hold_seconds=60,

@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 from app.audit import WAITING_MAX, Audit
 from app.errors import NoKey
 from app.main import create_app
-from app.opening import make_first_key
+from app.opening import database_url, make_first_key
 from app.store.audit import Entry, Wanted, add_entries, list_entries
-from app.store.database import Database, sqlite_url
+from app.store.database import Database
 from app.store.tables import AuditEntry
 from tests.app.holders import bearer, make, send
 from tests.app.talk import line, new_op, order, receive
@@ -210,7 +210,7 @@ async def test_what_happened_last_is_written_when_the_service_ends(settings):
         await send(app, "GET", "/v1/keys", bearer(key))
         await send(app, "GET", "/v1/me", bearer(WRONG))
 
-    async with await Database.open(sqlite_url(settings.data_dir)) as database, database.reading() as session:
+    async with await Database.open(database_url(settings)) as database, database.reading() as session:
         found = await list_entries(session, seller="main", wanted=Wanted(), limit=10)
     assert [entry.outcome for entry in found if entry.action != "config.change"] == ["no-key"]
 

@@ -13,6 +13,7 @@ from app.config.engine import ROWS_MAX, Plan
 from app.config.errors import InUse, RuleClash, TooMuch
 from app.config.rolling_back import roll_back
 from app.store import config as store
+from app.store.database import sqlite_url
 from tests.app.config_world import (
     CUP,
     HOUR,
@@ -30,8 +31,8 @@ from tests.app.config_world import (
 
 
 @pytest.fixture
-async def world(servers, redis_of_service, tmp_path):
-    async with open_world(servers["valkey"], tmp_path, *shop()) as world:
+async def world(servers, redis_of_service, database_url):
+    async with open_world(servers["valkey"], database_url, *shop()) as world:
         await stock_up(world)
         yield world
 
@@ -251,7 +252,7 @@ def test_what_was_compiled_bit_by_bit_is_what_would_be_compiled_at_once(
     servers, tmp_path_factory, history: list, back: int
 ):
     async def run() -> None:
-        async with open_world(servers["valkey"], folder(tmp_path_factory), *shop()) as world:
+        async with open_world(servers["valkey"], sqlite_url(folder(tmp_path_factory)), *shop()) as world:
             seen = {1: await world.fields()}
             for wishes in history:
                 verdict = await world.engine.change(plan(*wishes))
@@ -278,8 +279,8 @@ def folder(tmp_path_factory):
     return _folders[0]
 
 
-async def test_an_empty_database_compiles_to_an_empty_config(servers, redis_of_service, tmp_path):
-    async with open_world(servers["valkey"], tmp_path, SkuConfig(sku=CUP)) as world:
+async def test_an_empty_database_compiles_to_an_empty_config(servers, redis_of_service, database_url):
+    async with open_world(servers["valkey"], database_url, SkuConfig(sku=CUP)) as world:
         assert await world.fields() == await world.compiled_whole()
 
 

@@ -27,8 +27,8 @@ UNITS = 1_000_000
 
 
 @pytest.fixture
-async def world(servers, redis_of_service, tmp_path):
-    async with open_world(servers["valkey"], tmp_path, *shop()) as world:
+async def world(servers, redis_of_service, database_url):
+    async with open_world(servers["valkey"], database_url, *shop()) as world:
         await world.allocator.receive([StockLine(sku, "oslo", UNITS) for sku in (CUP, TEE, PEN)], op="stock")
         await world.engine.change(Plan(kept_back(0), "ann"))
         yield world

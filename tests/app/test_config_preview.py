@@ -10,13 +10,14 @@ from allocator import SkuConfig
 from allocator.errors import UnknownChannel
 from app.config.engine import Plan
 from app.config.previewing import Asked, preview
+from app.store.database import sqlite_url
 from tests.app.config_world import CUP, SKUS, TEE, open_world, put, rule, shop, stock_up, wishes_of
 from tests.app.talk import slug
 
 
 @pytest.fixture
-async def world(servers, redis_of_service, tmp_path):
-    async with open_world(servers["valkey"], tmp_path, *shop()) as world:
+async def world(servers, redis_of_service, database_url):
+    async with open_world(servers["valkey"], database_url, *shop()) as world:
         await stock_up(world)
         yield world
 
@@ -29,7 +30,7 @@ def plan(*wishes) -> Plan:
 @given(saved=st.lists(wishes_of("rules"), max_size=3), wished=wishes_of("rules"))
 def test_the_numbers_of_a_preview_are_those_that_follow(servers, tmp_path_factory, saved: list, wished: list):
     async def run() -> None:
-        async with open_world(servers["valkey"], tmp_path_factory.getbasetemp(), *shop()) as world:
+        async with open_world(servers["valkey"], sqlite_url(tmp_path_factory.getbasetemp()), *shop()) as world:
             await stock_up(world)
             for wishes in saved:
                 await world.engine.change(plan(*wishes))

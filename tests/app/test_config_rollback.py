@@ -10,8 +10,8 @@ from tests.app.talk import slug
 
 
 @pytest.fixture
-async def world(servers, redis_of_service, tmp_path):
-    async with open_world(servers["valkey"], tmp_path, *shop()) as world:
+async def world(servers, redis_of_service, database_url):
+    async with open_world(servers["valkey"], database_url, *shop()) as world:
         yield world
 
 

@@ -17,8 +17,8 @@ LATER = NOON + HOUR
 
 
 @pytest.fixture
-async def world(servers, redis_of_service, tmp_path):
-    async with open_world(servers["valkey"], tmp_path, *shop()) as world:
+async def world(servers, redis_of_service, database_url):
+    async with open_world(servers["valkey"], database_url, *shop()) as world:
         await stock_up(world)
         yield world
 

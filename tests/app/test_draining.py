@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -58,8 +57,8 @@ async def client(past: Twins) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with await Database.open(sqlite_url(tmp_path)) as database:
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with await Database.open(database_url) as database:
         async with database.writing() as session:
             await ensure_seller(session, SELLER, "Shop")
         yield database

@@ -305,7 +305,7 @@ async def two_apps(settings):
     settings = settings.model_copy(
         update={
             "key_pepper": type(settings)(key_pepper="p" * 32).key_pepper,
-            "database_url": f"sqlite:///{settings.data_dir}.sqlite3",
+            "database_url": settings.database_url or f"sqlite:///{settings.data_dir}.sqlite3",
         }
     )
     one, another = create_app(settings), create_app(settings)

@@ -1,66 +1,142 @@
 import asyncio
 import inspect
 import stat
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 
 import pytest
 from alembic import command
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy import inspect as look_into
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from app.data_folder import PEPPER, DataFolder, FolderForeign
 from app.store import config, config_changes, datasets, keys, sellers
 from app.store.config_changes import STAGED, ChangeFacts, stage_change, standing
-from app.store.database import Database, async_url, migrate, sqlite_url, sync_url
+from app.store.database import (
+    WRITES,
+    Database,
+    DatabaseAway,
+    Session,
+    async_url,
+    migrate,
+    prepare_sqlite,
+    sqlite_url,
+    sync_url,
+)
 from app.store.datasets import OtherDataset, ensure_dataset, next_generation
 from app.store.keys import KeyFacts, key_id, list_keys, make_key, revoke_key, verify_key
 from app.store.migrations import config as migrations_config
 from app.store.migrations import differences, new_revision, upgrade
-from app.store.sellers import SellerFacts, SellerUnknown, ensure_seller, list_sellers
+from app.store.sellers import SellerFacts, SellerUnknown, ensure_seller, list_sellers, require_seller
 from app.store.tables import metadata
 from tests.servers import ROOT
 
 PEPPER_A = b"a" * 64
 PEPPER_B = b"b" * 64
+SAFE = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5_000}
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with await Database.open(sqlite_url(tmp_path)) as database:
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with await Database.open(database_url) as database:
         async with database.writing() as session:
             await ensure_seller(session, "main", "Main")
         yield database
 
 
-async def test_the_newest_revision_has_exactly_the_tables_of_the_code(tmp_path):
-    url = sqlite_url(tmp_path)
-    migrate(url)
+@pytest.fixture
+def empty_url(postgres_server, tmp_path) -> Iterator[str]:
+    """The address of a database without any table."""
+    if postgres_server is None:
+        yield sqlite_url(tmp_path)
+        return
+    url = postgres_server.new()
+    yield url
+    postgres_server.drop(url)
 
-    engine = create_engine(sync_url(url))
-    with engine.connect() as connection:
+
+@pytest.fixture
+def engine(empty_url) -> Iterator[Engine]:
+    """Connections as migrations have them."""
+    engine = create_engine(sync_url(empty_url))
+    prepare_sqlite(engine, foreign_keys=False)
+    yield engine.execution_options(**{WRITES: True})
+    engine.dispose()
+
+
+# --- migrations --------------------------------------------------------------------------------------------------
+
+
+def test_the_newest_revision_has_exactly_the_tables_of_the_code(engine, empty_url):
+    migrate(empty_url)
+
+    with engine.begin() as connection:
+        command.check(migrations_config(connection))
         assert differences(connection) == []
         assert set(look_into(connection).get_table_names()) == {"alembic_version", *metadata.tables}
-    engine.dispose()
 
 
-def test_a_difference_would_be_noticed(tmp_path):
-    url = sqlite_url(tmp_path)
-    migrate(url)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE seller DROP COLUMN name",
+        "DROP INDEX ix_rule_scope",
+        "ALTER TABLE sku ADD COLUMN colour VARCHAR(20)",
+        "DROP TABLE zone",
+    ],
+)
+def test_a_difference_would_be_noticed(engine, empty_url, change: str):
+    migrate(empty_url)
 
-    engine = create_engine(sync_url(url))
     with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE seller DROP COLUMN name"))
-        assert "name" in str(differences(connection))
-    engine.dispose()
+        connection.execute(text(change))
+        assert len(differences(connection)) == 1
 
 
-async def test_opening_again_keeps_what_is_there(tmp_path):
-    url = sqlite_url(tmp_path)
-    async with await Database.open(url) as database, database.writing() as session:
+def test_every_revision_can_be_undone_and_done_again(engine):
+    with engine.begin() as connection:
+        upgrade(connection)
+        command.downgrade(migrations_config(connection), "base")
+        assert look_into(connection).get_table_names() == ["alembic_version"]
+    with engine.begin() as connection:
+        upgrade(connection)
+        assert differences(connection) == []
+
+
+def test_sellers_and_keys_of_the_first_version_are_kept(engine):
+    with engine.begin() as connection:
+        command.upgrade(migrations_config(connection), "0001")
+        connection.execute(text("INSERT INTO seller (code, name) VALUES ('main', 'Main')"))
+        connection.execute(
+            text(
+                "INSERT INTO api_key (id, seller, name, secret_hmac, created_ms) VALUES ('0a', 'main', 'till', 'f', 7)"
+            )
+        )
+        upgrade(connection)
+
+        assert connection.execute(text("SELECT code, begun FROM seller")).all() == [("main", True)]
+        assert connection.execute(text("SELECT id, role, channels FROM api_key")).all() == [("0a", "admin", None)]
+
+
+async def test_a_migration_that_fails_leaves_nothing_of_itself(engine):
+    with engine.begin() as connection:
+        command.upgrade(migrations_config(connection), "0001")
+        connection.execute(text("CREATE TABLE zone (area INTEGER)"))
+
+    with pytest.raises(DatabaseError, match="zone"), engine.begin() as connection:
+        upgrade(connection)
+
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "0001"
+        assert "audit_entry" not in look_into(connection).get_table_names()
+
+
+async def test_opening_again_keeps_what_is_there(empty_url):
+    async with await Database.open(empty_url) as database, database.writing() as session:
         await ensure_seller(session, "main", "Main")
 
-    async with await Database.open(url) as database, database.reading() as session:
+    async with await Database.open(empty_url) as database, database.reading() as session:
         assert await list_sellers(session) == [SellerFacts("main", "Main")]
 
 
@@ -87,15 +163,38 @@ def test_every_revision_has_a_docstring_and_a_way_back():
         assert "def downgrade() -> None:\n    pass" not in source
 
 
-async def test_sqlite_is_durable_and_checks_references(database):
-    async with database.reading() as session:
-        connection = await session.connection()
-        found = {
-            name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-        }
+# --- transactions ------------------------------------------------------------------------------------------------
 
-    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5_000}
+
+async def test_every_connection_to_sqlite_is_durable_checks_references_and_waits(tmp_path):
+    async def pragmas(session: Session) -> dict[str, object]:
+        connection = await session.connection()
+        return {name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one() for name in SAFE}
+
+    async with await Database.open(sqlite_url(tmp_path)) as database, AsyncExitStack() as stack:
+        # More at once than the pool keeps: each has to make a connection of its own.
+        readers = [await stack.enter_async_context(database.reading()) for _ in range(8)]
+        writer = await stack.enter_async_context(database.writing())
+
+        assert [await pragmas(session) for session in (*readers, writer)] == [SAFE] * 9
+
+
+async def test_what_points_to_nothing_is_refused(database):
+    with pytest.raises(IntegrityError):
+        async with database.writing() as session:
+            await session.exec(text("INSERT INTO zone (seller, area, version, zone) VALUES ('nobody', 'NO', 1, 'x')"))
+
+
+async def test_who_reads_sees_one_state_of_the_database(database):
+    async with database.reading() as reader:
+        before = await list_sellers(reader)
+        async with database.writing() as writer:
+            await ensure_seller(writer, "second", "Second")
+        after = await list_sellers(reader)
+
+    assert after == before
+    async with database.reading() as reader:
+        assert len(await list_sellers(reader)) == 2
 
 
 async def test_a_use_case_that_fails_leaves_nothing(database):
@@ -111,6 +210,7 @@ async def test_a_use_case_that_fails_leaves_nothing(database):
 async def test_writers_that_read_first_wait_for_each_other(database):
     async def stage() -> int:
         async with database.writing() as session:
+            await require_seller(session, "main", lock=True)
             version = (await standing(session, "main")).newest + 1
             change = ChangeFacts(version, version - 1, STAGED, "test", "", None, "", at_ms=1)
             await stage_change(session, "main", change, [])
@@ -132,6 +232,19 @@ async def test_writers_that_read_first_wait_for_each_other(database):
 def test_an_address_names_no_driver_unless_it_wants_to(given: str, service: str, migrations: str):
     assert async_url(given).render_as_string(hide_password=False) == service
     assert sync_url(given).render_as_string(hide_password=False) == migrations
+
+
+async def test_a_server_that_is_away_and_a_file_that_is_none_are_told_without_the_password(tmp_path):
+    for url in ("postgresql://allot:sesame@127.0.0.1:1/allot", f"sqlite:///{tmp_path}/no/such/folder.db"):
+        with pytest.raises(DatabaseAway, match="cannot be reached or opened") as away:
+            await Database.open(url)
+
+        assert "sesame" not in str(away.value)
+
+
+async def test_a_driver_that_is_missing_is_named(tmp_path):
+    with pytest.raises(DatabaseAway, match=r"asyncpg is not installed; .* the extra `postgres`"):
+        await Database.open("postgresql+asyncpg://allot@127.0.0.1:1/allot")
 
 
 async def test_a_folder_with_odd_letters_holds_a_database(tmp_path):
@@ -198,11 +311,14 @@ async def test_a_key_that_was_never_made_is_unknown(database):
 async def test_the_secret_is_nowhere_in_the_database(database, tmp_path):
     async with database.writing() as session:
         made = await make_key(session, seller="main", name="till 1", role="pos", pepper=PEPPER_A, now_ms=7)
+        rows = [row for table in metadata.sorted_tables for row in await session.exec(select(table))]
     await database.close()
 
-    secret = made.plaintext.removeprefix(f"allot_live_{made.id}_").encode()
+    secret = made.plaintext.removeprefix(f"allot_live_{made.id}_")
     assert len(secret) == 43
-    assert all(secret not in path.read_bytes() for path in tmp_path.iterdir())
+    assert made.id in str(rows)
+    assert secret not in str(rows)
+    assert all(secret.encode() not in path.read_bytes() for path in tmp_path.iterdir())
 
 
 async def test_a_revoked_key_is_refused_for_ever_and_still_listed(database):
@@ -239,16 +355,14 @@ def test_the_public_part_of_a_key_can_be_logged():
     assert key_id(f"allot_live_0123456789ab_{'_' * 43}") == "0123456789ab"
 
 
-def test_a_database_that_the_first_version_filled_is_refused_with_what_to_do(tmp_path):
-    engine = create_engine(sync_url(sqlite_url(tmp_path)))
+def test_a_database_that_the_first_version_filled_is_refused_with_what_to_do(engine, empty_url):
     with engine.begin() as connection:
         command.upgrade(migrations_config(connection), "0001")
         connection.execute(text("INSERT INTO seller (code, name) VALUES ('main', 'Main')"))
-        connection.execute(text("INSERT INTO config_document VALUES ('main', 1, '{}', 1, 0)"))
-    engine.dispose()
+        connection.execute(text("INSERT INTO config_document VALUES ('main', 1, '{}', true, 0)"))
 
     with pytest.raises(OtherDataset, match="start with an empty data folder"):
-        migrate(sqlite_url(tmp_path))
+        migrate(empty_url)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ async def open_service(settings: Settings, metrics: Metrics | None = None) -> As
         await _check(client, settings)
         await pipe.tidy()
         database = await stack.enter_async_context(await Database.open(database_url(settings)))
-        await _check_database(database, settings)
+        await check_database(database, settings)
         epoch, allocators = await _open_dataset(database, pipe, folder)
         ready = await _is_ready(allocators)
         pepper = _pepper(settings, folder)
@@ -109,7 +109,8 @@ async def _check(client: Redis, settings: Settings) -> None:
         log.warning("unsafe_server_allowed", reason=reason.name, says=reason.says)
 
 
-async def _check_database(database: Database, settings: Settings) -> None:
+async def check_database(database: Database, settings: Settings) -> None:
+    """Raises UnsafeServer for a database that may lose what it said it has."""
     async with database.reading() as session:
         for reason in await refuse_unsafe_database(session, settings.allow_unsafe):
             log.warning("unsafe_database_allowed", reason=reason.name, says=reason.says)

@@ -19,7 +19,7 @@ from allocator import make_client
 from . import log as logs
 from .draining.drain import Drain
 from .embedded import EmbeddedValkey
-from .opening import database_url
+from .opening import check_database, database_url
 from .settings import Settings
 from .store.database import Database
 
@@ -67,7 +67,9 @@ async def _open(settings: Settings, stop: asyncio.Event) -> Database | None:
     said = ""
     while not stop.is_set():
         try:
-            return await Database.open(database_url(settings))
+            database = await Database.open(database_url(settings))
+            await check_database(database, settings)
+            return database
         except Exception as error:  # noqa: BLE001 - whatever the driver says, the database may come back
             said = _say(error, said)
             await _wait(stop, TRY_AGAIN_SECONDS)

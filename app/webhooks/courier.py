@@ -26,6 +26,7 @@ from app.store.webhooks import (
     change_endpoint,
     claim,
     due_endpoints,
+    find_endpoint,
     put_off,
 )
 from app.times import now_ms
@@ -150,6 +151,8 @@ class Courier:
 async def settle(session: Session, endpoint: EndpointFacts, attempts: Iterable[Attempt], *, now_ms: int) -> None:
     """Write down what came of these attempts, and what that says of the endpoint."""
     attempts = list(attempts)
+    # Before its deliveries, as everybody locks them who changes both.
+    await find_endpoint(session, endpoint.seller, endpoint.id, lock=True)
     for delivery, outcome in attempts:
         await change_delivery(session, delivery.id, **_after(delivery, outcome, now_ms))
     if any(outcome.is_gone for _, outcome in attempts):

@@ -9,6 +9,7 @@ from app.errors import DeliveryUnknown, TooManyWebhooks, WebhookDisabled, Webhoo
 from app.store.audit import add_entries
 from app.store.cursors import begin_at
 from app.store.database import Session
+from app.store.sellers import require_seller
 from app.store.webhooks import (
     WAITING,
     DeliveryFacts,
@@ -43,6 +44,8 @@ async def make(session: Session, by: By, asked: WebhookAsked, *, op: str, positi
     `op` is the caller's name for it: the same op gives the same webhook. Raises OpConflict, TooManyWebhooks.
     """
     id = f"wh_{_digest(by.seller, op)[:24]}"
+    # One at a time: the same op sent twice is one webhook, and the most there may be are the most there are.
+    await require_seller(session, by.seller, lock=True)
     found = await find_endpoint(session, by.seller, id)
     if found is not None:
         if (found.url, found.events, found.channels) != (asked.url, list(asked.events), asked.channels):

@@ -15,10 +15,11 @@ from allocator import (
     Released,
 )
 
-from . import history_forms, key_forms, requests
+from . import key_forms, requests
 from .answers import Alive, BulkPlaced, Explanation, Levels, Ready, SellerStanding
 from .config.examples import CONFIG_EXAMPLES
 from .events import words as events
+from .history_examples import history_examples
 from .order_explaining import OrderExplained
 from .stock_forms import Stocked, StockPage
 from .webhooks import words as webhooks
@@ -49,23 +50,6 @@ _ORDER: Final = {
     "state": "committed",
     "placed_ms": 1_795_258_675_219,
     "lines": [_LINE],
-}
-_EFFECT: Final = {
-    "entry": 4711,
-    "at_ms": 1_795_258_675_219,
-    "verb": "order",
-    "op": "order:shop:10001:1",
-    "actor": "key:0d1e2f3a4b5c",
-    "why": "promise",
-}
-_MOVE: Final = {
-    **_EFFECT,
-    "sku": "CUP",
-    "version": 8,
-    "location": "oslo",
-    "bucket": "committed",
-    "of": "",
-    "units": 2,
 }
 _CHANGED: Final = {name: _ORDER[name] for name in ("channel", "external_id", "state", "lines")}
 _TRACE: Final = [
@@ -161,6 +145,7 @@ _DELIVERY: Final = {
 
 EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     **CONFIG_EXAMPLES,
+    **history_examples(_ORDER),
     requests.AvailabilityAsked: {"skus": ["CUP", "PLATE"], "channels": ["shop"]},
     requests.HoldAsked: {
         "channel": "shop",
@@ -204,9 +189,6 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "to_channel": "amazon",
         "units": 2,
     },
-    history_forms.OrderPage: {"data": [_ORDER], "next_cursor": None, "position": {"id": "1795258675219-0"}},
-    history_forms.MovePage: {"data": [_MOVE], "next_cursor": None, "position": {"id": "1795258675219-0"}},
-    history_forms.Story: {"steps": [{**_EFFECT, "moves": [_MOVE]}], "position": {"id": "1795258675219-0"}},
     key_forms.KeyAsked: {"name": "till 3 in Oslo", "role": "pos", "channels": ["shop"], "locations": ["oslo"]},
     key_forms.RotateAsked: {"overlap_seconds": 3_600},
     key_forms.SellerAsked: {"name": "Cups and Plates"},

@@ -1,6 +1,6 @@
 """What callers send and get about what happened."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -55,11 +55,8 @@ class Position(msgspec.Struct, frozen=True):
     id: str
 
 
-class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    Units that an effect moved into a bucket (out of it below zero). location is '' for what a sku as a whole owes; `of`
-    is the reason of unavailable units, or the channel of a quota; version is the sku's after it.
-    """
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the ledger: who did what, when and why."""
 
     entry: int
     at_ms: int
@@ -67,6 +64,14 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     op: str
     actor: str
     why: str
+
+
+class Move(Effect, frozen=True, kw_only=True):
+    """
+    Units that an effect moved into a bucket (out of it below zero). location is '' for what a sku as a whole owes; `of`
+    is the reason of unavailable units, or the channel of a quota; version is the sku's after it.
+    """
+
     sku: str
     version: int
     location: str
@@ -75,15 +80,9 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     units: int
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One effect in the life of an order: who did what, when and why, and what it moved."""
+class Step(Effect, frozen=True, kw_only=True):
+    """One effect in the life of an order, and what it moved."""
 
-    entry: int
-    at_ms: int
-    verb: str
-    op: str
-    actor: str
-    why: str
     moves: list[Move]
 
 
@@ -112,31 +111,15 @@ class Story(msgspec.Struct, frozen=True):
 
 def shown_move(move: MoveFacts) -> Move:
     """A movement, for callers."""
-    entry = move.entry
-    return Move(
-        entry=entry.number,
-        at_ms=entry.at_ms,
-        verb=entry.verb,
-        op=entry.op,
-        actor=entry.actor,
-        why=entry.why,
-        sku=move.sku,
-        version=move.version,
-        location=move.location,
-        bucket=move.bucket,
-        of=move.of,
-        units=move.units,
-    )
+    moved = {name: value for name, value in vars(move).items() if name not in {"entry", "place"}}
+    return Move(**_effect(move.entry), **moved)
 
 
 def shown_step(entry: EntryFacts, moves: list[Move]) -> Step:
     """An effect, for callers."""
-    return Step(
-        entry=entry.number,
-        at_ms=entry.at_ms,
-        verb=entry.verb,
-        op=entry.op,
-        actor=entry.actor,
-        why=entry.why,
-        moves=moves,
-    )
+    return Step(**_effect(entry), moves=moves)
+
+
+def _effect(entry: EntryFacts) -> dict[str, Any]:
+    facts = vars(entry)
+    return {"entry": entry.number, **{name: facts[name] for name in ("at_ms", "verb", "op", "actor", "why")}}

@@ -9,6 +9,7 @@ no task, no future and no object per request.
 import asyncio
 import json
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class _Reader(asyncio.Protocol):
+class _Reader(asyncio.Protocol, ABC):
     """One kept-alive connection with one request at a time; subclasses say what becomes of an answer."""
 
     def __init__(self) -> None:
@@ -64,11 +65,13 @@ class _Reader(asyncio.Protocol):
         self._lost.set()
         self.broke(Broken(str(exc or "closed by the server")))
 
+    @abstractmethod
     def answered(self, answer: Answer) -> None:
-        raise NotImplementedError
+        """A whole answer is here."""
 
+    @abstractmethod
     def broke(self, error: Broken) -> None:
-        raise NotImplementedError
+        """There will be no more answers."""
 
     async def close(self) -> None:
         """End the connection and wait until it has ended."""

@@ -7,6 +7,7 @@ entry is trimmed when it is in SQL and nobody can want it in Valkey any more.
 """
 
 import secrets
+import time
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -17,8 +18,9 @@ from allocator import SellerKeys, ledger
 from allocator.ledger import START, Row, place
 from allocator.records import Entry, SkuState, decode_state
 from app.store import ledger as store
-from app.store.cursors import begin_at, give_back, move, read_cursor, take_lease
+from app.store.cursors import give_back, move, read_cursor
 from app.store.database import Database, Session
+from app.store.leasing import keep_lease
 from app.store.sellers import list_sellers
 from app.times import now_ms
 
@@ -33,6 +35,9 @@ GROUP: Final = 1_000
 
 GROUPS_MAX: Final = 20
 """Most groups of one run; the rest is for the next one."""
+
+TRIM_SECONDS: Final = 10.0
+"""How often a ledger is trimmed: what may go may as well go a little later."""
 
 KEEP_MS: Final = 3_600_000
 """Entries of the last hour stay for readers that were away for a moment: streams, webhooks."""
@@ -61,20 +66,41 @@ class Drain:
         self._database = database
         self._client = client
         self._owner = secrets.token_hex(8)
+        self._trim_at: dict[str, float] = {}
 
     async def run(self) -> Drained:
-        """Drain what is new of all sellers. Raises Gap, Damaged, VersionGap, EntryDiffers, and what SQL raises."""
-        entries, more = 0, False
+        """
+        Drain what is new of all sellers; one that fails does not keep the others from it.
+
+        Raises, for the last that failed: Gap, Damaged, VersionGap, EntryDiffers, and what SQL and redis-py raise.
+        """
+        entries, more, failed = 0, False, None
         for seller in await self._sellers():
-            for _ in range(GROUPS_MAX):
-                written = await self.drain_group(seller)
-                entries += written
-                if written < GROUP:
-                    break
-            else:
-                more = True
-            await self.trim(seller)
+            try:
+                drained = await self._drain_seller(seller)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised below
+                failed = error
+                continue
+            entries, more = entries + drained.entries, more or drained.more
+        if failed is not None:
+            raise failed
         return Drained(entries, more)
+
+    async def _drain_seller(self, seller: str) -> Drained:
+        entries = 0
+        for _ in range(GROUPS_MAX):
+            written = await self.drain_group(seller)
+            entries += written
+            if written < GROUP:
+                break
+        await self._trim_now_and_then(seller)
+        return Drained(entries, more=entries == GROUP * GROUPS_MAX)
+
+    async def _trim_now_and_then(self, seller: str) -> None:
+        now = time.monotonic()
+        if now >= self._trim_at.get(seller, 0.0):
+            self._trim_at[seller] = now + TRIM_SECONDS
+            await self.trim(seller)
 
     async def stop(self) -> None:
         """Let another process drain at once."""
@@ -90,37 +116,29 @@ class Drain:
     # --- one seller --------------------------------------------------------------------------------------------
 
     async def drain_group(self, seller: str) -> int:
-        """Copy the next entries; how many. 0 as well while another process drains."""
+        """Copy the next entries; how many. 0 as well while another process drains, or when the lease was lost."""
         position = await self._lease(seller)
         if position is None:
             return 0
         rows = await ledger.read(self._client, seller, position, GROUP)
-        if rows:
-            await self._write(seller, position, rows)
+        if not rows or not await self._write(seller, position, rows):
+            return 0
         return len(rows)
 
     async def _lease(self, seller: str) -> str | None:
-        now = now_ms()
-        async with self._database.reading() as session:
-            cursor = await read_cursor(session, seller, READER)
-        if cursor and cursor.lease == self._owner and cursor.lease_until_ms > now + LEASE_MS // 2:
-            return cursor.position
-        if cursor and cursor.lease != self._owner and cursor.lease_until_ms > now:
-            return None
-        async with self._database.writing() as session:
-            if cursor is None:
-                await begin_at(session, seller, READER, START)
-            until = now + LEASE_MS
-            taken = await take_lease(session, seller, READER, owner=self._owner, now_ms=now, until_ms=until)
-        return taken.position if taken else None
+        before = await keep_lease(
+            self._database, seller, READER, owner=self._owner, now_ms=now_ms(), lease_ms=LEASE_MS, first=_from_the_start
+        )
+        return before.position if before else None
 
-    async def _write(self, seller: str, position: str, rows: Sequence[Row]) -> None:
+    async def _write(self, seller: str, position: str, rows: Sequence[Row]) -> bool:
         async with self._database.writing() as session:
             if not await move(session, seller, READER, owner=self._owner, before=position, after=rows[-1][0]):
                 log.info("drain_lost_its_lease", seller=seller)
-                return
+                return False
             new = await self._unknown(session, seller, rows)
             await _add(session, await self._group(session, seller, new))
+        return True
 
     async def _unknown(self, session: Session, seller: str, rows: Sequence[Row]) -> list[Row]:
         """Those that are not here yet: after a fail-over some may be. Raises EntryDiffers."""
@@ -168,6 +186,10 @@ class Drain:
             return by_age
         newest: Any = await self._client.xrevrange(name, count=KEEP_MAX)
         return max(by_age, place(newest[-1][0].decode()))
+
+
+async def _from_the_start() -> str:
+    return START
 
 
 async def _add(session: Session, group: Group) -> None:

@@ -1,8 +1,8 @@
 """Where sellers want events sent, and what became of each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import delete, exists, func, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -11,6 +11,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .comparing import number, words
 from .tables import WebhookDelivery, WebhookEndpoint
+
+R = TypeVar("R", WebhookDelivery, WebhookEndpoint)
 
 WAITING: Final = "waiting"
 DELIVERED: Final = "delivered"
@@ -96,14 +98,8 @@ async def active_endpoints(session: AsyncSession) -> list[EndpointFacts]:
 
 async def change_endpoint(session: AsyncSession, id: str, **changes: Any) -> EndpointFacts | None:
     """The endpoint with these fields changed; None if there is none."""
-    row = await session.get(WebhookEndpoint, id, with_for_update=True)
-    if row is None:
-        return None
-    for name, value in changes.items():
-        setattr(row, name, value)
-    session.add(row)
-    await session.flush()
-    return _endpoint(row)
+    row = await _change(session, WebhookEndpoint, id, changes)
+    return None if row is None else _endpoint(row)
 
 
 async def delete_endpoint(session: AsyncSession, id: str) -> None:
@@ -187,14 +183,18 @@ async def claim(session: AsyncSession, endpoint: str, *, now_ms: int, until_ms: 
 
 async def change_delivery(session: AsyncSession, id: str, **changes: Any) -> DeliveryFacts | None:
     """The delivery with these fields changed; None if there is none."""
-    row = await session.get(WebhookDelivery, id, with_for_update=True)
-    if row is None:
-        return None
-    for name, value in changes.items():
-        setattr(row, name, value)
-    session.add(row)
-    await session.flush()
-    return _delivery(row)
+    row = await _change(session, WebhookDelivery, id, changes)
+    return None if row is None else _delivery(row)
+
+
+async def _change(session: AsyncSession, table: type[R], id: str, changes: Mapping[str, Any]) -> R | None:
+    row = await session.get(table, id, with_for_update=True)
+    if row is not None:
+        for name, value in changes.items():
+            setattr(row, name, value)
+        session.add(row)
+        await session.flush()
+    return row
 
 
 async def put_off(session: AsyncSession, ids: Iterable[str], *, now_ms: int) -> None:

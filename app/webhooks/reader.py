@@ -20,8 +20,9 @@ from allocator.ledger import Gap, Row, config_of
 from app.events.asking import ask
 from app.events.touched import CONFIG_SKUS_MAX, Known, Touched, resolved, touched_by
 from app.store.config import skus_of
-from app.store.cursors import begin_at, give_back, move, read_cursor, take_lease
+from app.store.cursors import give_back, move
 from app.store.database import Database
+from app.store.leasing import keep_lease
 from app.store.webhooks import EndpointFacts, NewDelivery, active_endpoints, add_deliveries
 from app.times import now_ms
 
@@ -140,17 +141,10 @@ class Reader:
 
     async def _lease(self, seller: str) -> str | None:
         """Where to read on, or None while another process reads."""
-        now = now_ms()
-        async with self._database.reading() as session:
-            cursor = await read_cursor(session, seller, READER)
-        if cursor and cursor.lease == self._owner and cursor.lease_until_ms > now + LEASE_MS // 2:
-            return cursor.position
-        if cursor and cursor.lease != self._owner and cursor.lease_until_ms > now:
-            return None
-        async with self._database.writing() as session:
-            if cursor is None:
-                await begin_at(session, seller, READER, await ledger.last_id(self._client, seller))
-            before = await take_lease(session, seller, READER, owner=self._owner, now_ms=now, until_ms=now + LEASE_MS)
+        newest = partial(ledger.last_id, self._client, seller)
+        before = await keep_lease(
+            self._database, seller, READER, owner=self._owner, now_ms=now_ms(), lease_ms=LEASE_MS, first=newest
+        )
         if before is None or before.lease != self._owner:
             # Whoever read in between may have told other numbers.
             self._told.pop(seller, None)

@@ -18,6 +18,7 @@ from app.main import create_app
 from app.opening import make_first_key
 from app.settings import Settings
 from app.store.database import sqlite_url
+from tests.app.receiver import Receiver, receiving
 from tests.postgres import Postgres, programs
 
 SHOP = Path(__file__).with_name("shop.yaml")
@@ -31,6 +32,7 @@ ON_BOTH_DATABASES = {
     "test_draining",
     "test_import_service",
     "test_keys_api",
+    "test_keys_processes",
     "test_keys_sellers",
     "test_odd_questions",
     "test_seeding",
@@ -138,3 +140,10 @@ async def client(app, key) -> AsyncIterator[httpx.AsyncClient]:
         transport=httpx.ASGITransport(app), base_url="http://allot", headers=headers
     ) as client:
         yield client
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """Somebody's server for webhooks, beside us."""
+    async with receiving() as receiver:
+        yield receiver

@@ -9,10 +9,20 @@ from typing import Any, NamedTuple
 import httpx
 from standardwebhooks.webhooks import Webhook as Checker
 
+from app.store.webhooks import list_deliveries
 from tests.app.listener import WAIT_SECONDS, reachable, until
 from tests.app.talk import new_op
 
 HOOKS = "/v1/webhooks"
+LEDGER = "{main}:ledger"
+EVERYTHING = [
+    "availability.changed",
+    "order.placed",
+    "order.changed",
+    "hold.ended",
+    "stock.deficit",
+    "config.changed",
+]
 ERP = "https://erp.example/allot"
 
 
@@ -98,3 +108,24 @@ async def add(
 def is_signed(got: Got, secret: str) -> bool:
     """Whether somebody else's implementation of the standard accepts it. Raises what that raises."""
     return Checker(secret).verify(got.body, got.headers) == got.event
+
+
+async def hears(receiver: Receiver, type: str, count: int = 1) -> list[Any]:
+    """The data of so many events of a type."""
+    async with asyncio.timeout(10):
+        while len(receiver.of(type)) < count:
+            await asyncio.sleep(0.02)
+    return receiver.of(type)
+
+
+async def made(client: httpx.AsyncClient, receiver: Receiver, *events: str, **more: Any) -> str:
+    """The id of a new webhook that leads to the receiver."""
+    answer = await add(client, url=receiver.url, events=events or EVERYTHING, **more)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["webhook"]["id"]
+
+
+async def deliveries(state: Any, endpoint: str) -> list[Any]:
+    """All deliveries of a webhook."""
+    async with state.database.reading() as session:
+        return await list_deliveries(session, endpoint, state="", before=None, limit=10_000)

@@ -10,7 +10,7 @@ from sqlmodel import select, update
 
 from allocator import SellerKeys, make_client
 from allocator.balances import VersionGap
-from allocator.ledger import Gap, read
+from allocator.ledger import Damaged, Gap, read
 from allocator.reading import Books, read_books
 from allocator.records import Entry, decode_answer, decode_hold, decode_order, decode_state
 from app.draining import drain as draining
@@ -269,6 +269,19 @@ async def test_a_missing_change_of_a_sku_stops_it(drain, database, client, monke
 
     with pytest.raises(VersionGap):
         await drain.run()
+
+
+async def test_a_seller_that_cannot_be_drained_keeps_nobody_else_from_it(drain, database, client):
+    async with database.writing() as session:
+        await ensure_seller(session, "a-first", "Broken")
+    broken = SellerKeys("a-first").named("ledger")[0]
+    await client.xadd(broken, {"entry": b"\xc1", "answer": b""})
+
+    with pytest.raises(Damaged, match="cannot be read"):
+        await drain.run()
+
+    await client.delete(broken)
+    assert {row.seller for row in await rows(database, LedgerEntryRow)} == {SELLER}
 
 
 # --- trimming --------------------------------------------------------------------------------------------------

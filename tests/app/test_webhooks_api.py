@@ -6,19 +6,13 @@ from structlog.testing import capture_logs
 
 from tests.app.holders import bearer, make
 from tests.app.listener import until
-from tests.app.receiver import ERP, HOOKS, Receiver, add, is_signed, receiving
+from tests.app.receiver import ERP, HOOKS, Receiver, add, is_signed
 from tests.app.talk import new_op, slug
 
 
 @pytest.fixture
 def settings(settings):
     return settings.model_copy(update={"webhooks_allow_private": True})
-
-
-@pytest.fixture
-async def receiver():
-    async with receiving() as receiver:
-        yield receiver
 
 
 async def test_a_webhook_is_made_with_a_secret_that_is_shown_once(client):

@@ -4,50 +4,14 @@ import asyncio
 
 import pytest
 
-from app.store.webhooks import list_deliveries
 from app.webhooks.happenings import ROWS_BYTES_MAX, body, parts_of
-from tests.app.receiver import HOOKS, Receiver, add, receiving
+from tests.app.receiver import HOOKS, deliveries, hears, made
 from tests.app.talk import hold, line, new_op, order, receive
-
-LEDGER = "{main}:ledger"
-EVERYTHING = [
-    "availability.changed",
-    "order.placed",
-    "order.changed",
-    "hold.ended",
-    "stock.deficit",
-    "config.changed",
-]
 
 
 @pytest.fixture
 def settings(settings):
     return settings.model_copy(update={"webhooks_allow_private": True})
-
-
-@pytest.fixture
-async def receiver():
-    async with receiving() as receiver:
-        yield receiver
-
-
-async def hears(receiver: Receiver, type: str, count: int = 1) -> list:
-    """The data of so many events of a type."""
-    async with asyncio.timeout(10):
-        while len(receiver.of(type)) < count:
-            await asyncio.sleep(0.02)
-    return receiver.of(type)
-
-
-async def made(client, receiver: Receiver, *events: str, **more) -> str:
-    answer = await add(client, url=receiver.url, events=events or EVERYTHING, **more)
-    assert answer.status_code == 201, answer.text
-    return answer.json()["webhook"]["id"]
-
-
-async def deliveries(state, endpoint: str) -> list:
-    async with state.database.reading() as session:
-        return await list_deliveries(session, endpoint, state="", before=None, limit=10_000)
 
 
 async def test_a_placed_order_is_told_with_its_lines(client, receiver):

@@ -33,12 +33,6 @@ def settings(settings):
 
 
 @pytest.fixture
-async def receiver():
-    async with receiving() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 async def by_hand(app):
     """The service's courier, with the jobs that run it at rest."""
     webhooks = app.state.webhooks

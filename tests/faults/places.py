@@ -5,6 +5,7 @@ starts its own store.
 
 import asyncio
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ TIMEOUT_S = 1.0
 """Of the allocator in this process."""
 
 
-class Place:
+class Place(ABC):
     """A store in a folder of its own; `store_url` may lead through a wire that fails."""
 
     def __init__(self, home: Path, *, leg: Leg | None = None, **settings: str) -> None:
@@ -34,13 +35,13 @@ class Place:
         self.server = Server(self.leg, folder, {name.replace("_", "-"): value for name, value in settings.items()})
         self.url = self.server.url
 
+    @abstractmethod
     async def open(self, store_url: str = "") -> None:
         """Let the shop begin."""
-        raise NotImplementedError
 
+    @abstractmethod
     def doors(self, count: int) -> list[Door]:
         """Ways in for this many callers."""
-        raise NotImplementedError
 
     def replace_server(self, leg: Leg) -> None:
         """Start another kind of server on what the last one left."""

@@ -6,6 +6,7 @@ A new one is a class with `start`, `disturb` and `heal`, and a test that plays i
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from random import Random
 from typing import ClassVar, Final
@@ -24,7 +25,7 @@ OPS_HEALED: Final = 1_000
 """Most ops of a round, until it is healed and afterwards."""
 
 
-class Scenario:
+class Scenario(ABC):
     """
     One kind of breakage. `place` is there once `start` has run.
 
@@ -49,15 +50,15 @@ class Scenario:
         self.faults: list[Fault] = []
         """What the scenario itself found wrong."""
 
+    @abstractmethod
     async def start(self) -> None:
         """Make the place and open it."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def disturb(self, crowd: Crowd) -> None:
         """Break something, and wait while it is broken."""
-        raise NotImplementedError
 
-    async def heal(self) -> None:
+    async def heal(self) -> None:  # noqa: B027 - some breakages end by themselves
         """Put it right, as an operator or the operating system would."""
 
     async def stop(self) -> None:

@@ -112,6 +112,17 @@ local function number()
   return sign == '-' and -found or found
 end
 
+-- Whether the list or object ends here; otherwise there is a comma, and it goes on.
+local function ends(closing)
+  skip()
+  local sign = text:sub(at, at)
+  at = at + 1
+  if sign ~= closing and sign ~= ',' then
+    fail('Expected a comma or ' .. closing)
+  end
+  return sign == closing
+end
+
 local function list(depth)
   local found, count = {}, 0
   at = at + 1
@@ -123,13 +134,8 @@ local function list(depth)
   while true do
     count = count + 1
     found[count] = value(depth)
-    skip()
-    local sign = text:sub(at, at)
-    at = at + 1
-    if sign == ']' then
+    if ends(']') then
       return found
-    elseif sign ~= ',' then
-      fail('Expected a comma or the end of a list')
     end
   end
 end
@@ -151,13 +157,8 @@ local function object(depth)
     end
     at = at + 1
     found[key] = value(depth)
-    skip()
-    local sign = text:sub(at, at)
-    at = at + 1
-    if sign == '}' then
+    if ends('}') then
       return found
-    elseif sign ~= ',' then
-      fail('Expected a comma or the end of an object')
     end
   end
 end

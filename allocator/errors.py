@@ -4,6 +4,8 @@ What can go wrong, and what it says.
     AllocatorError
     ├── Unanswered        nobody knows whether it happened: repeat with the same id
     ├── NotReady          the store is not the one we know: nothing was decided
+    ├── Frozen            no unit of this sku moves: its records contradict each other
+    ├── Checking          this sku is compared with the ledger after a restart, and opened in a moment
     ├── StaleConfig       ranked with another config than is in force; the allocator reloads and repeats by itself
     ├── Invalid           the request makes no sense; not remembered
     └── Refusal           a decided, remembered "no"
@@ -45,6 +47,14 @@ class Unanswered(AllocatorError):
 
 class NotReady(AllocatorError):
     """The store is not ready: its data are missing or belong to another data set."""
+
+
+class Frozen(AllocatorError):
+    """The records of this sku contradict each other: no unit of it moves until somebody has looked."""
+
+
+class Checking(AllocatorError):
+    """After a restart this sku has yet to be compared with the ledger: ask again in a moment."""
 
 
 class StaleConfig(AllocatorError):

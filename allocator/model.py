@@ -304,7 +304,7 @@ class Moved(msgspec.Struct, frozen=True):
 
 
 class Level(msgspec.Struct, frozen=True):
-    """What one channel may promise of one sku now. version -1: the sku is unknown."""
+    """What one channel may promise of one sku now. version -1: the sku is unknown; -2: it is frozen."""
 
     sku: str
     channel: str

@@ -8,6 +8,7 @@ that waits in its socket.
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import hiredis
@@ -27,6 +28,12 @@ BATCHES_MAX = 3
 """Most batches under way: the server has the next one while we read the last; with more they would get small."""
 
 
+async def run_of(client: Redis) -> str:
+    """The server's own name for this run of it: another one after every start. Raises what redis-py raises."""
+    info: dict[str, Any] = await client.info("server")
+    return str(info["run_id"])
+
+
 def _library_name(entry: Any) -> str:
     """The name in one entry of FUNCTION LIST, which is a map or a flat list, by protocol."""
     facts = entry if isinstance(entry, dict) else dict(zip(entry[::2], entry[1::2], strict=True))
@@ -34,11 +41,20 @@ def _library_name(entry: Any) -> str:
     return name.decode()
 
 
+Meet = Callable[[str], Awaitable[None]]
+"""Hears which run of the server a new wire leads to, before anything is sent over it."""
+
+
 class Pipe:
-    """Runs scripts on one server. Each call is sent once; a lost connection means unknown."""
+    """
+    Runs scripts on one server. Each call is sent once; a lost connection means unknown.
+
+    `meet`, if it is set, must return before calls travel over a new wire; what it raises, they hear.
+    """
 
     def __init__(self, client: Redis, watch: Watch | None = None) -> None:
         self.client = client
+        self.meet: Meet | None = None
         self._watch = watch or (lambda _verbs, _seconds: None)
         self._waiting: deque[Call] = deque()
         self._wire: Wire | None = None
@@ -98,9 +114,9 @@ class Pipe:
         try:
             if self._wire:
                 await self._wire.close()
-            self._wire = await Wire.open(self.client, self._send_waiting, self._watch)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is every caller's answer
             self._wire = None
+            self._wire = await self._new_wire()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is every caller's answer
             while self._waiting:
                 call = self._waiting.popleft()
                 if not call.answer.done():
@@ -108,6 +124,17 @@ class Pipe:
         finally:
             self._opening = None
         self._send_waiting()
+
+    async def _new_wire(self) -> Wire:
+        wire = await Wire.open(self.client, self._send_waiting, self._watch)
+        if self.meet:
+            try:
+                # Asked after the wire is there: should the server be started anew in between, the wire is dead.
+                await self.meet(await run_of(self.client))
+            except BaseException:
+                await wire.close()
+                raise
+        return wire
 
     async def install(self) -> None:
         """Give the server our library of verbs; others, of other versions, stay."""

@@ -1,7 +1,7 @@
 """From a script's outcome word and packed facts to the error that says it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from . import answers, errors
 
@@ -22,7 +22,9 @@ def _named(*names: str) -> Callable[[list[Any]], dict[str, Any]]:
 
 FACTS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
     "invalid": _named("what"),
-    "not_ready": _named("epoch_found"),
+    "not_ready": _named("epoch_found", "why"),
+    "frozen": _named("sku", "evidence"),
+    "checking": _named("sku"),
     "stale_config": _named("version"),
     "op_conflict": _named("op"),
     "short": lambda facts: {"lines": _lines(facts)},
@@ -45,14 +47,18 @@ FACTS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
 ERRORS: dict[str, type[errors.AllocatorError]] = {
     "invalid": errors.Invalid,
     "not_ready": errors.NotReady,
+    "frozen": errors.Frozen,
+    "checking": errors.Checking,
     "stale_config": errors.StaleConfig,
     **errors.REFUSALS,
 }
 """Outcome words that are refusals."""
 
+DETAIL: Final = {"invalid": "what", "not_ready": "why"}
+"""The fact that says it better than the error's own title, if it is there."""
+
 
 def refusal(word: str, packed: bytes, *, replayed: bool) -> errors.AllocatorError:
     """The error for this outcome."""
     facts = FACTS[word](answers.unpack(packed))
-    detail = str(facts["what"]) if word == "invalid" else ""
-    return ERRORS[word](detail, facts, replayed=replayed)
+    return ERRORS[word](str(facts.get(DETAIL.get(word, ""), "")), facts, replayed=replayed)

@@ -74,10 +74,11 @@ def _registration(name: str, text: str) -> str:
     flags = _FLAGS.match(text)
     words = ", ".join(f"'{flag}'" for flag in (flags[1] or "").split(",") if flag) if flags else ""
     return (
-        f"redis.register_function{{ function_name = '{name}_@digest', flags = {{ {words} }},\n"
-        "callback = function(KEYS, ARGV)\n"
+        "do\nlocal function verb(KEYS, ARGV)\n"
         "args.begin(ARGV) stock.begin() rules.begin()\n"
-        f"{text.split(chr(10), 1)[1]}end }}"
+        f"{text.split(chr(10), 1)[1]}end\n"
+        f"redis.register_function{{ function_name = '{name}_@digest', flags = {{ {words} }},\n"
+        "callback = function(KEYS, ARGV) return gate.run(verb, KEYS, ARGV) end }\nend"
     )
 
 

@@ -8,7 +8,12 @@ from allocator import Level, Placed
 
 
 class Levels(msgspec.Struct, frozen=True):
-    """What may be promised, sku by sku, channel by channel. In a list of many, version -1 is a sku nobody knows."""
+    """
+    What may be promised, sku by sku, channel by channel.
+
+    Version -2 is a sku that is frozen because its records contradict each other; in a list of many, -1 is one nobody
+    knows.
+    """
 
     levels: list[Level]
 

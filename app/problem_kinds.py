@@ -153,10 +153,29 @@ ALLOCATOR_KINDS: Final[dict[type[Exception], Kind]] = {
         503,
         "not-ready",
         "The store is not ready",
-        "Valkey has no data or those of another data set than the database remembers: it was flushed, restored, or "
-        "is the wrong server. Nothing is decided until it is the right one. `facts.epoch_found` is what it says it is.",
-        "Operators: check ALLOT_REDIS_URL, restore Valkey's files or rebuild it. Callers: repeat later, same id.",
+        "Valkey has no data or those of another data set than the database remembers, because it was flushed, "
+        "restored, or is the wrong server; or its gate is shut for the reason in `facts.why`. Nothing is decided until that is "
+        "settled. `facts.epoch_found` is what it says it is.",
+        "Operators: /readyz says why. Check ALLOT_REDIS_URL, put Valkey's files back, or fill it again by `allot "
+        "rebuild`. Callers: repeat later, same id.",
         retry_s=5,
+    ),
+    errors.Frozen: Kind(
+        503,
+        "sku-frozen",
+        "The sku is frozen",
+        "The records of this sku contradict each other, so no unit of it moves: better none than one twice. Nothing "
+        "was done, and other skus go on. `facts.evidence` is what was found.",
+        "Operators: look at it, then `allot check --repair`. Callers: repeat later, same id.",
+        retry_s=60,
+    ),
+    errors.Checking: Kind(
+        503,
+        "checking",
+        "The sku has yet to be checked",
+        "Valkey was started anew, and this sku has not been compared with the ledger yet. Nothing was done.",
+        "Repeat in a moment, same id: skus are opened one by one, those sold most first.",
+        retry_s=1,
     ),
     errors.StaleConfig: Kind(
         503,

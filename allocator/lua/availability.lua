@@ -16,11 +16,13 @@
 --   overlay      how many, 0 to 1000, then for each: a config field, and the value it is to have (empty: none)
 -- RETURNS, first match wins
 --   invalid [what]
---   not_ready [epoch found]         another data set
+--   not_ready [epoch found, why]    another data set
 --   stale_config [version]
+--   frozen [sku, evidence]          never: it counts as none
+--   checking [sku]                  not opened yet after a restart
 --   unknown_channel [channel]
 --   available [sku, version, atp_now, published, atp_now, published, ..., sku, version, ...]
---     one pair per channel in the order asked; version -1 and zeros for a sku that does not exist
+--     one pair per channel in the order asked; version -1 and zeros for a sku that does not exist, -2 for one that is frozen
 -- KEEPS
 --   Nothing is written.
 
@@ -55,8 +57,22 @@ if refused then
   return refused
 end
 
+-- A frozen sku may not be promised, and says so; one that has yet to be checked may be fine in a moment.
+local frozen, open = {}, {}
+for _, closed in ipairs(gate.closed(skus)) do
+  if closed[1] == 'checking' then
+    gate.stop(closed[1], closed[2])
+  end
+  frozen[closed[2][1]] = true
+end
+for _, sku in ipairs(skus) do
+  if not frozen[sku] then
+    open[#open + 1] = sku
+  end
+end
+
 rules.fetch(channels[1], skus)
-stock.load(skus)
+stock.load(open)
 local levels, width = {}, 2 + 2 * #channels
 for n, channel in ipairs(channels) do
   local view = rules.channel_view(channel)
@@ -68,7 +84,7 @@ for n, channel in ipairs(channels) do
   for i, sku in ipairs(skus) do
     local state, at = states[sku], (i - 1) * width + 2 * n
     if n == 1 then
-      levels[at - 1], levels[at] = sku, state and stock.version(state) or -1
+      levels[at - 1], levels[at] = sku, state and stock.version(state) or frozen[sku] and -2 or -1
     end
     if state then
       levels[at + 1], levels[at + 2] = atp.numbers(view, state, only)
@@ -78,7 +94,7 @@ for n, channel in ipairs(channels) do
   end
   if restore then
     stock.begin()
-    stock.load(skus)
+    stock.load(open)
   end
 end
 return { 'available', cmsgpack.pack(levels), 0, '' }

@@ -9,7 +9,7 @@
 --   epoch        the new data set's name
 -- RETURNS, first match wins
 --   invalid [what]
---   not_ready [epoch found]   there are data already, of this or another data set; '' when they carry no mark
+--   not_ready [epoch found, why]   there are data already, of this or another data set; '' when they carry no mark
 --   begun [epoch]             marked now, or marked so before and still without stock
 -- KEEPS
 --   Data that exist are never adopted by accident.
@@ -26,7 +26,7 @@ end
 local found = redis.call('HGET', keys.seller, 'epoch')
 local empty = redis.call('EXISTS', keys.stock, keys.ledger) == 0
 if found ~= epoch and (found or not empty) then
-  return { 'not_ready', cmsgpack.pack({ found or '' }), 0, '' }
+  return { 'not_ready', cmsgpack.pack({ found or '', '' }), 0, '' }
 end
 
 redis.call('HSET', keys.seller, 'epoch', epoch)

@@ -19,9 +19,11 @@
 --   lines          how many, 0 (the whole order) to 1500, then for each: line, units (1 to 10^9; empty: all of it)
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered
---   not_ready [epoch found]         another data set; not remembered
+--   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this op was another request
+--   frozen [sku, evidence]          its records contradict each other; not remembered
+--   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_order [order_id]
 --   unknown_line [line]
 --   pick_started [line, units being picked]   more would have to be cancelled than is not being picked

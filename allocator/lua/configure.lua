@@ -18,7 +18,7 @@
 --   skus          how many, 0 to 1000, then skus that must exist from now on
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered
---   not_ready [epoch found]         another data set; not remembered
+--   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          somebody else changed the config since; not remembered
 --   op_conflict [op]                this op was another request
 --   configured [version, skus made]
@@ -63,7 +63,7 @@ if version <= tonumber(active) then
   return { 'invalid', cmsgpack.pack({ 'version must be greater than the one in force' }), 0, head.op }
 end
 
-for _, sku in ipairs(stock.load(skus)) do
+for _, sku in ipairs(stock.unknown(skus)) do
   if not stock.skus[sku] then
     stock.skus[sku] = stock.new_state(sku, 0)
     made[#made + 1] = sku

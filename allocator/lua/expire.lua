@@ -19,8 +19,10 @@
 --   limit          most holds to end, 1 to 100; fewer end when they are large, so that one run stays short
 -- RETURNS, first match wins
 --   invalid [what]
---   not_ready [epoch found]         another data set
+--   not_ready [epoch found, why]    another data set
 --   stale_config [version]          never: this verb names no config
+--   frozen [sku, evidence]          never: its holds stay
+--   checking [sku]                  never: its holds stay
 --   paused [jump_ms]
 --   expired [[hold_id, ...], more]  more: 1 when it should be run again at once
 -- KEEPS
@@ -38,6 +40,8 @@ keys = { seller = KEYS[1], stock = KEYS[2], ledger = KEYS[3], servable = KEYS[4]
 
 -- Most skus one run touches, a single larger hold aside.
 local LINES_MAX = 1500
+-- Most overdue holds of closed skus that are passed over.
+local CLOSED_MAX = 1000
 
 local head = gate.read_head()
 local elapsed = args.whole_or_none('elapsed_ms', 0, 1e12)
@@ -74,20 +78,27 @@ if first and not accept then
   return { 'expired', cmsgpack.pack({ {}, 0 }), 0, '' }
 end
 
-local due = redis.call('ZRANGEBYSCORE', keys.deadlines, '-inf', string.format('%.0f', head.now), 'LIMIT', 0, limit)
-local ended, ended_ids, packed, records, lines = {}, {}, {}, {}, 0
+-- Holds of skus that are closed stay, and must not keep those behind them from ending.
+local looks = gate.mode and limit + CLOSED_MAX or limit
+local due = redis.call('ZRANGEBYSCORE', keys.deadlines, '-inf', string.format('%.0f', head.now), 'LIMIT', 0, looks)
+local ended, ended_ids, packed, records, lines, closed = {}, {}, {}, {}, 0, 0
 for _, hold_id in ipairs(due) do
   local hold = holds.read(hold_id)
   local skus = stock.skus_of(hold.skus)
-  lines = lines + #skus
-  if lines > LINES_MAX and #ended > 0 then
-    break
+  if gate.closed(skus)[1] then
+    closed = closed + 1
+  else
+    lines = lines + #skus
+    if #ended == limit or (lines > LINES_MAX and #ended > 0) then
+      break
+    end
+    stock.load(skus)
+    holds.end_in_memory(hold, 'expired')
+    ended[#ended + 1], ended_ids[#ended_ids + 1], packed[#packed + 1] = hold, hold_id, holds.pack(hold)
   end
-  stock.load(skus)
-  holds.end_in_memory(hold, 'expired')
-  ended[#ended + 1], ended_ids[#ended_ids + 1], packed[#packed + 1] = hold, hold_id, holds.pack(hold)
 end
-local answer = cmsgpack.pack({ ended_ids, (#due == limit or #ended < #due) and 1 or 0 })
+local more = #ended > 0 and (#ended == limit or #ended + closed < #due)
+local answer = cmsgpack.pack({ ended_ids, more and 1 or 0 })
 if #ended == 0 then
   return { 'expired', answer, 0, '' }
 end

@@ -14,8 +14,10 @@
 --   channel, sku
 -- RETURNS, first match wins
 --   invalid [what]
---   not_ready [epoch found]         another data set
+--   not_ready [epoch found, why]    another data set
 --   stale_config [version]
+--   frozen [sku, evidence]          its records contradict each other; not remembered
+--   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_channel [channel]
 --   unknown_sku [sku]
 --   explained [version, overflow, shelves, debts, steps, rules, spread]

@@ -15,7 +15,7 @@
 --   ttl_ms         1 to 10^10
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered
---   not_ready [epoch found]         another data set; not remembered
+--   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this op was another request
 --   unknown_hold [hold_id]

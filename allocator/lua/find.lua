@@ -13,7 +13,7 @@
 --   id            hold id, or channel:external id; for an answer the op; for config a field: document
 -- RETURNS, first match wins
 --   invalid [what]
---   not_ready [epoch found]         another data set
+--   not_ready [epoch found, why]    another data set
 --   stale_config [version]          never: this verb names no config
 --   unknown_hold [id]
 --   unknown_order [id]

@@ -24,9 +24,11 @@
 --   lines          how many, 1 to 1500, then for each: line, sku, units (1 to 10^9)
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered
---   not_ready [epoch found]         another data set; not remembered
+--   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this id was another request, or one whose answer is forgotten
+--   frozen [sku, evidence]          its records contradict each other; not remembered
+--   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_channel [channel]
 --   unknown_sku [sku, ...]
 --   short [[line, sku, units, atp_now], ...]

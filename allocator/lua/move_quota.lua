@@ -16,9 +16,11 @@
 --   units          1 to 10^9
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered
---   not_ready [epoch found]         another data set; not remembered
+--   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this op was another request
+--   frozen [sku, evidence]          its records contradict each other; not remembered
+--   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_channel [channel]
 --   unknown_sku [sku]
 --   unknown_location [code]

@@ -15,9 +15,11 @@
 --   hold_id
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered
---   not_ready [epoch found]         another data set; not remembered
+--   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this op was another request
+--   frozen [sku, evidence]          its records contradict each other; not remembered
+--   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_hold [hold_id]          not remembered
 --   hold_ended [hold_id, state]
 --   released [[[sku, version], ...]]

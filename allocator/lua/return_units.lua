@@ -22,9 +22,11 @@
 --                  disposition
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered
---   not_ready [epoch found]         another data set; not remembered
+--   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this op was another request
+--   frozen [sku, evidence]          its records contradict each other; not remembered
+--   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_order [order_id]
 --   unknown_line [line]
 --   unknown_sku [sku, ...]

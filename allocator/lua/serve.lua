@@ -19,8 +19,10 @@
 --   lines          most order lines to look at in all, 1 to 100
 -- RETURNS, first match wins
 --   invalid [what]
---   not_ready [epoch found]         another data set
+--   not_ready [epoch found, why]    another data set
 --   stale_config [version]          never: this verb names no config
+--   frozen [sku, evidence]          never: its backorders wait
+--   checking [sku]                  never: its backorders wait
 --   served [[[order_id, line, sku, units], ...], more]   more: 1 when it should be run again at once
 -- KEEPS
 --   A backordered unit becomes a committed one, or stays; nothing else changes.
@@ -137,6 +139,17 @@ if sweep then
 end
 local skus = redis.call('SRANDMEMBER', keys.servable, sku_limit)
 table.sort(skus)
+local closed = {}
+for _, one in ipairs(gate.closed(skus)) do
+  closed[one[2][1]] = true
+end
+local open = {}
+for _, sku in ipairs(skus) do
+  if not closed[sku] then
+    open[#open + 1] = sku
+  end
+end
+skus = open
 stock.load(skus)
 for _, sku in ipairs(skus) do
   if serve_sku(sku) then

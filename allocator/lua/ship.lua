@@ -15,9 +15,11 @@
 --   lines          how many, 0 (all that is committed) to 500, then for each: line, location, units (1 to 10^9)
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered
---   not_ready [epoch found]         another data set; not remembered
+--   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this op was another request
+--   frozen [sku, evidence]          its records contradict each other; not remembered
+--   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_order [order_id]
 --   unknown_line [line]
 --   not_committed [line, location, units committed there]

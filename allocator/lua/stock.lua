@@ -9,7 +9,7 @@
 --   skus         how many, 1 to 100, then the skus
 -- RETURNS, first match wins
 --   invalid [what]
---   not_ready [epoch found]         another data set
+--   not_ready [epoch found, why]    another data set
 --   stale_config [version]
 --   found [state, ...]              in the order asked, as shared/stock.lua packs them; '' for a sku that is unknown
 -- KEEPS

@@ -17,9 +17,11 @@
 --   lines          how many, 1 to 500, then for each: sku, location, units (1 to 10^9)
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered
---   not_ready [epoch found]         another data set; not remembered
+--   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this op was another request
+--   frozen [sku, evidence]          its records contradict each other; not remembered
+--   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_sku [sku, ...]
 --   unknown_location [code, ...]
 --   not_enough [sku, location, units there]   in: units on_hand and not unavailable yet; out: units of this reason

@@ -32,7 +32,7 @@ async def get_availability(request: Request) -> Response:
     if not channels:
         return answer(Levels([]))
     levels = await caller.allocator.availability([sku], channels, owner=wanted.owner, ship_to=wanted.ship_to())
-    if levels[0].version < 0:
+    if levels[0].version == -1:
         raise errors.UnknownSku(facts={"skus": [sku]})
     return answer(Levels(levels))
 

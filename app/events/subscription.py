@@ -103,7 +103,7 @@ class Subscription:
         self.dirty.discard(sku)
         channels = self.filters.channels
         for where, level in rows:
-            if level.version >= 0 and (channels is None or level.channel in channels):
+            if level.version != -1 and (channels is None or level.channel in channels):
                 self._waiting[where] = level
         if len(self._waiting) > PENDING_MAX:
             self.reload((), "more changed than this reader took")

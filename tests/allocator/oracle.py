@@ -67,7 +67,7 @@ class Oracle:
         except Nonsense as error:
             return Said("invalid", [str(error)])
         if asked["epoch"] != self.epoch:
-            return Said("not_ready", [self.epoch])
+            return Said("not_ready", [self.epoch, ""])
         if asked["config"] not in {"", self.books.config_version}:
             return Said("stale_config", [self.books.config_version])
         self.time = asked["now_ms"]

@@ -136,13 +136,21 @@ VERBS: dict[str, list[Arg]] = {
     ],
     "extend": [*HEAD, *OP, text("hold_id", "h1", 512), whole("ttl_ms", "1", 1, 10**10)],
     "find": [*HEAD, choice("kind", "hold"), text("id", "h1", 608)],
+    "freeze": [
+        *(*HEAD, text("sku", CUP, 256), Arg("seen", "", ()), optional("evidence", "9 are held, 8 by holds", 4_096)),
+    ],
     "hold": [
         *(*HEAD, *OP, text("hold_id", "h9", 512), text("channel", "shop", 64), optional("owner", "ann", 512)),
         *(whole("ttl_ms", "1", 1, 10**10), whole("partial", "0", 0, 1), *DEMAND),
     ],
+    "meet": [*HEAD, text("run", "run-1", 64)],
     "move_quota": [
         *(*HEAD, *OP, WHY, text("sku", CUP, 256), text("location", "oslo", 64)),
         *(text("from", "shop", 64), text("to", "amazon", 64), whole("units", "1", 1, UNITS)),
+    ],
+    "open": [
+        *(*HEAD, text("run", "run-1", 64), optional("upto", "", 256), whole("last", "0", 0, 1)),
+        *(whole("skus", "1", 0, 1_000), text("sku", CUP, 256)),
     ],
     "order": [
         *(*HEAD, *OP, choice("mode", "take"), text("channel", "shop", 64), text("external_id", "9", 512)),
@@ -165,6 +173,7 @@ VERBS: dict[str, list[Arg]] = {
         *(*HEAD, *OP, ORDER_ID, whole("lines", "1", 0, 500)),
         *(text("line", "1", 512), text("location", "oslo", 64), whole("units", "1", 1, UNITS)),
     ],
+    "shut": [*HEAD, text("run", "run-1", 64), optional("why", "a drill", 4_096)],
     "stock": [*HEAD, whole("skus", "1", 1, 100), text("sku", CUP, 256)],
     "unavailable": [
         *HEAD,

@@ -26,24 +26,31 @@ OUTCOMES = [
     re.compile(r"\.commit\(.*'(\w+)', (?:answer|cmsgpack)"),
     re.compile(r"return '(short|unroutable)',"),
     re.compile(r"word = facts and '(\w+)'"),
+    re.compile(r"closed\[#closed \+ 1\] = \{ '(\w+)',"),
+    re.compile(r"return (not_ready)\("),
 ]
 """Every way in which an outcome word leaves a script."""
 
 DONE = {
     "available": "What may be promised.",
     "begun": "The empty keys carry the mark of this data set.",
+    "changed_since": "What the call was about is not so any more; nothing was done.",
     "changed": "A later change of an order was made.",
     "configured": "The config is in force.",
     "expired": "Holds whose time is over have ended.",
     "explained": "Every step of the number.",
     "extended": "The hold lives longer.",
     "found": "The record as it stands.",
+    "frozen_now": "No unit of the sku moves any more, or it may again.",
     "held": "The units are held.",
+    "met": "How the gate stands.",
     "moved": "The stock movement was made.",
+    "opened": "These skus may be sold.",
     "paused": "The clock jumped; nothing expires until that is settled.",
     "placed": "The order is accepted.",
     "released": "The hold was let go.",
     "served": "Backorders got what had arrived.",
+    "shut": "How the gate stands.",
 }
 """What the outcomes mean that are not refusals."""
 

@@ -308,7 +308,7 @@ async def test_a_server_that_lost_everything_is_not_taken_for_empty_stock(alloca
     ):
         with pytest.raises(NotReady) as refused:
             await ask
-        assert refused.value.facts == {"epoch_found": ""}
+        assert refused.value.facts == {"epoch_found": "", "why": ""}
     assert await redis.dbsize() == 0
 
 
@@ -321,7 +321,7 @@ async def test_another_data_set_is_not_taken_for_ours(allocator, redis):
     with pytest.raises(NotReady):
         await stranger.begin()
 
-    assert refused.value.facts == {"epoch_found": EPOCH}
+    assert refused.value.facts == {"epoch_found": EPOCH, "why": ""}
     assert (await place(redis, "oslo")).on_hand == 5
 
 

@@ -130,3 +130,37 @@ async def test_a_server_that_is_not_there_is_everybodys_answer():
 
     assert {type(one) for one in heard} == {LostConnection}
     await pipe.close()
+
+
+async def test_a_new_wire_meets_the_server_before_it_carries_a_call(redis, server_url):
+    heard = []
+    pipe = Pipe(make_client(server_url, timeout_s=0.3))
+
+    async def meet(run: str) -> None:
+        heard.append((run, first.done()))
+
+    pipe.meet = meet
+    first = ask(pipe)
+
+    await asyncio.gather(first, ask(pipe))
+    await ask(pipe)
+
+    assert heard == [((await redis.info("server"))["run_id"], False)]
+    await pipe.close()
+
+
+async def test_a_server_that_cannot_be_met_carries_no_call_until_it_can(redis, server_url):
+    pipe = Pipe(make_client(server_url, timeout_s=0.3))
+    before = await connections(redis)
+
+    async def refuse(_run: str) -> None:
+        raise LostConnection("not now")
+
+    pipe.meet = refuse
+    with pytest.raises(LostConnection, match="not now"):
+        await ask(pipe)
+    pipe.meet = None
+
+    assert (await ask(pipe))[0] in {b"found", b"not_ready"}
+    assert len(await connections(redis) - before) <= 2
+    await pipe.close()

@@ -43,6 +43,8 @@ SLUGS = {
     "over-limit": 409,
     "pick-started": 409,
     "short": 409,
+    "sku-frozen": 503,
+    "checking": 503,
     "stale-config": 503,
     "unanswered": 503,
     "unfit": 422,
@@ -139,7 +141,7 @@ async def test_a_flushed_store_is_not_ready_and_never_empty(client, redis_of_ser
 
     assert [(answer.status_code, slug(answer)) for answer in (ordered, asked)] == [(503, "not-ready")] * 2
     assert ordered.headers["retry-after"] == "5"
-    assert ordered.json()["facts"] == {"epoch_found": ""}
+    assert ordered.json()["facts"] == {"epoch_found": "", "why": ""}
 
 
 @pytest.fixture

@@ -10,7 +10,19 @@ from allocator import Allocator, Config, Location, SellerKeys, SkuConfig, errors
 from allocator.model import AdjustLine, ReturnLine, ShipLine, StockLine
 from allocator.scripts import scripts
 from tests.allocator import raw
-from tests.allocator.fixtures import AMAZON, CONFIG, CUP, EPOCH, NOW, hold, lines, order, with_channel, with_inactive
+from tests.allocator.fixtures import (
+    AMAZON,
+    CONFIG,
+    CUP,
+    EPOCH,
+    MUG,
+    NOW,
+    hold,
+    lines,
+    order,
+    with_channel,
+    with_inactive,
+)
 from tests.simulator.loop import drive
 from tests.simulator.pipe import Network, SimulatedPipe
 from tests.simulator.store import Store
@@ -192,7 +204,48 @@ def a_channel_without_its_own_units_draws_in_several_passes(shop: Shop) -> None:
     shop.do(shop.allocator.order(order("o", 9, channel="amazon")))
 
 
+def skus_that_are_closed(shop: Shop) -> None:
+    for sku in (CUP, MUG):
+        shop.receive(9, sku=sku)
+    shop.do(shop.allocator.hold(hold("h", 2, owner="ann", ttl_ms=1)))
+    shop.do(shop.allocator.order(order("o", 12, channel="amazon")))
+    shop.call("meet")
+    for sku in (CUP, "CU", "CUPS", "Z"):
+        shop.call("availability", sku=sku)
+    shop.call("receive")
+    shop.call("open", upto="CU", skus="2", sku=MUG)
+    shop.call("open", upto=CUP, sku=MUG)
+    shop.call("availability", sku="CUPS")
+    shop.call("freeze")
+    shop.call("freeze", evidence="")
+    shop.call("freeze", seen="other")
+    shop.call("freeze")
+    shop.call("availability", sku=MUG, owner="ann")
+    shop.call("expire", elapsed_ms="", now_ms=str(NOW + 9))
+    shop.call("expire", now_ms=str(NOW + 9))
+    shop.call("serve", sweep="1")
+    shop.call("meet", run="run-2")
+    shop.call("open")
+    shop.call("open", run="run-2", last="1")
+    shop.call("freeze", evidence="")
+    shop.call("freeze")
+    shop.call("freeze", sku=MUG)
+    shop.call("freeze", evidence="")
+    shop.call("receive")
+
+
+def a_gate_that_is_shut(shop: Shop) -> None:
+    shop.call("shut")
+    shop.call("receive")
+    shop.call("meet", run="run-2")
+    shop.call("shut", why="")
+    for verb in ("meet", "open", "shut", "freeze"):
+        shop.call(verb, epoch="another")
+        shop.call(verb, sku="\n", run="", last="2")
+
+
 CASES = (
+    *(skus_that_are_closed, a_gate_that_is_shut),
     *(the_wrong_data_set_or_config, names_nobody_knows, more_than_a_place_can_count),
     *(more_has_left_than_a_place_can_count, more_rankings_than_are_kept, more_rules_than_are_kept),
     *(more_places_than_are_searched_one_by_one, units_that_nobody_may_sell_come_back, a_state_that_cannot_be_read),

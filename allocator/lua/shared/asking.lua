@@ -1,6 +1,6 @@
 -- asking: what the read-only verbs share.
 --
--- Needs: args, stock, takes, holds.
+-- Needs: args, gate, stock, takes, holds.
 
 -- The only locations to count as { [code] = true }, or nil for all.
 function asking.read_only_locations()
@@ -15,14 +15,19 @@ function asking.read_only_locations()
   return only
 end
 
--- Gives the owner's open hold on this channel back in memory. Returns true when the states were touched.
+-- Gives the owner's open hold on this channel back in memory, unless skus of it are closed. Returns true when the states
+-- were touched.
 function asking.add_back(channel, owner)
   local id = owner ~= '' and redis.call('HGET', keys.owners, channel .. ':' .. owner)
   local hold = id and holds.read(id)
   if not hold then
     return false
   end
-  stock.load(stock.skus_of(hold.skus))
+  local skus = stock.skus_of(hold.skus)
+  if gate.closed(skus)[1] then
+    return false
+  end
+  stock.load(skus)
   holds.end_in_memory(hold, 'released')
   return true
 end

@@ -8,7 +8,7 @@
 --   moves  nil, or { code, bucket, of, units, ... }: all that changed, for the ledger
 -- spent is the part of consumed that has been shipped, so consumed - spent is what open takes use.
 --
--- Needs: keys.stock.
+-- Needs: gate, keys.stock.
 
 stock.PLACE_MAX = 10000000000
 
@@ -227,7 +227,8 @@ function stock.skus_of(lines)
   return skus
 end
 
--- Reads these skus into stock.skus, once. Returns the list of those that do not exist; {} when all do.
+-- Reads these skus into stock.skus, once. Returns the list of those that do not exist; {} when all do. Stops the verb
+-- at one that is closed.
 function stock.load(skus)
   local missing, unknown, known = {}, {}, stock.skus
   for _, sku in ipairs(skus) do
@@ -238,6 +239,10 @@ function stock.load(skus)
   if #missing == 0 then
     return unknown
   end
+  local closed = gate.mode and gate.closed(missing)[1]
+  if closed then
+    gate.stop(closed[1], closed[2])
+  end
   local found = redis.call('HMGET', keys.stock, unpack(missing))
   for i, sku in ipairs(missing) do
     if found[i] then
@@ -247,6 +252,18 @@ function stock.load(skus)
       end
       known[sku] = { sku = sku, flat = flat }
     else
+      unknown[#unknown + 1] = sku
+    end
+  end
+  return unknown
+end
+
+-- Those of these skus that do not exist, whatever the state of the others.
+function stock.unknown(skus)
+  local unknown = {}
+  local found = #skus > 0 and redis.call('HMGET', keys.stock, unpack(skus))
+  for i, sku in ipairs(skus) do
+    if not found[i] then
       unknown[#unknown + 1] = sku
     end
   end

@@ -25,11 +25,29 @@ def apply_change(state: SkuState, change: Change) -> None:
     if change.version != state.version + 1:
         raise VersionGap(change.sku, state.version + 1, change.version)
     state.version = change.version
+    touched = {}
     for location, bucket, of, units in change.moves:
         if bucket in OF_SKU:
             setattr(state, bucket, getattr(state, bucket) + units)
         else:
-            _move(state.places.setdefault(location, Place()), bucket, of, units)
+            touched[location] = state.places.setdefault(location, Place())
+            _move(touched[location], bucket, of, units)
+    for location, place in touched.items():
+        if not _tidy(place):
+            del state.places[location]
+
+
+def _tidy(place: Place) -> bool:
+    """
+    Drop what has nothing, as the script does after every effect: what comes back later comes last.
+
+    Returns whether anything is left at all.
+    """
+    if place.reasons and 0 in place.reasons.values():
+        place.reasons = {reason: units for reason, units in place.reasons.items() if units}
+    if place.quotas:
+        place.quotas = {channel: use for channel, use in place.quotas.items() if use.quota or use.consumed or use.floor}
+    return bool(place.on_hand or place.held or place.committed or place.deficit or place.reasons or place.quotas)
 
 
 def _move(place: Place, bucket: str, of: str, units: int) -> None:
@@ -43,22 +61,19 @@ def _move(place: Place, bucket: str, of: str, units: int) -> None:
 
 
 def encode_state(state: SkuState) -> bytes:
-    """The bytes shared/stock.lua keeps; places, reasons and quotas without anything are left out, as there."""
+    """The very bytes shared/stock.lua keeps of it."""
     owed = [state.backordered, state.conflict] if state.backordered or state.conflict else 0
     flat: list[Any] = [state.version, owed]
     for code, place in state.places.items():
-        extra = _extra(place)
-        if extra or place.on_hand or place.held or place.committed:
-            flat += (code, place.on_hand, place.held, place.committed, extra)
+        flat += (code, place.on_hand, place.held, place.committed, _extra(place))
     return _pack(flat)
 
 
 def _extra(place: Place) -> Any:
-    reasons = [part for reason, units in place.reasons.items() if units for part in (reason, units)]
+    reasons = [part for pair in place.reasons.items() for part in pair]
     quotas = [
         part
         for channel, use in place.quotas.items()
-        if use.quota or use.consumed or use.floor
         for part in (channel, use.quota, use.consumed, use.spent, use.floor)
     ]
     return [place.deficit, reasons, quotas] if place.deficit or reasons or quotas else 0

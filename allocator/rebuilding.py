@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
+from .gate import SHUT
 from .keys import KEYS, SellerKeys
+from .pipe import run_of
 from .records import decode_hold, decode_order, decode_state, waiting_member
 
 CHUNK: Final = 2_000
@@ -78,9 +80,16 @@ class Rebuilding:
         """Fields of the compiled config."""
         await self._put("config", fields)
 
-    async def open(self, epoch: str, *, config_version: int, clock_ms: int) -> None:
-        """Everything is there: from here on scripts of this epoch may run."""
+    async def open(self, epoch: str, *, config_version: int, clock_ms: int, shut: str = "") -> None:
+        """
+        Everything is there: from here on scripts of this epoch may run.
+
+        With a reason to keep it `shut` they only may when somebody has opened the gate.
+        """
         facts: dict[Any, Any] = {"config": str(config_version), "clock": str(clock_ms)}
+        facts |= {"run": await run_of(self._client)}
+        if shut:
+            facts |= {"gate": SHUT, "why": shut}
         await self._client.hset(self._name["seller"], mapping=facts)
         await self._client.hset(self._name["seller"], "epoch", epoch)
 

@@ -40,6 +40,19 @@ class Alive(msgspec.Struct, frozen=True):
     alive: bool = True
 
 
+class FrozenSku(msgspec.Struct, frozen=True):
+    """A sku of which no unit moves; evidence says what the store has and what the ledger adds up to."""
+
+    sku: str
+    evidence: str
+
+
+class FrozenSkus(msgspec.Struct, frozen=True):
+    """All skus that are frozen, by their codes."""
+
+    frozen: list[FrozenSku]
+
+
 class SellerStanding(msgspec.Struct, frozen=True):
     """
     Where a seller's data stand: the data set, and the version of its config that is in force in the store.
@@ -60,7 +73,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     Whether orders can be taken, and what is wrong where it is not `ok`.
 
     Only the store and a stop that has begun (draining) decide: without the database orders go on, under a paused clock
-    holds do not expire. `sellers` has something with `?verbose=true` only.
+    holds do not expire. `gate` tells of skus that are frozen, or have yet to be checked after a restart of the store;
+    a gate that is shut is an answer of the store. `sellers` has something with `?verbose=true` only.
     """
 
     ready: bool
@@ -70,6 +84,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     config: str
     clock: str
     jobs: str
+    gate: str
     draining: bool = False
     sellers: list[SellerStanding] = []
 

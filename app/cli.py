@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-ELSEWHERE = ("replay", "demo", "bench", "rebuild")
+ELSEWHERE = ("replay", "demo", "bench", "rebuild", "release")
 """Commands that are functions in a module of the same name; only whoever does not serve waits for their imports."""
 
 GROUPS = {"keys": "keys_command", "sellers": "sellers_command"}

@@ -16,7 +16,7 @@ from allocator import (
 )
 
 from . import key_forms, requests
-from .answers import Alive, BulkPlaced, Explanation, Levels, Ready, SellerStanding
+from .answers import Alive, BulkPlaced, Explanation, FrozenSku, FrozenSkus, Levels, Ready, SellerStanding
 from .config.examples import CONFIG_EXAMPLES
 from .events import words as events
 from .history_examples import history_examples
@@ -368,6 +368,8 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     Moved: {"versions": _VERSIONS, "replayed": False},
     Expired: {"hold_ids": [], "paused": False, "jump_ms": 0, "more": False},
     Alive: {"alive": True},
+    FrozenSkus: {"frozen": [{"sku": "CUP", "evidence": "oslo on_hand is 95, the ledger adds up to 15"}]},
+    FrozenSku: {"sku": "CUP", "evidence": "oslo on_hand is 95, the ledger adds up to 15"},
     SellerStanding: {
         "seller": "main",
         "epoch": "5c1e6f0a93b27d48-1",
@@ -384,6 +386,7 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "config": "ok",
         "clock": "ok",
         "jobs": "ok",
+        "gate": "ok",
         "draining": False,
         "sellers": [],
     },

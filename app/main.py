@@ -15,6 +15,7 @@ from .api import (
     config_items,
     events,
     explain,
+    frozen,
     health,
     history,
     holds,
@@ -52,6 +53,7 @@ ROUTERS = (
     quotas.router,
     orders.preview,
     clock.router,
+    frozen.router,
     events.router,
     webhooks.router,
     keys.me,
@@ -73,14 +75,18 @@ Every change has a name of the caller's own: the hold's id, the order's channel,
 """
 
 
-def create_app(settings: Settings) -> Service:
-    """The service as an ASGI application; its lifespan opens and closes everything it stands on."""
+def create_app(settings: Settings, *, gated: bool = False) -> Service:
+    """
+    The service as an ASGI application; its lifespan opens and closes everything it stands on.
+
+    `gated`: a worker runs beside it and checks the store after each of its starts; until then no sku is sold.
+    """
     metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
-            open_service(settings, metrics) as state,
+            open_service(settings, metrics, gated=gated) as state,
             running(state),
             telling(
                 state.database,

@@ -107,6 +107,10 @@ CLOCK_JUMP: Final = Family(
     "By how much the clock jumped while expiry of holds is paused; 0 when it is not.",
     ("seller",),
 )
+GATE: Final = Family(
+    "allot_gate", "0 open; 1 but for frozen skus; 2 skus are being opened after a restart; 3 shut.", ("seller",)
+)
+FROZEN: Final = Family("allot_frozen_skus", "Skus of which no unit moves, because their records differ.", ("seller",))
 CONFIG_VERSION: Final = Family("allot_config_version", "The version of the config in force.", ("seller",))
 LEDGER: Final = Family("allot_ledger_entries", "Entries of the ledger kept in Valkey.", ("seller",))
 DRAIN_AGE: Final = Family(
@@ -152,7 +156,7 @@ UNITS: Final = {
 COUNTERS: Final = (REQUESTS, ORDERS, ORDER_UNITS, HOLDS, RETURNED, SHIPPED, JOB_RUNS, DELIVERIES, BATCHES)
 TIMINGS: Final = (REQUEST_SECONDS, SCRIPT_SECONDS, JOB_SECONDS)
 SURVEYED: Final = (
-    *(CONFIG_VERSION, LEDGER, DRAIN_AGE, OPEN_HOLDS, WAITING),
+    *(CONFIG_VERSION, LEDGER, DRAIN_AGE, OPEN_HOLDS, WAITING, GATE, FROZEN),
     *(SKUS, SKUS_LOW, SKUS_OUT, OPEN_ORDERS, LATE_ORDERS, OPEN_UNITS),
     *(UNREADABLE, SURVEY_SECONDS, SURVEY_TIME, *UNITS.values()),
 )

@@ -40,6 +40,8 @@ ALWAYS: Final = (
     Unfit,
     errors.Invalid,
     errors.NotReady,
+    errors.Frozen,
+    errors.Checking,
     errors.Unanswered,
     KeysUnknown,
     Failed,

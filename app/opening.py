@@ -7,7 +7,7 @@ it by itself, and the service says why.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,13 +15,17 @@ import structlog
 from redis.asyncio import Redis
 
 from allocator import Allocator, Pipe, errors, make_client, refuse_unsafe
+from allocator.gate import Gate
+from allocator.pipe import run_of
 
 from .data_folder import DataFolder, write_durably
 from .deps import State
+from .draining.drain import Drain
 from .embedded import EmbeddedValkey
 from .metrics import Metrics
+from .recovery.verifying import Verifier
 from .security import Keys
-from .seed import load_seed
+from .seed import Seed, load_seed
 from .seeding import apply_seed
 from .settings import Settings
 from .signals import listening
@@ -39,9 +43,13 @@ log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def open_service(settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[State]:
+async def open_service(
+    settings: Settings, metrics: Metrics | None = None, *, gated: bool = False
+) -> AsyncIterator[State]:
     """
     The service's state, open until the block ends; what happens in it is counted in `metrics`.
+
+    `gated`: a worker checks the store after each of its starts, and until then no sku is sold.
 
     Blocks while an embedded server starts, and must run in a thread that lives as long as the service. Raises
     Invalid (the seed), FolderForeign, FolderInUse, ServerFailed, UnsafeServer, OtherDataset, NotReady (a new database
@@ -59,15 +67,27 @@ async def open_service(settings: Settings, metrics: Metrics | None = None) -> As
         database = await stack.enter_async_context(await Database.open(database_url(settings)))
         await check_database(database, settings)
         epoch, allocators = await _open_dataset(database, pipe, folder)
+        if gated:
+            pipe.meet = partial(_meet, client, allocators)
+            await pipe.meet(await run_of(client))
         ready = await _is_ready(allocators)
         pepper = _pepper(settings, folder)
         if seed and ready:
-            await apply_seed(database, allocators[SELLER], seed, now_ms=now_ms())
+            await _seed(database, client, allocators[SELLER], seed)
         keys = Keys(database, pepper, per_minute=settings.requests_per_minute)
         state = State(settings, database, keys, allocators, pipe, epoch, metrics=metrics)
         stack.push_async_callback(_write_last, state)
         await stack.enter_async_context(listening(redis_url, keys.forget, keys.refresh))
         yield state
+
+
+async def _seed(database: Database, client: Redis, allocator: Allocator, seed: Seed) -> None:
+    try:
+        await apply_seed(database, allocator, seed, now_ms=now_ms())
+    except errors.Checking:
+        # Half done when the last service ended. Its units cannot wait for the worker, which comes later.
+        await Verifier(database, client, Drain(database, client)).run()
+        await apply_seed(database, allocator, seed, now_ms=now_ms())
 
 
 async def _write_last(state: State) -> None:
@@ -133,6 +153,7 @@ async def _open_dataset(database: Database, pipe: Pipe, folder: DataFolder | Non
         if dataset.created_ms == started_ms:
             for allocator in allocators.values():
                 await _begin(allocator)
+                await _meet_first(pipe.client, allocator)
                 await mark_begun(session, allocator.seller)
         begun = {seller.code for seller in await list_sellers(session) if seller.begun}
     return dataset.epoch, {code: allocator for code, allocator in allocators.items() if code in begun}
@@ -145,6 +166,21 @@ async def _begin(allocator: Allocator) -> None:
         found = error.facts.get("epoch_found") or "without a name"
         says = f"the database is new, but the store holds data set {found}: use its own database, or an empty store"
         raise errors.NotReady(says, error.facts) from error
+
+
+async def _meet_first(client: Redis, allocator: Allocator) -> None:
+    """What was begun just now has nothing that could be wrong."""
+    gate, run = Gate(client, allocator.seller, allocator.epoch), await run_of(client)
+    await gate.meet(run)
+    await gate.open(run, last=True)
+
+
+async def _meet(client: Redis, allocators: dict[str, Allocator], run: str) -> None:
+    """Close every sku of a server that was started anew. Raises what redis-py raises: then nothing is asked of it."""
+    for allocator in list(allocators.values()):
+        # One of another data set is refused by its epoch, whatever is asked.
+        with suppress(errors.NotReady):
+            await Gate(client, allocator.seller, allocator.epoch).meet(run)
 
 
 async def open_sellers(state: State) -> None:
@@ -172,6 +208,7 @@ async def _open_seller(state: State, seller: SellerFacts) -> None:
     allocator = Allocator(state.pipe, seller.code, state.epoch)
     if not seller.begun:
         await allocator.begin()
+        await _meet_first(state.pipe.client, allocator)
         async with state.database.writing() as session:
             await mark_begun(session, seller.code)
     await allocator.reload()

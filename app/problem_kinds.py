@@ -153,8 +153,8 @@ ALLOCATOR_KINDS: Final[dict[type[Exception], Kind]] = {
         503,
         "not-ready",
         "The store is not ready",
-        "Valkey has no data or those of another data set than the database remembers, because it was flushed, "
-        "restored, or is the wrong server; or its gate is shut for the reason in `facts.why`. Nothing is decided until that is "
+        "Valkey has no data or those of another data set than the database remembers: it was flushed, restored, or is "
+        "the wrong server; or its gate is shut for the reason in `facts.why`. Nothing is decided until that is "
         "settled. `facts.epoch_found` is what it says it is.",
         "Operators: /readyz says why. Check ALLOT_REDIS_URL, put Valkey's files back, or fill it again by `allot "
         "rebuild`. Callers: repeat later, same id.",

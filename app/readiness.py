@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 from typing import Final
 
 from allocator import census, errors
+from allocator.gate import CHECKING, FROZEN, OPEN, SHUT, Gate
 
 from .answers import Ready, SellerStanding
 from .deps import State
@@ -19,6 +20,12 @@ from .store.database import Database
 from .store.revisions import revisions
 
 OK: Final = "ok"
+GATES: Final = {
+    CHECKING: "skus are compared with the ledger and opened one by one",
+    FROZEN: "skus are frozen, /v1/frozen lists them",
+    SHUT: "shut",
+}
+"""What a gate that is not open means."""
 WAIT_S: Final = 1.0
 
 
@@ -36,6 +43,7 @@ async def readiness(state: State, *, draining: bool, verbose: bool = False) -> R
         config=await _said(_ask_config(state)) if both else "cannot be compared",
         clock=f"paused, it jumped: {clock}" if clock else OK,
         jobs=f"failing: {jobs}" if jobs else OK,
+        gate=await _said(_ask_gates(state)),
         draining=draining,
         sellers=await _sellers(state) if verbose and both else [],
     )
@@ -55,6 +63,16 @@ async def _ask_store(state: State) -> str:
     for allocator in state.allocators.values():
         await allocator.reload()
     return OK
+
+
+async def _ask_gates(state: State) -> str:
+    wrong = []
+    for seller, allocator in sorted(state.allocators.items()):
+        gate = Gate(state.pipe.client, seller, allocator.epoch)
+        standing = (await gate.standing()).gate
+        if standing != OPEN:
+            wrong.append(f"{seller}: {GATES[standing]}")
+    return "; ".join(wrong) or OK
 
 
 async def _ask_database(database: Database) -> str:

@@ -1,7 +1,6 @@
 """`allot rebuild`: a store that was lost is filled again from SQL, and what nobody can know is said."""
 
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 
 import typer
@@ -18,7 +17,7 @@ from .embedded import EmbeddedValkey
 from .exchange.progress import RowProgress
 from .house import House, Refused, by_user, print_json, run
 from .keys_command import AsJson, DataDir
-from .recovery.rebuild import Rebuilt
+from .recovery.rebuild import Rebuilt, why_shut
 from .recovery.rebuild import rebuild as fill
 from .server_process import ServerFailed
 from .settings import Settings
@@ -32,6 +31,11 @@ Discard = Annotated[
 ]
 
 
+Release = Annotated[
+    bool, typer.Option("--release", help="Sell at once: what may be lost has been seen to, or cannot have been there.")
+]
+
+
 class Report(NamedTuple):
     """What was done: the new epoch, and what each seller got."""
 
@@ -39,24 +43,27 @@ class Report(NamedTuple):
     sellers: list[Rebuilt]
 
 
-def rebuild(*, discard: Discard = False, json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Fill a lost Valkey again from SQL. The service must be stopped; start it afterwards."""
-    report = run(data_dir, lambda house: _rebuild(house, discard=discard))
+def rebuild(
+    *, discard: Discard = False, release: Release = False, json: AsJson = False, data_dir: DataDir = None
+) -> None:
+    """Fill a lost Valkey again from SQL. The service must be stopped; start it afterwards, and release it."""
+    report = run(data_dir, lambda house: _rebuild(house, discard=discard, release=release))
     if json:
         print_json({"epoch": report.epoch, "sellers": [seller._asdict() for seller in report.sellers]})
         return
     console = Console(highlight=False)
     for seller in report.sellers:
         console.print(_says(seller), markup=False, soft_wrap=True)
-    console.print(f"The epoch is {report.epoch} now. Start the service.", markup=False)
+    next_steps = "Start the service" if release else "Start the service; it sells nothing until `allot release`"
+    console.print(f"The epoch is {report.epoch} now. {next_steps}.", markup=False)
 
 
-async def _rebuild(house: House, *, discard: bool) -> Report:
+async def _rebuild(house: House, *, discard: bool, release: bool) -> Report:
     try:
         with ExitStack() as stack:
             client = make_client(_url(house.settings, stack))
             try:
-                return await _fill_all(house.database, client, discard=discard)
+                return await _fill_all(house.database, client, discard=discard, release=release)
             finally:
                 await client.aclose()
     except FolderInUse as error:
@@ -72,7 +79,7 @@ def _url(settings: Settings, stack: ExitStack) -> str:
     return settings.redis_url or stack.enter_context(EmbeddedValkey(settings.data_dir)).url
 
 
-async def _fill_all(database: Database, client: Redis, *, discard: bool) -> Report:
+async def _fill_all(database: Database, client: Redis, *, discard: bool, release: bool) -> Report:
     async with database.reading() as session:
         remembered = await read_dataset(session)
         sellers = [seller.code for seller in await list_sellers(session) if seller.begun]
@@ -81,7 +88,8 @@ async def _fill_all(database: Database, client: Redis, *, discard: bool) -> Repo
     await Pipe(client).install()
     async with database.writing() as session:
         dataset = await next_generation(session)
-    return Report(dataset.epoch, [await _fill(database, client, one, dataset, discard=discard) for one in sellers])
+    how = {"discard": discard, "release": release}
+    return Report(dataset.epoch, [await _fill(database, client, one, dataset, **how) for one in sellers])
 
 
 async def _refuse_whole(client: Redis, sellers: list[str], remembered: DatasetFacts) -> None:
@@ -92,7 +100,9 @@ async def _refuse_whole(client: Redis, sellers: list[str], remembered: DatasetFa
             raise Refused(f"the store has {seller} of epoch {remembered.epoch}, as SQL does: nothing is lost")
 
 
-async def _fill(database: Database, client: Redis, seller: str, dataset: DatasetFacts, *, discard: bool) -> Rebuilt:
+async def _fill(
+    database: Database, client: Redis, seller: str, dataset: DatasetFacts, *, discard: bool, release: bool
+) -> Rebuilt:
     with RowProgress(f"seller {seller}", Console(stderr=True)) as progress:
         done: dict[str, int] = {}
 
@@ -100,7 +110,8 @@ async def _fill(database: Database, client: Redis, seller: str, dataset: Dataset
             done[kind] = count
             progress.show(sum(done.values()), 0, 0)
 
-        rebuilt = await fill(database, client, seller, dataset.epoch, discard=discard, progress=tell)
+        how = {"discard": discard, "release": release}
+        rebuilt = await fill(database, client, seller, dataset.epoch, **how, progress=tell)
     async with database.writing() as session:
         detail = {**rebuilt.records, "complete_until_ms": rebuilt.complete_until_ms}
         await add_entries(session, [note(by_user(seller), "store.rebuild", dataset.epoch, detail)])
@@ -109,10 +120,4 @@ async def _fill(database: Database, client: Redis, seller: str, dataset: Dataset
 
 def _says(seller: Rebuilt) -> str:
     counts = ", ".join(f"{count:,} {kind}" for kind, count in seller.records.items())
-    if not seller.complete_until_ms:
-        return f"{seller.seller}: {counts}. Nothing had ever happened."
-    until = datetime.fromtimestamp(seller.complete_until_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    return (
-        f"{seller.seller}: {counts}. Complete until {until}; what was accepted after that and was not in SQL yet is "
-        "not there. Send the orders of your channels since then again: the same id has one effect."
-    )
+    return f"{seller.seller}: {counts}. It was {why_shut(seller)}."

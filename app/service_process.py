@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 import httpx
 
 from .embedded import EmbeddedValkey
+from .readiness import OK
 from .server_process import end_with_parent
 from .stopping import Stop
 
@@ -108,9 +109,11 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path, stop: Stop) -
 
 def _is_ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=2, trust_env=False).status_code == httpx.codes.OK
+        said = httpx.get(f"{url}/readyz", timeout=2, trust_env=False)
     except httpx.TransportError:
         return False
+    # A store that was there before is compared with the ledger first.
+    return said.status_code == httpx.codes.OK and said.json()["gate"] == OK
 
 
 def _end_of(log: Path) -> str:

@@ -74,7 +74,7 @@ def run(given: dict[str, Any], key_file: Path | None) -> int:
 
 async def _serve(settings: Settings, key_file: Path | None) -> None:
     listener = _bind(settings.host, settings.port)
-    app = create_app(settings)
+    app = create_app(settings, gated=settings.drain)
     server = uvicorn.Server(_config(app))
     _stop_on_signals(server, app)
     async with app.router.lifespan_context(app):

@@ -12,6 +12,7 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from allocator import census, errors, ledger
+from allocator.gate import CHECKING, FROZEN, OPEN, SHUT, Gate
 
 from . import metrics as m
 from .deps import State
@@ -33,6 +34,9 @@ ROUND_S_MIN: Final = 10.0
 """A small shop is not counted more often than that."""
 
 DAY_MS: Final = 86_400_000
+
+GATES: Final = (OPEN, FROZEN, CHECKING, SHUT)
+"""What the gauge counts from 0."""
 
 LEDGER_CHUNK: Final = 500
 LEDGER_CHUNKS: Final = 20
@@ -130,6 +134,7 @@ class Survey:
         state.metrics.set(m.LEDGER, standing.ledger_entries, seller)
         state.metrics.set(m.OPEN_HOLDS, standing.open_holds, seller)
         state.metrics.set(m.WAITING, standing.backordered_lines, seller)
+        await _tell_gate(state, seller)
         await self._count_shipped(state, seller)
         await _tell_drain_age(state, seller)
 
@@ -146,6 +151,13 @@ class Survey:
             state.metrics.add(m.SHIPPED, seller, times=shipped.units)
             if shipped.read < LEDGER_CHUNK:
                 return
+
+
+async def _tell_gate(state: State, seller: str) -> None:
+    gate = Gate(state.pipe.client, seller, state.epoch)
+    standing = (await gate.standing()).gate
+    state.metrics.set(m.GATE, GATES.index(standing), seller)
+    state.metrics.set(m.FROZEN, 0 if standing == OPEN else len(await gate.frozen()), seller)
 
 
 async def _tell_drain_age(state: State, seller: str) -> None:

@@ -1,8 +1,9 @@
 """
 `allot worker`: what goes on beside the API, in a process of its own.
 
-It copies the ledger into SQL. Any number may run, one of them works; whatever fails is said once and tried again, since
-orders go on meanwhile and nothing is lost.
+It copies the ledger into SQL, and opens the skus of a store that was started anew when they are what SQL remembers. Any
+number may run, one of them works; whatever fails is said once and tried again, since orders go on meanwhile and
+nothing is lost.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from . import log as logs
 from .draining.drain import Drain
 from .embedded import EmbeddedValkey
 from .opening import check_database, database_url
+from .recovery.verifying import Verifier
 from .settings import Settings
 from .store.database import Database
 
@@ -27,6 +29,9 @@ PAUSE_SECONDS: Final = 0.2
 """Between looks while there is nothing to do."""
 
 TRY_AGAIN_SECONDS: Final = 1.0
+
+VERIFY_SECONDS: Final = 0.5
+"""Between looks whether the server was started anew."""
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +63,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         database = await _open(settings, stop)
         if database is not None:
             async with database:
-                await _drain(Drain(database, client), stop)
+                drain = Drain(database, client)
+                await asyncio.gather(_drain(drain, stop), _verify(Verifier(database, client, drain), stop))
     finally:
         await client.aclose()
 
@@ -93,11 +99,22 @@ async def _drain(drain: Drain, stop: asyncio.Event) -> None:
     await drain.stop()
 
 
-def _say(error: Exception, said: str) -> str:
+async def _verify(verifier: Verifier, stop: asyncio.Event) -> None:
+    said = ""
+    while not stop.is_set():
+        try:
+            await verifier.run()
+            said = ""
+        except Exception as error:  # noqa: BLE001 - the next try must come, whatever one says
+            said = _say(error, said, "verify_failed")
+        await _wait(stop, VERIFY_SECONDS)
+
+
+def _say(error: Exception, said: str, what: str = "drain_failed") -> str:
     """Say what is new."""
     says = f"{type(error).__name__}: {error}"
     if says != said:
-        log.error("drain_failed", says=says)
+        log.error(what, says=says)
     return says
 
 

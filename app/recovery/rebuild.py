@@ -1,6 +1,7 @@
 """Fills Valkey again from SQL: everything that was drained, under a new epoch."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from redis.asyncio import Redis
@@ -48,12 +49,14 @@ async def rebuild(
     epoch: str,
     *,
     discard: bool = False,
+    release: bool = False,
     progress: Progress = lambda _kind, _count: None,
 ) -> Rebuilt:
     """
-    Fill the seller's empty keys and open them under this epoch, which must be a new one. Raises NotEmpty.
+    Fill the seller's empty keys under this epoch, which must be a new one. Raises NotEmpty.
 
-    With `discard` keys that are not empty are thrown away first. Nobody may drain meanwhile: the epoch they know is not
+    With `discard` keys that are not empty are thrown away first. What may be lost is the reason why its gate stays
+    shut, unless it is to be released at once. Nobody may drain meanwhile: the epoch they know is not
     this one, so they have nothing to drain.
     """
     rebuilding = Rebuilding(client, seller)
@@ -69,8 +72,20 @@ async def rebuild(
             counts[kind] += len(records)
             progress(kind, counts[kind])
     last = await _begin_ledger(database, seller)
-    await rebuilding.open(epoch, config_version=version, clock_ms=last)
-    return Rebuilt(seller, counts, last)
+    rebuilt = Rebuilt(seller, counts, last)
+    await rebuilding.open(epoch, config_version=version, clock_ms=last, shut="" if release else why_shut(rebuilt))
+    return rebuilt
+
+
+def why_shut(rebuilt: Rebuilt) -> str:
+    """What nobody can know after a rebuild, for those who have to release it."""
+    if not rebuilt.complete_until_ms:
+        return "filled again from SQL, where nothing had ever happened: release it with `allot release`"
+    until = datetime.fromtimestamp(rebuilt.complete_until_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return (
+        f"filled again from SQL, complete until {until}; what was accepted after that and was not in SQL yet is lost. "
+        "Send what your channels have since then again, the same id has one effect; then `allot release`"
+    )
 
 
 async def _pages(database: Database, seller: str, kind: str) -> AsyncIterator[dict[str, bytes]]:

@@ -4,7 +4,7 @@ What happened, and what it adds up to: written by the drain alone, in one transa
 Rows are dictionaries by column: a shop's day is millions of them, and an object for each would cost more than all else.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import delete, func, insert, select, tuple_
@@ -84,6 +84,22 @@ async def page(
     if after is not None:
         query = query.where(tuple_(*columns) > tuple_(*after))
     return [(tuple(row[:-1]), bytes(row[-1])) for row in await _execute(session, query)]
+
+
+async def balances(session: AsyncSession, seller: str, chunk: int) -> AsyncIterator[list[tuple[str, bytes]]]:
+    """All skus with their packed states in the order of bytes, some at a time, as they are at one moment."""
+    sku = col(BalanceRow.sku)
+    by_bytes = sku.collate("C") if session.get_bind().dialect.name == "postgresql" else sku
+    query = select(sku, col(BalanceRow.state)).where(col(BalanceRow.seller) == seller).order_by(by_bytes)
+    connection = await session.connection()
+    async with connection.stream(query.execution_options(yield_per=chunk)) as rows:
+        async for part in rows.partitions(chunk):
+            yield [(str(sku), bytes(state)) for sku, state in part]
+
+
+async def entry_hash(session: AsyncSession, seller: str, epoch: str, id: str) -> str | None:
+    """The hash of this entry, or None when it is not here."""
+    return (await known_hashes(session, seller, epoch, [id])).get(id)
 
 
 async def last_entry(session: AsyncSession, seller: str) -> tuple[str, str, int] | None:

@@ -37,6 +37,7 @@ ON_BOTH_DATABASES = {
     "test_odd_questions",
     "test_seeding",
     "test_store",
+    "test_verifying",
     "test_webhooks_api",
     "test_webhooks_leases",
     "test_webhooks_sending",

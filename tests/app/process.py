@@ -64,7 +64,15 @@ class Service:
             assert self.process.poll() is None, self.logged
             assert time.monotonic() < until, self.logged
             time.sleep(0.02)
+        while self._is_checking():
+            assert time.monotonic() < until, self.logged
+            time.sleep(0.05)
         return self
+
+    def _is_checking(self) -> bool:
+        """Whether its worker has yet to compare a store that was there before."""
+        with self.client() as client:
+            return "one by one" in client.get("/readyz").json()["gate"]
 
     def client(self, key: str | None = None) -> httpx.Client:
         host, port = self.address

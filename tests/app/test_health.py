@@ -26,7 +26,7 @@ async def test_a_process_that_answers_is_alive(stranger):
 async def test_is_ready_when_every_part_says_so(stranger):
     status, said = await ready(stranger)
 
-    parts = {name: said.pop(name) for name in ("store", "database", "migrations", "config", "clock", "jobs")}
+    parts = {name: said.pop(name) for name in ("store", "database", "migrations", "config", "clock", "jobs", "gate")}
     assert status == 200
     assert set(parts.values()) == {"ok"}
     assert said == {"ready": True, "draining": False, "sellers": []}

@@ -47,6 +47,7 @@ WITHOUT_SCRIPT = {
     "revoke_key",
     "rotate_key",
     "name_seller",
+    "list_frozen",
     "get_audit",
     "follow_availability",
     "get_webhooks",
@@ -156,7 +157,7 @@ def test_patterns_are_written_for_every_language(app):
 @pytest.mark.parametrize("id", VERBS)
 def test_documents_exactly_the_refusals_of_its_script(operations, id: str):
     refusals = {word.replace("_", "-") for word in scripts()[VERBS[id]].outcomes} & BY_SLUG.keys()
-    refusals -= {word.replace("_", "-") for word in NEVER.get(id, set())} | {"stale-config"}
+    refusals -= {word.replace("_", "-") for word in NEVER.get(id, set())} | {"stale-config", "checking"}
     refusals |= {word.replace("_", "-") for word in ADDED.get(id, set())}
 
     documented = {
@@ -167,7 +168,7 @@ def test_documents_exactly_the_refusals_of_its_script(operations, id: str):
     }
 
     service = {"no-key", "keys-unknown", "unfit", "unanswered", "failed", "malformed", "body-too-large"}
-    service |= {"scope-missing", "outside-limits", "rate-limited"}
+    service |= {"scope-missing", "outside-limits", "rate-limited", "sku-frozen", "checking"}
     assert documented - service - {"idempotency-key-missing"} == refusals
 
 

@@ -49,7 +49,7 @@ async def lose_and_rebuild(url: str, folder: Path) -> tuple[Books, Books, dict[s
         await drain.run()
         before = await read_books(client, SELLER, every_op=True)
         await client.delete(*SellerKeys(SELLER).all())
-        rebuilt = await rebuild(database, client, SELLER, NEW_EPOCH, progress=told.__setitem__)
+        rebuilt = await rebuild(database, client, SELLER, NEW_EPOCH, release=True, progress=told.__setitem__)
         assert told.items() <= rebuilt.records.items()
     after = await read_books(client, SELLER, every_op=True)
     await client.aclose()

@@ -11,6 +11,7 @@ import pytest
 from app.service_process import OwnService, own_service
 from tests.app.commands import allot
 from tests.app.conftest import SHOP
+from tests.app.process import Service
 from tests.app.test_worker import drained, place, soon
 
 
@@ -36,16 +37,42 @@ def lost(tmp_path: Path) -> int:
 
 
 def test_a_rebuilt_store_sells_what_is_left_and_knows_what_was_sold(lost, tmp_path):
-    done = allot(tmp_path, "rebuild", "--data-dir", str(tmp_path / "data"))
+    done = allot(tmp_path, "rebuild", "--release", "--data-dir", str(tmp_path / "data"))
 
     assert done.returncode == 0, done.stderr
-    assert "Complete until" in done.stdout
+    assert "complete until" in done.stdout
     with own_service(tmp_path, SHOP) as service:
         assert atp(service) == lost
         assert asked(service, "/v1/orders/shop/1").json()["state"] == "committed"
         place(service, "1", "3")  # again, and a new one
         assert atp(service) == lost - 1
         assert soon(lambda: drained(tmp_path) == {"1", "2", "3"})
+
+
+def test_a_rebuilt_store_sells_nothing_until_somebody_releases_it(lost, tmp_path):
+    allot(tmp_path, "rebuild", "--data-dir", str(tmp_path / "data"))
+    service = Service(tmp_path).wait_until_ready()
+    with service.client((tmp_path / "api-key").read_text().strip()) as client:
+        ready, asked = client.get("/readyz"), client.get("/v1/availability/CUP?channel=shop")
+        assert (ready.status_code, asked.status_code) == (503, 503)
+        assert "complete until" in ready.json()["store"]
+        assert "complete until" in asked.json()["facts"]["why"]
+
+        done = allot(tmp_path, "release", "--data-dir", str(tmp_path / "data"))
+
+        assert "main: released" in done.stdout, done.stderr
+        assert soon(lambda: client.get("/v1/availability/CUP?channel=shop").status_code == 200)
+        assert client.get("/v1/availability/CUP?channel=shop").json()["levels"][0]["atp_now"] == lost
+        [released] = client.get("/v1/audit?action=store.release").json()["data"]
+    assert service.end() == 0
+    assert "complete until" in released["detail"]["why_shut"]
+
+
+def test_what_is_open_needs_no_release(tmp_path):
+    with own_service(tmp_path, SHOP):
+        done = allot(tmp_path, "release", "--data-dir", str(tmp_path / "data"))
+
+    assert done.stdout == "Nothing was shut.\n"
 
 
 def test_a_store_that_is_whole_is_left_alone(tmp_path):

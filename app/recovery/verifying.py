@@ -1,0 +1,229 @@
+"""
+After the server was started anew: is what it has what was acknowledged? Skus are opened as they are found in order.
+
+What SQL has is the measure: every entry it drained must be in the store, and once the rest of the store's ledger is
+drained too, every sku's state must be the one its entries add up to, byte for byte. A store that lost entries is shut
+until somebody decides; a sku that differs is frozen; the others are sold as soon as they have been compared, those
+that were sold last before all others.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from allocator import SellerKeys, ledger
+from allocator.balances import VersionGap
+from allocator.gate import CHECKING, SKUS_MAX, Gate
+from allocator.ledger import START, Damaged, Gap, place
+from allocator.pipe import run_of
+from allocator.records import UNREADABLE, SkuState, decode_entry, decode_state
+from app.audit import By, note
+from app.draining.drain import READER, Drain, EntryDiffers
+from app.draining.rows import body_of, hash_of
+from app.store import ledger as store
+from app.store.audit import add_entries
+from app.store.cursors import read_cursor
+from app.store.database import Database
+from app.store.datasets import read_dataset
+from app.store.sellers import list_sellers
+
+ACTOR: Final = "worker"
+
+CHUNK: Final = 2_000
+"""Skus compared at a time."""
+
+LATEST: Final = 2_000
+"""So many of the newest entries say which skus are hot."""
+
+WRONG_MAX: Final = 20
+"""Most numbers named in evidence."""
+
+PAUSE_SECONDS: Final = 0.05
+"""Between looks at a drain that another process does."""
+
+NOT_SQLS: Final = (Gap, Damaged, EntryDiffers, VersionGap)
+"""What tells that the store's ledger is not the one SQL has."""
+
+log = structlog.get_logger(__name__)
+
+
+class Verified(NamedTuple):
+    """One seller's check: skus compared, those frozen by it, and its seconds."""
+
+    skus: int
+    frozen: int
+    seconds: float
+
+
+class Moved(Exception):
+    """The server was started once more, or the gate was shut: this check is over."""
+
+
+class Verifier:
+    """Opens sellers whose gates are being checked; any number of processes may have one."""
+
+    def __init__(self, database: Database, client: Redis, drain: Drain) -> None:
+        self._database = database
+        self._client = client
+        self._drain = drain
+
+    async def run(self) -> None:
+        """Meet the server and check every seller that waits for it. Raises what SQL and redis-py raise, NotReady."""
+        run = await run_of(self._client)
+        async with self._database.reading() as session:
+            epoch = (await read_dataset(session)).epoch
+            sellers = [seller.code for seller in await list_sellers(session) if seller.begun]
+        for seller in sellers:
+            gate = Gate(self._client, seller, epoch)
+            if (await gate.meet(run)).gate == CHECKING:
+                await self._check(_Check(self._database, self._client, gate, seller, epoch, run))
+
+    async def _check(self, check: "_Check") -> None:
+        log.info("store_checking", seller=check.seller, run=check.run)
+        try:
+            why = await check.find_loss() or await check.drain_rest(self._drain)
+            if why:
+                await check.gate.shut(check.run, why)
+                log.error("store_shut", seller=check.seller, why=why)
+                return
+            verified = await check.compare_all()
+        except Moved:
+            log.info("store_check_ended", seller=check.seller, run=check.run)
+            return
+        log.info("store_open", seller=check.seller, **verified._asdict())
+
+
+class _Check:
+    """The check of one seller on one run of the server."""
+
+    def __init__(  # noqa: PLR0917 what one check is about, made in one place
+        self, database: Database, client: Redis, gate: Gate, seller: str, epoch: str, run: str
+    ) -> None:
+        self.gate, self.seller, self.epoch, self.run = gate, seller, epoch, run
+        self._database = database
+        self._client = client
+        self._stock, self._ledger = SellerKeys(seller).named("stock", "ledger")
+        self._early: set[str] = set()
+        self._frozen = 0
+
+    # --- the ledger --------------------------------------------------------------------------------------------
+
+    async def find_loss(self) -> str:
+        """Why the store is not the one whose entries SQL has; '' when it is."""
+        async with self._database.reading() as session:
+            cursor = await read_cursor(session, self.seller, READER)
+            position = cursor.position if cursor else START
+            drained = await store.entry_hash(session, self.seller, self.epoch, position)
+        if position == START:
+            return ""
+        last = await ledger.last_id(self._client, self.seller)
+        if place(last) < place(position):
+            return (
+                f"the store's ledger ends at {last}, but SQL has entries up to {position}: what came between is lost "
+                "in the store, which is an older copy or a replica that had fallen behind"
+            )
+        found: Any = await self._client.xrange(self._ledger, position, position)
+        if not found:
+            return (
+                f"the store no longer has entry {position}, up to which SQL has drained: one of them is of another time"
+            )
+        if drained is not None and hash_of(body_of(decode_entry(found[0][1]))) != drained:
+            return f"entry {position} of the store is not the one SQL has: they have gone different ways"
+        return ""
+
+    async def drain_rest(self, drain: Drain) -> str:
+        """Wait until SQL has all the store had when this began; why that cannot be, or ''."""
+        target = place(await ledger.last_id(self._client, self.seller))
+        while place(await self._position()) < target:
+            try:
+                written = await drain.drain_group(self.seller)
+            except NOT_SQLS as error:
+                return f"the rest of the store's ledger cannot be drained: {error}"
+            if not written:
+                await asyncio.sleep(PAUSE_SECONDS)
+        return ""
+
+    async def _position(self) -> str:
+        async with self._database.reading() as session:
+            cursor = await read_cursor(session, self.seller, READER)
+        return cursor.position if cursor else START
+
+    # --- skus --------------------------------------------------------------------------------------------------
+
+    async def compare_all(self) -> Verified:
+        """Compare every sku, opening them on the way. Raises Moved."""
+        started, skus = time.monotonic(), 0
+        await self._compare_hot()
+        async with self._database.reading() as session:
+            async for rows in store.balances(session, self.seller, CHUNK):
+                await self._compare([row for row in rows if row[0] not in self._early])
+                await self._open(upto=rows[-1][0])
+                skus += len(rows)
+        await self._open(last=True)
+        return Verified(skus, self._frozen, round(time.monotonic() - started, 3))
+
+    async def _compare_hot(self) -> None:
+        newest: Any = await self._client.xrevrange(self._ledger, count=LATEST)
+        touched = Counter(change.sku for _, fields in newest for change in decode_entry(fields).changes)
+        hot = [sku for sku, _ in touched.most_common(SKUS_MAX)]
+        async with self._database.reading() as session:
+            states = await store.states_of(session, self.seller, hot)
+        await self._compare(list(states.items()))
+        await self._open(skus=hot)
+        self._early = set(hot)
+
+    async def _compare(self, rows: Sequence[tuple[str, bytes]]) -> None:
+        """Freeze those that differ. Nothing moves them meanwhile: they are closed."""
+        if not rows:
+            return
+        found: list[Any] = await self._client.hmget(self._stock, [sku for sku, _ in rows])
+        for (sku, expected), state in zip(rows, found, strict=True):
+            if state != expected:
+                await self._freeze(sku, evidence(expected, state))
+
+    async def _freeze(self, sku: str, says: str) -> None:
+        await self.gate.freeze(sku, says)
+        self._frozen += 1
+        log.error("sku_frozen", seller=self.seller, sku=sku, evidence=says)
+        async with self._database.writing() as session:
+            await add_entries(session, [note(By(self.seller, ACTOR), "sku.freeze", sku, {"evidence": says})])
+
+    async def _open(self, *, upto: str = "", skus: list[str] | None = None, last: bool = False) -> None:
+        if not await self.gate.open(self.run, upto=upto, skus=skus, last=last):
+            raise Moved
+
+
+def evidence(expected: bytes, found: bytes | None) -> str:
+    """What is wrong with a sku whose state is not what its entries add up to."""
+    if found is None:
+        return "the store has nothing of it, the ledger has"
+    try:
+        there = _facts(decode_state(found))
+    except UNREADABLE:
+        return "the store's state cannot be read"
+    told = _facts(decode_state(expected))
+    wrong = [
+        f"{name} is {there.get(name, 0)}, the ledger adds up to {told.get(name, 0)}"
+        for name in sorted(there.keys() | told.keys())
+        if there.get(name, 0) != told.get(name, 0)
+    ]
+    return "; ".join(wrong[:WRONG_MAX]) or "the store's state is not written as ours are"
+
+
+def _facts(state: SkuState) -> dict[str, int]:
+    """Every number of a state by its name."""
+    return dict(_numbers("", msgspec.to_builtins(state)))
+
+
+def _numbers(path: str, value: Any) -> Iterator[tuple[str, int]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _numbers(f"{path} {name}".strip(), inner)
+    else:
+        yield path.removeprefix("places "), value

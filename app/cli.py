@@ -3,9 +3,12 @@
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+ROLES = ("serve", "api", "scheduler", "worker")
+"""Commands of processes that run for ever."""
 
 ELSEWHERE = ("replay", "demo", "bench", "rebuild", "release")
 """Commands that are functions in a module of the same name; only whoever does not serve waits for their imports."""
@@ -35,20 +38,43 @@ def serve(
     ] = None,
 ) -> None:
     """Run the service until SIGTERM or Ctrl-C; then finish what was begun and stop Valkey."""
-    from .serving import run
+    from .serving import serve
 
-    given = {"data_dir": data_dir, "host": host, "port": port, "seed_path": seed}
-    raise typer.Exit(run({name: value for name, value in given.items() if value is not None}, key_file))
+    raise typer.Exit(serve(_given(data_dir=data_dir, host=host, port=port, seed_path=seed), key_file))
+
+
+@app.command()
+def api(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+) -> None:
+    """Answer HTTP alone, beside any number of others; `scheduler` and `worker` do the rest."""
+    from .serving import serve_api
+
+    raise typer.Exit(serve_api(_given(host=host, port=port)))
+
+
+@app.command()
+def scheduler() -> None:
+    """End holds, serve backorders, turn rules, send webhooks; of several schedulers one works."""
+    from .scheduler import run
+
+    raise typer.Exit(run())
 
 
 @app.command()
 def worker(
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of the service's embedded Valkey and SQLite.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of a service with a Valkey of its own.")] = None,
 ) -> None:
-    """Copy what happens into SQL until SIGTERM or Ctrl-C; `serve` does it by itself unless ALLOT_DRAIN is false."""
+    """Copy what happens into SQL; of several workers one works. `serve` does it unless ALLOT_DRAIN is false."""
     from .working import run
 
-    raise typer.Exit(run({} if data_dir is None else {"data_dir": data_dir}))
+    raise typer.Exit(run(data_dir))
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were named, as settings."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def main() -> None:
@@ -58,7 +84,9 @@ def main() -> None:
         # These import most of the service: only whoever names one, or asks what there is, waits for that.
         if word in {name, "", "--help"}:
             app.add_typer(getattr(import_module(f"app.{module}"), name), name=name)
-    if word not in {"serve", "worker"} and word not in GROUPS:
+    if word in {"health", "", "--help"}:
+        app.command("health")(import_module("app.health").health)
+    if word not in {*ROLES, *GROUPS, "health"}:
         for name in ELSEWHERE:
             app.command(name)(getattr(import_module(f"app.{name}"), name))
         for name, function in TABLES.items():

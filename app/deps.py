@@ -33,6 +33,7 @@ from .narrowing import narrowed
 from .rights import SCOPES, Caller
 from .security import Keys, Known
 from .settings import Settings
+from .standing import Heard
 from .store.database import Database
 
 OP_KEY: Final = "Idempotency-Key"
@@ -51,7 +52,8 @@ class State:
     What lives as long as the service.
 
     `clock_jumps_ms` has the sellers whose clock is paused, `jobs_failing` what each failing job said last.
-    `epoch` is the data set's, for sellers made meanwhile.
+    `epoch` is the data set's, for sellers made meanwhile. `heard` is what the scheduler at work says, which is mostly
+    another process.
     """
 
     settings: Settings
@@ -64,6 +66,7 @@ class State:
     clock_jumps_ms: dict[str, int] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
     jobs_failing: dict[str, str] = field(default_factory=dict)
+    heard: Heard = field(default_factory=Heard)
 
 
 def state_of(request: Request) -> State:

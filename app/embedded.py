@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
-from .data_folder import DataFolder
+from .data_folder import DataFolder, FolderInUse
 from .server_process import ServerFailed, answers, ask, launch, server_binary
 
 SOCKET_PATH_BYTES_MAX: Final = 103
@@ -37,7 +37,15 @@ class EmbeddedValkey:
     Call `start` from a thread that lives as long as the service: when that thread ends, Linux stops the server.
     """
 
-    def __init__(self, folder: Path, *, ready_seconds_max: float = 120.0, stop_seconds_max: float = 60.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        ready_seconds_max: float = 120.0,
+        stop_seconds_max: float = 60.0,
+        binary: Path | None = None,
+    ) -> None:
+        self._binary = binary
         self.data = DataFolder(folder)
         self.home = self.data.path / "valkey"
         self.log = self.home / "valkey.log"
@@ -81,10 +89,23 @@ class EmbeddedValkey:
         return self.url
 
     def is_running(self) -> bool:
-        """Whether the server is still there; it ends by itself when its disk is full."""
+        """Whether the server is still there; it ends by itself when its disk is full. Asks the server nothing."""
         if self._process is not None:
             return self._process.poll() is None
-        return self._pid is not None and answers(self.socket)
+        return self._pid is not None and is_alive(self._pid)
+
+    @property
+    def code(self) -> int | None:
+        """What the server ended with, negative for a signal; None while it runs and when nobody knows."""
+        return self._process.poll() if self._process is not None else None
+
+    def launch_again(self) -> None:
+        """
+        Start a server in place of one that has ended, and return before it answers.
+
+        Raises FolderInUse while a child that the old one left still has the folder, ServerFailed, OSError.
+        """
+        self._spawn()
 
     def stop(self) -> None:
         """Let the server write its last bytes and end, then give the folder back; harmless when it is not started."""
@@ -138,26 +159,33 @@ class EmbeddedValkey:
         return None if int(facts[b"loading"]) else int(facts[b"process_id"])
 
     def _launch(self) -> int:
+        process = self._spawn()
+        self._wait_until_ready(process)
+        return process.pid
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         for stale in (self.socket, self.home / "valkey.pid"):
             stale.unlink(missing_ok=True)
         held = os.open(self._life_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._process = launch(server_binary(), self.home, self.socket, keep_open=held)
+            process = launch(self._binary or server_binary(), self.home, self.socket, keep_open=held)
+        except BlockingIOError:
+            raise FolderInUse(self.home, None) from None
         finally:
             # The lock lives on in the server, which holds the same open file.
             os.close(held)
-        self._wait_until_ready(self._process)
-        return self._process.pid
+        self._process, self._pid, self.adopted = process, process.pid, False
+        return process
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         until = time.monotonic() + self._ready_seconds_max
         while not answers(self.socket):
             if process.poll() is not None:
-                message = f"Valkey ended with code {process.returncode} while starting:\n{self._log_end()}"
+                message = f"Valkey ended with code {process.returncode} while starting:\n{self.log_end()}"
                 raise ServerFailed(message)
             if time.monotonic() > until:
-                message = f"Valkey was not ready after {self._ready_seconds_max:g} s:\n{self._log_end()}"
+                message = f"Valkey was not ready after {self._ready_seconds_max:g} s:\n{self.log_end()}"
                 raise ServerFailed(message)
             time.sleep(POLL_SECONDS)
 
@@ -206,8 +234,20 @@ class EmbeddedValkey:
         finally:
             os.close(lock)
 
-    def _log_end(self) -> str:
+    def log_end(self) -> str:
+        """The last the server said."""
         return self.log.read_text(errors="replace")[-1500:] if self.log.exists() else "(no log)"
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process that may be somebody else's child runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def short_socket(home: Path) -> Path:

@@ -1,7 +1,7 @@
 """The composition root: makes the application from settings and nothing else."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from fastapi import FastAPI
 
@@ -33,9 +33,9 @@ from .events.hub import telling
 from .log import RequestLog
 from .metrics import Metrics
 from .opening import open_service
-from .schedule import running
+from .schedule import OWN_JOBS, running
+from .scheduling import scheduling
 from .settings import Settings
-from .webhooks.jobs import delivering
 
 API_VERSION = "1"
 
@@ -75,11 +75,12 @@ Every change has a name of the caller's own: the hold's id, the order's channel,
 """
 
 
-def create_app(settings: Settings, *, gated: bool = False) -> Service:
+def create_app(settings: Settings, *, gated: bool = False, schedules: bool = True) -> Service:
     """
     The service as an ASGI application; its lifespan opens and closes everything it stands on.
 
     `gated`: a worker runs beside it and checks the store after each of its starts; until then no sku is sold.
+    Without `schedules` another process does what is done once for all.
     """
     metrics = Metrics()
 
@@ -87,14 +88,14 @@ def create_app(settings: Settings, *, gated: bool = False) -> Service:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             open_service(settings, metrics, gated=gated) as state,
-            running(state),
+            running(state, OWN_JOBS),
             telling(
                 state.database,
                 _store_url(settings),
                 streams_max=settings.streams_max,
                 is_draining=lambda: getattr(app.state, "draining", False),
             ) as hub,
-            delivering(state) as webhooks_at_work,
+            scheduling(state) if schedules else nullcontext() as webhooks_at_work,
         ):
             app.state.service, app.state.events, app.state.webhooks = state, hub, webhooks_at_work
             yield

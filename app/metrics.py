@@ -8,7 +8,7 @@ scrape turns it into the library's types. No label is ever a sku, an order or an
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Collection, Iterable, Iterator, MutableMapping
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
@@ -26,6 +26,9 @@ SLOW: Final = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30
 """Bounds for jobs, in seconds."""
 
 Labels = tuple[str, ...]
+
+Row = tuple[str, Labels, float]
+"""A metric's name, the values of its labels, and its own value."""
 
 
 class Family(NamedTuple):
@@ -102,6 +105,7 @@ BUILD: Final = Family("allot_build_info", "The version of the service; always 1.
 STORE_UP: Final = Family("allot_store_up", "1 when Valkey answers and has the data set that SQL remembers.")
 DATABASE_UP: Final = Family("allot_database_up", "1 when SQL answers.")
 READY: Final = Family("allot_ready", "1 when orders can be taken, as /readyz says.")
+SCHEDULER_UP: Final = Family("allot_scheduler_up", "1 when a scheduler works for all processes.")
 CLOCK_JUMP: Final = Family(
     "allot_clock_jump_ms",
     "By how much the clock jumped while expiry of holds is paused; 0 when it is not.",
@@ -162,7 +166,12 @@ SURVEYED: Final = (
 )
 """Gauges about what a seller has."""
 
-GAUGES: Final = (BUILD, STORE_UP, DATABASE_UP, READY, CLOCK_JUMP, *SURVEYED)
+WALKED: Final = tuple(
+    family for family in SURVEYED if family not in {CONFIG_VERSION, LEDGER, DRAIN_AGE, OPEN_HOLDS, WAITING}
+)
+"""Those that the scheduler's survey counts; the others every process reads."""
+
+GAUGES: Final = (BUILD, STORE_UP, DATABASE_UP, SCHEDULER_UP, READY, CLOCK_JUMP, *SURVEYED)
 
 DECIDED: Final = frozenset(
     {"accepted", "replayed", "short", "unroutable", "unknown-sku", "unknown-location", "over-limit"}
@@ -242,6 +251,23 @@ class Metrics:
         gauge = self._gauges[family.name]
         for known in [known for known in gauge if known[: len(labels)] == labels]:
             del gauge[known]
+
+    def told(self, own_jobs: Collection[str]) -> list[Row]:
+        """What a scheduler counts for all: its survey, tries to deliver webhooks, runs of shared jobs."""
+        rows = [(family.name, labels, n) for family in WALKED for labels, n in self._gauges[family.name].items()]
+        rows += [(DELIVERIES.name, labels, n) for labels, n in self._counts[DELIVERIES.name].items()]
+        runs = self._counts[JOB_RUNS.name].items()
+        return rows + [(JOB_RUNS.name, labels, n) for labels, n in runs if labels[0] not in own_jobs]
+
+    def hear(self, rows: Iterable[Row]) -> None:
+        """Have what a scheduler in another process has told; what it said before is forgotten."""
+        for family in WALKED:
+            self._gauges[family.name].clear()
+        for name, labels, value in rows:
+            if name in self._gauges:
+                self._gauges[name][labels] = value
+            elif name in self._counts:
+                self._counts[name][labels] = int(value)
 
     def families(self) -> Iterator[Metric]:
         """Everything counted so far, in the library's types."""

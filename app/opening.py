@@ -22,6 +22,7 @@ from .data_folder import DataFolder, write_durably
 from .deps import State
 from .draining.drain import Drain
 from .embedded import EmbeddedValkey
+from .keeping import kept_running
 from .metrics import Metrics
 from .recovery.verifying import Verifier
 from .security import Keys
@@ -57,7 +58,7 @@ async def open_service(
     """
     seed = load_seed(settings.seed_path) if settings.seed_path else None
     async with AsyncExitStack() as stack:
-        folder, redis_url = _open_folder(stack, settings)
+        folder, redis_url = await _open_folder(stack, settings)
         client = make_client(redis_url)
         metrics = metrics or Metrics()
         pipe = Pipe(client, metrics.watch)
@@ -99,13 +100,14 @@ async def _write_last(state: State) -> None:
             log.error("last_notes_lost", says=type(error).__name__)  # noqa: TRY400
 
 
-def _open_folder(stack: AsyncExitStack, settings: Settings) -> tuple[DataFolder | None, str]:
-    """The data folder, if anything is kept there, and the address of the store."""
+async def _open_folder(stack: AsyncExitStack, settings: Settings) -> tuple[DataFolder | None, str]:
+    """The data folder, if anything is kept there, and the address of the store; our own is kept running."""
     if settings.redis_url is None:
         embedded = stack.enter_context(EmbeddedValkey(settings.data_dir))
         log.info(
             "valkey_adopted" if embedded.adopted else "valkey_started", pid=embedded.pid, folder=str(settings.data_dir)
         )
+        await stack.enter_async_context(kept_running(embedded))
         return embedded.data, embedded.url
     if settings.database_url is None or settings.key_pepper is None:
         return stack.enter_context(DataFolder(settings.data_dir)), settings.redis_url

@@ -14,7 +14,7 @@ from allocator.gate import CHECKING, FROZEN, OPEN, SHUT, Gate
 
 from .answers import Ready, SellerStanding
 from .deps import State
-from .metrics import CLOCK_JUMP, DATABASE_UP, READY, STORE_UP
+from .metrics import CLOCK_JUMP, DATABASE_UP, READY, SCHEDULER_UP, STORE_UP
 from .store.config_changes import standing
 from .store.database import Database
 from .store.revisions import revisions
@@ -27,14 +27,14 @@ GATES: Final = {
 }
 """What a gate that is not open means."""
 WAIT_S: Final = 1.0
+NO_SCHEDULER: Final = "no scheduler works: holds do not end, backorders are not served, webhooks are not sent"
 
 
 async def readiness(state: State, *, draining: bool, verbose: bool = False) -> Ready:
     """Every part's own word; `verbose` adds where each seller stands."""
     store, database = await _said(_ask_store(state)), await _said(_ask_database(state.database))
     both = store == database == OK
-    clock = ", ".join(f"{seller} by {jump} ms" for seller, jump in state.clock_jumps_ms.items())
-    jobs = "; ".join(f"{job}: {says}" for job, says in sorted(state.jobs_failing.items()))
+    clock = ", ".join(f"{seller} by {jump} ms" for seller, jump in _jumps(state).items())
     ready = Ready(
         ready=store == OK and not draining,
         store=store,
@@ -42,7 +42,7 @@ async def readiness(state: State, *, draining: bool, verbose: bool = False) -> R
         migrations=await _said(_ask_migrations(state.database)) if database == OK else database,
         config=await _said(_ask_config(state)) if both else "cannot be compared",
         clock=f"paused, it jumped: {clock}" if clock else OK,
-        jobs=f"failing: {jobs}" if jobs else OK,
+        jobs=_jobs(state),
         gate=await _said(_ask_gates(state)),
         draining=draining,
         sellers=await _sellers(state) if verbose and both else [],
@@ -51,12 +51,28 @@ async def readiness(state: State, *, draining: bool, verbose: bool = False) -> R
     return ready
 
 
+def _jumps(state: State) -> dict[str, int]:
+    """Sellers whose clock is paused, whichever process found out."""
+    return state.heard.said.clock_jumps_ms | state.clock_jumps_ms
+
+
+def _jobs(state: State) -> str:
+    """What the jobs of this process and of the scheduler say."""
+    failing = sorted((state.heard.said.failing | state.jobs_failing).items())
+    wrong = [f"failing: {'; '.join(f'{job}: {says}' for job, says in failing)}"] if failing else []
+    if state.heard.is_silent():
+        wrong.append(NO_SCHEDULER)
+    return ", and ".join(wrong) or OK
+
+
 def _count(state: State, ready: Ready) -> None:
     state.metrics.set(READY, ready.ready)
     state.metrics.set(STORE_UP, ready.store == OK)
     state.metrics.set(DATABASE_UP, ready.database == OK)
+    state.metrics.set(SCHEDULER_UP, not state.heard.is_silent())
+    jumps = _jumps(state)
     for seller in state.allocators:
-        state.metrics.set(CLOCK_JUMP, state.clock_jumps_ms.get(seller, 0), seller)
+        state.metrics.set(CLOCK_JUMP, jumps.get(seller, 0), seller)
 
 
 async def _ask_store(state: State) -> str:

@@ -25,10 +25,14 @@ from .config.engine import Engine
 from .config.windows import turn_windows
 from .deps import State
 from .opening import open_sellers
+from .store.leases import read_lease
 from .survey import Survey
 
 GRACE_SECONDS: Final = 5
 """How long a run that has begun may take when the service stops."""
+
+LEASE: Final = "scheduler"
+"""The name of the lease of the scheduler that works."""
 
 RUNS_MAX: Final = 20
 """How often one run of a job asks again when the allocator says there is more: 2,000 holds, 1,000 skus."""
@@ -133,25 +137,55 @@ async def keep_config(state: State, memory: Memory) -> None:  # noqa: ARG001 eve
         await turn_windows(engine)
 
 
+async def hear_scheduler(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
+    """Learn what the scheduler at work has to say."""
+    async with state.database.reading() as session:
+        found = await read_lease(session, LEASE)
+    state.heard.hear(found, state.metrics)
+
+
 class Job(NamedTuple):
-    """What runs, and how often."""
+    """What runs, and how often. `without_sql`: it needs Valkey alone, and several processes at once do no harm."""
 
     run: Callable[[State, Memory], Awaitable[None]]
     seconds: int
+    without_sql: bool = False
 
 
-JOBS: Final = (
-    Job(expire_holds, 1),
-    Job(serve_backorders, 1),
-    Job(sweep_backorders, 60),
-    Job(keep_config, 1),
+OWN_JOBS: Final = (
     Job(refresh_keys, 2),
     Job(open_new_sellers, 2),
     Job(write_audit, 2),
     Job(write_key_use, 60),
-    Job(survey, 1),
     Job(look_at_stores, 5),
+    Job(hear_scheduler, 2),
 )
+"""What each API process needs for itself."""
+
+SHARED_JOBS: Final = (
+    Job(expire_holds, 1, without_sql=True),
+    Job(serve_backorders, 1, without_sql=True),
+    Job(sweep_backorders, 60, without_sql=True),
+    Job(keep_config, 1),
+    Job(survey, 1),
+)
+"""What is done once for all: by the scheduler that works."""
+
+JOBS: Final = OWN_JOBS + SHARED_JOBS
+
+
+async def take_turn(job: Job, state: State, memory: Memory, may: Callable[[Job], bool]) -> None:
+    """Run a job if it is ours to run; if it is not, forget what it said and measured when it was."""
+    if may(job):
+        await attempt(job, state, memory)
+        return
+    name = job.run.__name__
+    memory.failures.pop(name, None)
+    state.jobs_failing.pop(name, None)
+    if job.run is expire_holds:
+        # Whoever works now has judged the clock since; counting the time twice would hide a jump.
+        memory.expired_at.clear()
+        state.clock_jumps_ms.clear()
 
 
 async def attempt(job: Job, state: State, memory: Memory) -> None:
@@ -187,14 +221,16 @@ def _say_failure(name: str, error: Exception, memory: Memory) -> None:
 
 
 @asynccontextmanager
-async def running(state: State, jobs: tuple[Job, ...] = JOBS) -> AsyncIterator[AsyncIOScheduler]:
-    """Run the jobs until the block ends; runs that have begun may end too."""
+async def running(
+    state: State, jobs: tuple[Job, ...], may: Callable[[Job], bool] = lambda _: True
+) -> AsyncIterator[AsyncIOScheduler]:
+    """Run the jobs until the block ends, each when it `may` run; runs that have begun may end too."""
     scheduler, memory = AsyncIOScheduler(timezone=UTC), Memory()
     for job in jobs:
         scheduler.add_job(
-            attempt,
+            take_turn,
             "interval",
-            (job, state, memory),
+            (job, state, memory, may),
             id=job.run.__name__,
             seconds=job.seconds,
             next_run_time=datetime.now(UTC),

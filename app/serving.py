@@ -10,29 +10,24 @@ import gc
 import signal
 import socket
 import sys
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 import uvicorn
 import uvloop
 from fastapi import FastAPI
-from pydantic import ValidationError
-from redis.exceptions import RedisError
-
-from allocator import UnsafeServer
-from allocator.errors import AllocatorError
 
 from . import log as logs
 from .beside import worker_beside
-from .data_folder import FolderForeign, FolderInUse
 from .main import create_app
 from .opening import make_first_key
-from .server_process import ServerFailed
+from .roles import EXPECTED, NotFit, settings_for
 from .settings import Settings
-from .store.datasets import OtherDataset
 
 GRACE_SECONDS: Final = 30
 """How long requests that were begun may take after the service was told to stop."""
@@ -43,29 +38,28 @@ BACKLOG: Final = 2_048
 GC_THRESHOLDS: Final = (50_000, 50, 100)
 """Requests make few cycles; a full collection in the middle of one costs 40 ms."""
 
-EXPECTED: Final = (
-    AllocatorError,
-    FolderForeign,
-    FolderInUse,
-    OSError,
-    OtherDataset,
-    RedisError,
-    ServerFailed,
-    UnsafeServer,
-    ValidationError,
-)
-"""What operators can put right: told in a line, without a traceback."""
-
 log = structlog.get_logger(__name__)
 
 
-def run(given: dict[str, Any], key_file: Path | None) -> int:
-    """Serve until told to stop; the exit code."""
+def serve(given: dict[str, Any], key_file: Path | None) -> int:
+    """Serve until told to stop, with everything that belongs to it; the exit code."""
+    return _until_told(lambda: Settings(**given), partial(_serve, key_file=key_file))
+
+
+def serve_api(given: dict[str, Any]) -> int:
+    """Answer HTTP alone until told to stop; the exit code. Prints no key: whoever reads logs would have it."""
+    return _until_told(lambda: settings_for("api", given), _serve_api)
+
+
+def _until_told(read: Callable[[], Settings], work: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:
     try:
-        settings = Settings(**given)
+        settings = read()
         logs.configure(settings.log_level, settings.log_format)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, key_file))
+            runner.run(work(settings))
+    except NotFit as error:
+        print(error, file=sys.stderr)  # noqa: T201 a command's last words
+        return 1
     except EXPECTED as error:
         print(f"allot cannot serve: {error}", file=sys.stderr)  # noqa: T201 a command's last words
         return 1
@@ -73,16 +67,39 @@ def run(given: dict[str, Any], key_file: Path | None) -> int:
 
 
 async def _serve(settings: Settings, key_file: Path | None) -> None:
+    async with _open(settings, create_app(settings, gated=settings.drain)) as served:
+        _tell_key(await make_first_key(served.app.state.service, key_file), key_file)
+        async with worker_beside(settings) if settings.drain else nullcontext():
+            await served.answer()
+
+
+async def _serve_api(settings: Settings) -> None:
+    async with _open(settings, create_app(settings, gated=True, schedules=False)) as served:
+        await served.answer()
+
+
+class _Served(NamedTuple):
+    """An open service, the socket it has, and what answers on it."""
+
+    app: FastAPI
+    listener: socket.socket
+    server: uvicorn.Server
+
+    async def answer(self) -> None:
+        """Answer until told to stop."""
+        _introduce(self.listener)
+        _calm_collector()
+        await self.server.serve(sockets=[self.listener])
+        log.info("stopping")
+
+
+@asynccontextmanager
+async def _open(settings: Settings, app: FastAPI) -> AsyncIterator[_Served]:
     listener = _bind(settings.host, settings.port)
-    app = create_app(settings, gated=settings.drain)
     server = uvicorn.Server(_config(app))
     _stop_on_signals(server, app)
     async with app.router.lifespan_context(app):
-        await _introduce(app, listener, key_file)
-        _calm_collector()
-        async with worker_beside(settings) if settings.drain else nullcontext():
-            await server.serve(sockets=[listener])
-            log.info("stopping")
+        yield _Served(app, listener, server)
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -131,14 +148,17 @@ def _stop_on_signals(server: uvicorn.Server, app: FastAPI) -> None:
         signal.signal(number, stop)
 
 
-async def _introduce(app: FastAPI, listener: socket.socket, key_file: Path | None) -> None:
-    """Say where the service is, and on a first start with which key it opens."""
-    host, port = listener.getsockname()[:2]
-    key = await make_first_key(app.state.service, key_file)
+def _tell_key(key: str, key_file: Path | None) -> None:
+    """Say with which key a first start opens the service."""
     if key and key_file:
         print(f"API key: written to {key_file}", flush=True)  # noqa: T201 a command's answer
     elif key:
         print(f"API key (shown this once): {key}", flush=True)  # noqa: T201 a command's answer
+
+
+def _introduce(listener: socket.socket) -> None:
+    """Say where the service is."""
+    host, port = listener.getsockname()[:2]
     # From here on whoever connects is answered, as soon as uvicorn accepts.
     listener.listen(BACKLOG)
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

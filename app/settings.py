@@ -8,26 +8,18 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from allocator.client import UNSAFE_NAMES
 
 from .store.durability import UNSAFE_NAMES as UNSAFE_DATABASE_NAMES
+from .whereabouts import Whereabouts
 
 KNOWN_UNSAFE = UNSAFE_NAMES | UNSAFE_DATABASE_NAMES
 
 
-class Settings(BaseSettings):
+class Settings(Whereabouts):
     """Every setting with its default; an empty variable counts as not set."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="ALLOT_",
-        env_file=".env",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        validate_default=True,
-    )
 
     data_dir: Path = Field(Path("allot-data"), description="Folder of the embedded Valkey, SQLite and pepper.")
     redis_url: str | None = Field(None, description="A Valkey or Redis to use instead of the embedded one.")
@@ -37,8 +29,6 @@ class Settings(BaseSettings):
         description="Reasons for refusing a server that are accepted, by name, separated by commas.",
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
     body_bytes_max: int = Field(1_048_576, ge=1_024, description="Largest request body, in bytes.")
 
     hold_seconds: int = Field(900, ge=1, description="How long a hold lasts when the request does not say.")

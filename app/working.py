@@ -9,7 +9,9 @@ nothing is lost.
 import asyncio
 import signal
 import sys
-from typing import Any, Final
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
 
 import structlog
 import uvloop
@@ -21,9 +23,15 @@ from . import log as logs
 from .draining.drain import Drain
 from .embedded import EmbeddedValkey
 from .opening import check_database, database_url
+from .pulse import Pulse
 from .recovery.verifying import Verifier
+from .roles import NotFit, settings_for
+from .server_process import ServerFailed
 from .settings import Settings
 from .store.database import Database
+from .whereabouts import in_a_line
+
+ROLE: Final = "worker"
 
 PAUSE_SECONDS: Final = 0.2
 """Between looks while there is nothing to do."""
@@ -33,43 +41,59 @@ TRY_AGAIN_SECONDS: Final = 1.0
 VERIFY_SECONDS: Final = 0.5
 """Between looks whether the server was started anew."""
 
+Told = Callable[[str], None]
+
 log = structlog.get_logger(__name__)
 
 
-def run(given: dict[str, Any]) -> int:
-    """Work until told to stop; the exit code."""
+def run(data_dir: Path | None) -> int:
+    """Work until told to stop, for the service on this folder if one is given; the exit code."""
     try:
-        settings = Settings(**given)
-    except ValidationError as error:
-        print(f"allot cannot work: {error}", file=sys.stderr)  # noqa: T201 a command's last words
+        settings = settings_for(ROLE, {}) if data_dir is None else Settings(data_dir=data_dir)
+    except (NotFit, ValidationError) as error:
+        print(error if isinstance(error, NotFit) else in_a_line(error), file=sys.stderr)  # noqa: T201 a command's last words
         return 1
     logs.configure(settings.log_level, settings.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings))
+        try:
+            runner.run(_run(settings, _run_dir(settings)))
+        except (OSError, ServerFailed) as error:
+            print(f"allot cannot work: {error}", file=sys.stderr)  # noqa: T201 a command's last words
+            return 1
     return 0
 
 
-async def _run(settings: Settings) -> None:
+def _run_dir(settings: Settings) -> Path | None:
+    """Beside a service with a data folder the heartbeat is in there, and nothing is left elsewhere."""
+    return settings.run_dir or (settings.data_dir.expanduser() / "run" if settings.redis_url is None else None)
+
+
+async def _run(settings: Settings, run_dir: Path | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await work(settings, stop)
+    pulse = Pulse(run_dir, ROLE)
+    pulse.open()
+    try:
+        await work(settings, stop, pulse.beat)
+    finally:
+        pulse.close()
 
 
-async def work(settings: Settings, stop: asyncio.Event) -> None:
-    """Drain until `stop` is set. Stores that are away are waited for."""
+async def work(settings: Settings, stop: asyncio.Event, told: Told = lambda _: None) -> None:
+    """Drain until `stop` is set. Stores that are away are waited for. `told` hears what is wrong, '' for nothing."""
     client = make_client(settings.redis_url or EmbeddedValkey(settings.data_dir).url)
     try:
-        database = await _open(settings, stop)
+        database = await _open(settings, stop, told)
         if database is not None:
             async with database:
-                drain = Drain(database, client)
-                await asyncio.gather(_drain(drain, stop), _verify(Verifier(database, client, drain), stop))
+                drain = Drain(database, client, lambda: told(""))
+                await asyncio.gather(_drain(drain, stop, told), _verify(Verifier(database, client, drain), stop))
     finally:
         await client.aclose()
 
 
-async def _open(settings: Settings, stop: asyncio.Event) -> Database | None:
+async def _open(settings: Settings, stop: asyncio.Event, told: Told) -> Database | None:
     said = ""
     while not stop.is_set():
         try:
@@ -78,19 +102,22 @@ async def _open(settings: Settings, stop: asyncio.Event) -> Database | None:
             return database
         except Exception as error:  # noqa: BLE001 - whatever the driver says, the database may come back
             said = _say(error, said)
+            told(said)
             await _wait(stop, TRY_AGAIN_SECONDS)
     return None
 
 
-async def _drain(drain: Drain, stop: asyncio.Event) -> None:
+async def _drain(drain: Drain, stop: asyncio.Event, told: Told) -> None:
     said = ""
     while not stop.is_set():
         try:
             drained = await drain.run()
         except Exception as error:  # noqa: BLE001 - the next try must come, whatever one says
             said = _say(error, said)
+            told(said)
             await _wait(stop, TRY_AGAIN_SECONDS)
             continue
+        told("")
         if said:
             log.info("drain_goes_on")
             said = ""

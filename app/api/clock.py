@@ -16,6 +16,7 @@ async def accept_clock(request: Request) -> Response:
     caller = caller_of(request)
     expired = await caller.allocator.expire(elapsed_ms=None, accept_clock=True)
     state = state_of(request)
-    jump_ms = state.clock_jumps_ms.pop(caller.seller, None)
+    found = [jumps.pop(caller.seller, None) for jumps in (state.clock_jumps_ms, state.heard.said.clock_jumps_ms)]
+    jump_ms = next((jump for jump in found if jump is not None), None)
     state.audit.act(request, "clock.accept", caller.seller, {"jump_ms": jump_ms, "holds_ended": len(expired.hold_ids)})
     return answer(expired)

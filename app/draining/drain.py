@@ -8,7 +8,7 @@ entry is trimmed when it is in SQL and nobody can want it in Valkey any more.
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -60,9 +60,10 @@ class Drained(NamedTuple):
 
 
 class Drain:
-    """Drains every seller; any number of processes may have one."""
+    """Drains every seller; any number of processes may have one. `told` hears of every group that was looked at."""
 
-    def __init__(self, database: Database, client: Redis) -> None:
+    def __init__(self, database: Database, client: Redis, told: Callable[[], None] = lambda: None) -> None:
+        self._told = told
         self._database = database
         self._client = client
         self._owner = secrets.token_hex(8)
@@ -90,6 +91,7 @@ class Drain:
         entries = 0
         for _ in range(GROUPS_MAX):
             written = await self.drain_group(seller)
+            self._told()
             entries += written
             if written < GROUP:
                 break

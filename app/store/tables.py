@@ -83,6 +83,19 @@ class AuditEntry(SQLModel, table=True):
     request_id: str = Field(default="", max_length=64)
 
 
+class Lease(SQLModel, table=True):
+    """Which of several processes works for all; `beat` rises while it lives, `term` with every take-over."""
+
+    __tablename__ = "lease"
+
+    name: str = Field(primary_key=True, max_length=40)
+    owner: str = Field(max_length=64)
+    host: str = Field(max_length=255)
+    term: int
+    beat: int = Field(sa_type=BigInteger)
+    said: str = Field(sa_type=Text)
+
+
 # --- config: one row per thing operators decide; `version` is the config version that changed it last -------------
 
 

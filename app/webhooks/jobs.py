@@ -1,7 +1,7 @@
 """The jobs of webhooks, and everything they stand on: what `main` opens and closes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -76,12 +76,12 @@ class Webhooks:
 
 
 @asynccontextmanager
-async def delivering(state: State) -> AsyncIterator[Webhooks]:
-    """Webhooks at work until the block ends."""
+async def delivering(state: State, may: Callable[[Job], bool] = lambda _: True) -> AsyncIterator[Webhooks]:
+    """Webhooks at work until the block ends; their jobs run when they `may`."""
     webhooks = Webhooks(state)
     kicked = asyncio.create_task(webhooks.send_when_kicked())
     try:
-        async with running(state, webhooks.jobs()):
+        async with running(state, webhooks.jobs(), may):
             yield webhooks
     finally:
         kicked.cancel()

@@ -16,12 +16,12 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
 
 
-def allot(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+def allot(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, with these settings alone."""
     return subprocess.run(
         [sys.executable, "-m", "app", *words],
         cwd=folder,
-        env=environment(),
+        env={**environment(), **settings},
         capture_output=True,
         text=True,
         timeout=SECONDS_MAX,

@@ -34,6 +34,7 @@ ON_BOTH_DATABASES = {
     "test_keys_api",
     "test_keys_processes",
     "test_keys_sellers",
+    "test_leading",
     "test_odd_questions",
     "test_seeding",
     "test_store",

@@ -1,4 +1,4 @@
-"""The service as an operator runs it: a process of its own, started with `allot serve` and stopped with signals."""
+"""The service as an operator runs it: processes of their own, one or one for each role, stopped with signals."""
 
 import os
 import re
@@ -7,8 +7,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Self
 
 import httpx
 
@@ -21,10 +23,10 @@ ADDRESS = re.compile(r"^Allot answers at http://([\d.]+):(\d+) ", re.MULTILINE)
 _numbers = count(1)
 
 
-class Service:
-    """One `allot serve`; what it prints is in `said` (standard output) and `logged` (standard error)."""
+class Program:
+    """One `allot …`; what it prints is in `said` (standard output) and `logged` (standard error)."""
 
-    def __init__(self, home: Path, *options: object, **variables: str) -> None:
+    def __init__(self, home: Path, *words: object, **variables: str) -> None:
         self.home = home
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ALLOT_")}
         environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **variables}
@@ -32,11 +34,7 @@ class Service:
         self._out, self._err = home / f"stdout-{number}", home / f"stderr-{number}"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", "serve", "--data-dir", home / "data", "--port", "0", *map(str, options)],
-                cwd=home,
-                env=environment,
-                stdout=out,
-                stderr=err,
+                [sys.executable, "-m", "app", *map(str, words)], cwd=home, env=environment, stdout=out, stderr=err
             )
 
     @property
@@ -48,39 +46,36 @@ class Service:
         return self._err.read_text()
 
     @property
-    def key(self) -> str | None:
-        found = KEY.search(self.said)
-        return found[1] if found else None
-
-    @property
     def address(self) -> tuple[str, int]:
         found = ADDRESS.search(self.said)
         assert found, self.said
         return found[1], int(found[2])
 
-    def wait_until_ready(self) -> "Service":
+    def wait_until_ready(self) -> Self:
+        """Until it answers HTTP, and its store is open."""
+        self.wait_until(lambda: ADDRESS.search(self.said))
+        self.wait_until(lambda: not self._is_checking())
+        return self
+
+    def wait_until_logged(self, event: str) -> Self:
+        self.wait_until(lambda: f'"event": "{event}"' in self.logged)
+        return self
+
+    def wait_until(self, happened: Callable[[], object]) -> None:
         until = time.monotonic() + READY_SECONDS_MAX
-        while not ADDRESS.search(self.said):
+        while not happened():
             assert self.process.poll() is None, self.logged
             assert time.monotonic() < until, self.logged
             time.sleep(0.02)
-        while self._is_checking():
-            assert time.monotonic() < until, self.logged
-            time.sleep(0.05)
-        return self
 
     def _is_checking(self) -> bool:
-        """Whether its worker has yet to compare a store that was there before."""
-        with self.client() as client:
+        """Whether a worker has yet to compare a store that was there before."""
+        with self.client("") as client:
             return "one by one" in client.get("/readyz").json()["gate"]
 
-    def client(self, key: str | None = None) -> httpx.Client:
+    def client(self, key: str) -> httpx.Client:
         host, port = self.address
-        headers = {"Authorization": f"Bearer {key or self.key}"}
-        return httpx.Client(base_url=f"http://{host}:{port}", headers=headers)
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(self.address, timeout=10)
+        return httpx.Client(base_url=f"http://{host}:{port}", headers={"Authorization": f"Bearer {key}"})
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Tell it to end; its exit code."""
@@ -90,11 +85,29 @@ class Service:
     def wait(self) -> int:
         return self.process.wait(READY_SECONDS_MAX)
 
+
+class Service(Program):
+    """One `allot serve`."""
+
+    def __init__(self, home: Path, *options: object, **variables: str) -> None:
+        super().__init__(home, "serve", "--data-dir", home / "data", "--port", "0", *options, **variables)
+
+    @property
+    def key(self) -> str | None:
+        found = KEY.search(self.said)
+        return found[1] if found else None
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        return super().client(key or str(self.key))
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, timeout=10)
+
     def valkey_pid(self) -> int:
-        """The process of its embedded server, from the log."""
-        found = re.search(r'"pid": (\d+)', self.logged)
+        """The process of its embedded server that was started last, from the log."""
+        found = re.findall(r'"pid": (\d+)[^\n]*"event": "valkey_(?:started|adopted|started_again)"', self.logged)
         assert found, self.logged
-        return int(found[1])
+        return int(found[-1])
 
 
 def is_alive(pid: int) -> bool:

@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.embedded import EmbeddedValkey
+from app.server_process import ask
 from app.service_process import OwnService, own_service
 from tests.app.commands import processes_of
 from tests.app.conftest import SHOP
@@ -50,11 +52,29 @@ def worker(folder: Path) -> int | None:
     return None
 
 
+def valkey(folder: Path) -> int:
+    """The process id of the folder's Valkey."""
+    info = ask(EmbeddedValkey(folder / "data").socket, "INFO", "server")
+    found = re.search(rb"process_id:(\d+)", bytes(info))
+    assert found
+    return int(found[1])
+
+
 def place(service: OwnService, *ids: str) -> None:
     with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {service.key}"}) as client:
         for id in ids:
             body = {"lines": [{"sku": "CUP", "units": 1}]}
             client.put(f"/v1/orders/shop/{id}", json=body).raise_for_status()
+
+
+def is_placed(service: OwnService, id: str) -> bool:
+    """Whether an order was taken; for a moment nobody may be able to say."""
+    try:
+        place(service, id)
+    except httpx.HTTPStatusError as error:
+        assert error.response.status_code == 503
+        return False
+    return True
 
 
 def test_an_order_is_in_sql_soon(service, tmp_path):
@@ -72,6 +92,16 @@ def test_a_worker_that_is_killed_is_replaced_and_goes_on(service, tmp_path):
 
     assert soon(lambda: drained(tmp_path) == {"1", "2"})
     assert worker(tmp_path) != first
+
+
+def test_the_worker_goes_on_when_valkey_was_killed_and_started_again(service, tmp_path):
+    place(service, "1")
+    assert soon(lambda: drained(tmp_path) == {"1"})
+    os.kill(valkey(tmp_path), signal.SIGKILL)
+
+    assert soon(lambda: is_placed(service, "2"))
+
+    assert soon(lambda: drained(tmp_path) == {"1", "2"})
 
 
 def test_the_worker_ends_with_the_service(tmp_path):

@@ -1,10 +1,17 @@
 """Disks that forget what was not fsynced, and disks that are full."""
 
 import asyncio
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from structlog.testing import capture_logs
 
+from allocator import make_client
+from app.embedded import EmbeddedValkey
+from app.keeping import kept_running
 from tests.servers import present
 
 from .crowd import Crowd
@@ -96,3 +103,49 @@ async def test_the_judge_finds_what_a_power_cut_takes_from_a_server_that_does_no
 
 async def test_no_acknowledged_op_is_lost_when_the_disk_is_full(torture):
     assert_kept(await torture(FullDisk))
+
+
+async def test_a_store_of_our_own_that_found_its_disk_full_is_started_until_there_is_space_again(short_home):
+    program = wire(short_home, bytes_max=100_000).leg.binary
+    full, free = program.read_text().replace("BYTES=100000", "BYTES=0"), program.read_text().replace("BYTES=100000", "")
+    server, acknowledged = EmbeddedValkey(short_home / "data", binary=program), set()
+
+    with server, capture_logs() as logs:
+        client = make_client(server.url, timeout_s=1.0)
+        async with kept_running(server), asyncio.timeout(3 * FULL_SECONDS_MAX):
+            while count(logs, "valkey_ended") < 3:
+                if count(logs, "valkey_ended") == 1:
+                    replace(program, full)
+                acknowledged |= await put(client, 1_000 + len(acknowledged))
+            replace(program, free)
+            while not (last := await put(client, 999)):
+                pass
+            found = set(await client.keys("*"))
+        await client.aclose()
+
+    assert len(acknowledged) > 20
+    assert acknowledged | last <= found
+    assert any("AOF" in log["says"] for log in logs if log["event"] == "valkey_ended")
+
+
+def count(logs: list[dict], event: str) -> int:
+    return sum(log["event"] == event for log in logs)
+
+
+def replace(program: Path, text: str) -> None:
+    """Give the program another content, whoever reads it now."""
+    new = program.with_name("new")
+    new.write_text(text)
+    new.chmod(0o700)
+    new.replace(program)
+
+
+async def put(client: Redis, number: int) -> set[bytes]:
+    """Write a kilobyte; its key, if that was acknowledged."""
+    key = b"%d" % number
+    try:
+        await client.set(key, b"x" * 1_000)
+    except (RedisError, OSError):
+        await asyncio.sleep(0.02)
+        return set()
+    return {key}

@@ -1,6 +1,7 @@
 """Processes that die at full load."""
 
 import asyncio
+import os
 import signal
 
 from .crowd import Crowd
@@ -71,6 +72,19 @@ class EmbeddedKilled(Scenario):
         await self.place.api.start()
 
 
+class EmbeddedStoreKilled(Scenario):
+    """The store that a service started dies under it, and the service starts it again by itself."""
+
+    name = "embedded Valkey killed under its service"
+
+    async def start(self) -> None:
+        self.place = Embedded(self.home)
+        await self.place.open()
+
+    async def disturb(self, crowd: Crowd) -> None:
+        os.kill(self.place.api.services[-1].valkey_pid(), signal.SIGKILL)
+
+
 async def test_no_acknowledged_op_is_lost_when_valkey_is_killed_under_the_api(torture):
     assert_kept(await torture(StoreKilledUnderApi))
 
@@ -85,3 +99,7 @@ async def test_another_api_process_answers_for_one_that_was_killed(torture):
 
 async def test_the_next_service_on_the_folder_answers_for_one_that_was_killed(torture):
     assert_kept(await torture(EmbeddedKilled))
+
+
+async def test_a_service_starts_its_own_valkey_again_when_that_is_killed(torture):
+    assert_kept(await torture(EmbeddedStoreKilled))

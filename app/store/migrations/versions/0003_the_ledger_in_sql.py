@@ -45,6 +45,16 @@ def upgrade() -> None:
         batch_op.create_index("ix_hold_record_state", ["seller", "state", "deadline_ms"], unique=False)
 
     op.create_table(
+        "lease",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("owner", sa.String(length=64), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("term", sa.Integer(), nullable=False),
+        sa.Column("beat", sa.BigInteger(), nullable=False),
+        sa.Column("said", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
+    )
+    op.create_table(
         "ledger_entry",
         sa.Column("seller", sa.String(length=64), nullable=False),
         sa.Column("epoch", sa.String(length=64), nullable=False),
@@ -185,6 +195,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_ledger_entry_op")
 
     op.drop_table("ledger_entry")
+    op.drop_table("lease")
     with op.batch_alter_table("hold_record", schema=None) as batch_op:
         batch_op.drop_index("ix_hold_record_state")
 

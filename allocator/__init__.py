@@ -5,8 +5,8 @@ Other rooms import from here only. `lua/` holds the verbs, `README.md` the keys,
 """
 
 from . import census, errors
-from .client import Unsafe, UnsafeServer, make_client, refuse_unsafe
-from .config import Channel, ChannelLocation, Config, ConfigChange, Location, Rule, SkuConfig
+from .client import Unsafe, UnsafeServer, make_client, refuse_unsafe, unsafe_reasons
+from .config import Acknowledge, Channel, ChannelLocation, Config, ConfigChange, Location, Rule, SkuConfig
 from .core import Allocator
 from .explanation import Explained
 from .keys import KEYS, SellerKeys
@@ -44,7 +44,8 @@ from .model import (
 )
 from .pipe import Pipe
 from .ranking import Reason, reasons
-from .records import SkuState
+from .records import Remembered, SkuState
+from .replicas import Replica, replicas_of, why_unsafe
 from .runner import Retries
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "LINES_MAX",
     "MOVES_MAX",
     "UNITS_MAX",
+    "Acknowledge",
     "AdjustLine",
     "Allocator",
     "CancelLine",
@@ -80,6 +82,8 @@ __all__ = [
     "Placed",
     "Reason",
     "Released",
+    "Remembered",
+    "Replica",
     "Retries",
     "ReturnLine",
     "Rule",
@@ -100,4 +104,7 @@ __all__ = [
     "make_client",
     "reasons",
     "refuse_unsafe",
+    "replicas_of",
+    "unsafe_reasons",
+    "why_unsafe",
 ]

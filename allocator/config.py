@@ -18,6 +18,13 @@ RuleKind = Literal["safety_stock", "buffer", "cutoff", "max_published"]
 
 LowersAt = Literal["order", "payment"]
 
+Acknowledge = Literal["fsynced", "replicated", "ledger"]
+"""
+The level an answer waits for: it is on the server's disk, `replicas` of the server have it, or the ledger's copy has.
+
+`ledger` is a word here and nothing more: who copies the ledger, and where to, is not this room's business.
+"""
+
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 Rank = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Name = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z", description="For people.")]
@@ -83,7 +90,8 @@ class Channel(_Strict, frozen=True):
     rank: 1 is covered first. overflow: what lies beyond its quota. split_limit: most locations one order may be
     served from. routing: names of rankings, the first that does not tie decides. same_region_only: only
     locations in the ship-to's region (a hard constraint; a firm order relaxes it). lowers_at: when the channel's own
-    stock number goes down, at the order or at its payment.
+    stock number goes down, at the order or at its payment. acknowledge: the least level at which its holds, orders and
+    quotas are answered.
     """
 
     code: Code
@@ -97,6 +105,7 @@ class Channel(_Strict, frozen=True):
     routing: tuple[str, ...] = ("channel_rank",)
     same_region_only: bool = False
     lowers_at: LowersAt = "order"
+    acknowledge: Acknowledge = "fsynced"
 
 
 class SkuConfig(_Strict, frozen=True):

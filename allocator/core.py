@@ -7,6 +7,7 @@ asks again. When nobody knows whether a call ran, it is repeated with the same o
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 
 import msgspec
 
@@ -38,7 +39,7 @@ from .model import (
     StockLine,
 )
 from .pipe import Pipe
-from .records import SkuState, decode_answer, decode_states
+from .records import Remembered, SkuState, decode_answer, decode_states
 from .refusals import ERRORS, refusal
 from .rules import changed_fields, compile_config
 from .runner import Reply, Retries, Runner
@@ -68,7 +69,23 @@ class Allocator:
         self.epoch = epoch
         self.now_ms: int | None = None
         self._runner = Runner(pipe, SellerKeys(seller), retries)
-        self._in_force = InForce()
+        # In a list, so that a copy of this allocator follows the config too.
+        self._known = [InForce()]
+
+    @property
+    def _in_force(self) -> InForce:
+        return self._known[0]
+
+    @property
+    def raised(self) -> Mapping[str, str]:
+        """The channels whose answers wait for more than `fsynced`, and for what: `replicated` or `ledger`."""
+        return self._known[0].raised
+
+    def replicated(self) -> "Allocator":
+        """The same allocator; what it is asked to change is answered when replicas have it, or is Unanswered."""
+        second = copy(self)
+        second._runner = self._runner.replicating  # noqa: SLF001 - it is one of us
+        return second
 
     # --- config ------------------------------------------------------------------------------------------------
 
@@ -78,7 +95,7 @@ class Allocator:
 
     async def reload(self) -> None:
         """Read the config in force: its version, and the document that rankings need."""
-        self._in_force = InForce(*answers.unpack((await self._find("config", "document")).packed))
+        self._known[0] = InForce(*answers.unpack((await self._find("config", "document")).packed))
 
     @property
     def version(self) -> int:
@@ -293,6 +310,13 @@ class Allocator:
     async def find_order(self, channel: str, external_id: str) -> Order:
         """The order as it stands. Raises UnknownOrder."""
         return answers.order_record((await self._find("order", f"{channel}:{external_id}")).packed)
+
+    async def find_remembered(self, op: str) -> Remembered | None:
+        """What this op was answered, as it is remembered; None when it is not."""
+        try:
+            return decode_answer((await self._find("answer", op)).packed)
+        except errors.UnknownOrder:
+            return None
 
     async def find_answer(self, channel: str, external_id: str, attempt: int = 1) -> Placed:
         """

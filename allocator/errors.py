@@ -30,6 +30,9 @@ from typing import Any, ClassVar
 class AllocatorError(Exception):
     """The allocator did not do it."""
 
+    op = ""
+    """The op that remembers this answer; empty when nothing does."""
+
     def __init__(self, detail: str = "", facts: dict[str, Any] | None = None, *, replayed: bool = False) -> None:
         super().__init__(detail or self.title())
         self.facts = facts or {}

@@ -23,12 +23,14 @@ class InForce:
     One version of a config, and the rankings made with it; never changed, replaced by the next.
 
     `version` is the text the scripts compare; `document` the config's field of that name, empty before the first.
+    `raised` has the channels that ask for more than `fsynced`, with their level.
     """
 
     def __init__(self, version: str = NO_CONFIG, document: str = "") -> None:
         self.version = version
         self.config = read_document(document.encode()) if document else Config()
         self.ranker = Ranker(self.config)
+        self.raised = {one.code: one.acknowledge for one in self.config.channels if one.acknowledge != "fsynced"}
         self._channels: dict[str, Channel] = {channel.code: channel for channel in self.config.channels}
         self._ranked: dict[Asked, str] = {}
 

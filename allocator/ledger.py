@@ -63,6 +63,12 @@ async def last_id(client: Redis, seller: str) -> str:
     return (await _edges(client, seller))[1]
 
 
+async def newest(client: Redis, seller: str) -> Row | None:
+    """The newest entry, or None. Raises Damaged, and what redis-py raises."""
+    found: Any = await client.xrevrange(_ledger(seller), count=1)
+    return _row(found[0]) if found else None
+
+
 async def next_id(client: Redis, seller: str, after: str) -> str | None:
     """The id of the first entry kept after this one, or None."""
     found: Any = await client.xrange(_ledger(seller), f"({after}", count=1)

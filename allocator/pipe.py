@@ -9,12 +9,14 @@ that waits in its socket.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from typing import Any
 
 import hiredis
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from .replicating import replicating_wire
 from .scripts import Script, library
 from .wire import Call, Watch, Wire
 
@@ -50,11 +52,14 @@ class Pipe:
     Runs scripts on one server. Each call is sent once; a lost connection means unknown.
 
     `meet`, if it is set, must return before calls travel over a new wire; what it raises, they hear.
+    `replicas`: how many must have what a call of `replicating` did.
     """
 
-    def __init__(self, client: Redis, watch: Watch | None = None) -> None:
+    def __init__(self, client: Redis, watch: Watch | None = None, *, replicas: int = 1) -> None:
         self.client = client
+        self.replicas = replicas
         self.meet: Meet | None = None
+        self._make_wire: type[Wire] = Wire
         self._watch = watch or (lambda _verbs, _seconds: None)
         self._waiting: deque[Call] = deque()
         self._wire: Wire | None = None
@@ -77,6 +82,19 @@ class Pipe:
         # The server does not have our library (new, flushed, another version), so this surely did not run.
         await self.install()
         return await self._call(script.name, packed, len(arguments))
+
+    @cached_property
+    def replicating(self) -> "Pipe":
+        """
+        A second way, with a wire of its own, so that plain calls never wait for replicas.
+
+        Its calls raise NotReplicated when too few replicas had it in time: it is done here, and nobody knows for how
+        long. Set `meet` before it is first used.
+        """
+        second = Pipe(self.client, self._watch, replicas=self.replicas)
+        second.meet = self.meet
+        second._make_wire = replicating_wire(self.replicas)
+        return second
 
     def _call(self, verb: str, packed: bytes, size: int) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
@@ -126,7 +144,7 @@ class Pipe:
         self._send_waiting()
 
     async def _new_wire(self) -> Wire:
-        wire = await Wire.open(self.client, self._send_waiting, self._watch)
+        wire = await self._make_wire.open(self.client, self._send_waiting, self._watch)
         if self.meet:
             try:
                 # Asked after the wire is there: should the server be started anew in between, the wire is dead.
@@ -153,9 +171,15 @@ class Pipe:
                 await self.client.function_delete(name)
 
     async def close(self) -> None:
-        """Let what is under way end, then close the connections."""
+        """As `hang_up`, and close every other connection."""
+        if "replicating" in vars(self):
+            await self.replicating.hang_up()
+        await self.hang_up()
+        await self.client.aclose()
+
+    async def hang_up(self) -> None:
+        """Let what is under way end, then close the wire."""
         while answers := [call.answer for call in self._waiting] + (self._wire.unanswered() if self._wire else []):
             await asyncio.wait(answers)
         if self._wire:
             await self._wire.close()
-        await self.client.aclose()

@@ -58,7 +58,10 @@ DETAIL: Final = {"invalid": "what", "not_ready": "why"}
 """The fact that says it better than the error's own title, if it is there."""
 
 
-def refusal(word: str, packed: bytes, *, replayed: bool) -> errors.AllocatorError:
-    """The error for this outcome."""
+def refusal(word: str, packed: bytes, *, replayed: bool, op: str = "") -> errors.AllocatorError:
+    """The error for this outcome, which `op` remembers; nobody may rely on that for an unknown hold."""
     facts = FACTS[word](answers.unpack(packed))
-    return ERRORS[word](str(facts.get(DETAIL.get(word, ""), "")), facts, replayed=replayed)
+    error = ERRORS[word](str(facts.get(DETAIL.get(word, ""), "")), facts, replayed=replayed)
+    if isinstance(error, errors.Refusal) and word != "unknown_hold":
+        error.op = op
+    return error

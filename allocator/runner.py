@@ -4,6 +4,7 @@ Runs a verb's script and says what became of it.
 When nobody knows whether a call ran, it is repeated with the same op, which can have one effect only.
 """
 
+from functools import cached_property
 from typing import NamedTuple
 
 import stamina
@@ -16,6 +17,7 @@ from .arguments import Argument
 from .keys import SellerKeys
 from .pipe import Pipe
 from .refusals import ERRORS, refusal
+from .replicating import NotReplicated
 from .scripts import scripts
 
 UNKNOWN = (RedisConnectionError, RedisTimeoutError, OSError)
@@ -60,6 +62,11 @@ class Runner:
         self._retries = retries
         self._scripts = {name: (script, keys.named(*script.keys)) for name, script in scripts().items()}
 
+    @cached_property
+    def replicating(self) -> "Runner":
+        """Runs the same scripts; an answer leaves when replicas have what was done."""
+        return Runner(self._pipe.replicating, self._keys, self._retries)
+
     async def attempt(self, verb: str, arguments: list[Argument]) -> Reply:
         """Run once; when nobody knows whether it ran, again, until the retries are used up. Raises Unanswered."""
         try:
@@ -75,6 +82,8 @@ class Runner:
             async for attempt in attempts:
                 with attempt:
                     return await self.run(verb, arguments)
+        except NotReplicated as error:
+            raise errors.Unanswered(f"it was done, but {error}; repeat with the same id") from error
         except UNKNOWN as error:
             raise errors.Unanswered from error
         raise errors.Unanswered
@@ -93,7 +102,7 @@ class Runner:
             raise RedisConnectionError(f"asked {arguments[OP_AT]!r}, heard {echo!r}")
         reply = Reply(word.decode(), packed, bool(replayed))
         if reply.word in ERRORS:
-            raise refusal(reply.word, packed, replayed=reply.replayed)
+            raise refusal(reply.word, packed, replayed=reply.replayed, op=echo.decode())
         return reply
 
     async def config_fields(self) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
@@ -49,6 +49,9 @@ class Wire:
     unknown outcome, since the answers still to come can no longer be told apart.
     """
 
+    _tail = b""
+    """A command that ends every batch."""
+
     def __init__(self, client: Redis, connection: AbstractConnection, room: Callable[[], None], watch: Watch) -> None:
         self._client = client
         self._connection = connection
@@ -62,7 +65,7 @@ class Wire:
         self._hearing = self._loop.create_task(self._hear())
 
     @classmethod
-    async def open(cls, client: Redis, room: Callable[[], None], watch: Watch) -> "Wire":
+    async def open(cls, client: Redis, room: Callable[[], None], watch: Watch) -> Self:
         """Take a connection for good. Raises what redis-py raises when there is none."""
         connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call] # typed in part
         return cls(client, connection, room, watch)
@@ -89,7 +92,10 @@ class Wire:
         # redis-py's own sending waits until it is written, and pings a connection that somebody else may be reading.
         writer = self._connection._writer  # noqa: SLF001 - see above
         assert writer is not None
-        writer.write(b"".join([call.packed for call in calls]))
+        parts = [call.packed for call in calls]
+        if self._tail:
+            parts.append(self._tail)
+        writer.write(b"".join(parts))
 
     async def close(self) -> None:
         """End it; calls under way are of unknown outcome."""

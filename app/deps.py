@@ -27,6 +27,7 @@ from .errors import (
     ScopeMissing,
     Unfit,
 )
+from .levels import IN_SQL, TOLD, Levels
 from .limits import spend
 from .metrics import Metrics
 from .narrowing import narrowed
@@ -62,6 +63,7 @@ class State:
     allocators: dict[str, Allocator]
     pipe: Pipe
     epoch: str
+    levels: Levels
     audit: Audit = field(default_factory=Audit)
     clock_jumps_ms: dict[str, int] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
@@ -105,6 +107,7 @@ class Guarded(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The endpoint behind the check. One without a scope or with other parameters fails when the service starts."""
         endpoint, needed = self.endpoint, _scope_of(self)
+        in_sql = needed in IN_SQL
         if len(signature(endpoint).parameters) != 1:
             raise TypeError(f"{endpoint.__name__} must take the request alone")
 
@@ -112,6 +115,8 @@ class Guarded(APIRoute):
             try:
                 known = await _admit(request, needed)
                 answer: Response = await endpoint(request)
+                if in_sql:
+                    answer.headers[TOLD] = state_of(request).levels.of_sql
                 return answer if known is None else _finish(request, answer, known, needed)
             except DENIALS as error:
                 _note_denial(request, error)

@@ -19,6 +19,8 @@ What the service itself refuses, before or beside the allocator.
     ├── TooManyWebhooks   the seller has as many webhooks as he may have
     └── BodyTooLarge      more bytes than the service reads
     KeysUnknown           the database that knows the keys does not answer
+    LevelUnreachable      nothing here can acknowledge at the level that is asked for
+    NotInLedger           it was done, but SQL does not have it yet
 
 `where` names the place: "body /lines/0/units", "path sku", "query channel", "header Authorization".
 """
@@ -109,3 +111,11 @@ class TooManyWebhooks(RequestRefused):
 
 class KeysUnknown(Exception):
     """The API key could not be checked, because the database does not answer."""
+
+
+class LevelUnreachable(Exception):
+    """The level that is asked for cannot be reached here; nothing was done."""
+
+
+class NotInLedger(Exception):
+    """It was done, but SQL does not have it yet."""

@@ -13,13 +13,16 @@ from fastapi.openapi.utils import get_openapi
 
 from allocator import errors
 
+from .acknowledging import ASK
 from .deps import OP_KEY, X_SCOPE
 from .edge import REPLAYED, Body, Path, Query
 from .errors import (
     BodyTooLarge,
     KeysUnknown,
+    LevelUnreachable,
     Malformed,
     NoKey,
+    NotInLedger,
     OpKeyMissing,
     OutsideLimits,
     RateLimited,
@@ -27,6 +30,7 @@ from .errors import (
     Unfit,
 )
 from .examples import EXAMPLES
+from .levels import IN_SQL, TOLD, WISHES
 from .problem_kinds import Kind
 from .problems import MEDIA_TYPE, PROBLEMS, Failed, Problem, problem_type
 from .rights import SCOPES
@@ -48,6 +52,10 @@ ALWAYS: Final = (
 )
 """What any guarded endpoint may answer."""
 
+DONE: Final = ("200", "201")
+DECIDED: Final = (*DONE, "404", "409", "422")
+"""Statuses that may be remembered decisions, yes or no."""
+
 _JSON: Final = "application/json"
 _REF: Final = "#/components/schemas/{name}"
 
@@ -59,6 +67,23 @@ _OP_KEY: Final = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 128},
     "example": "delivery-4711",
 }
+_ASK: Final = {
+    "name": ASK,
+    "in": "header",
+    "required": False,
+    "description": "The level to wait for, where neither the channel nor the service asks for as much. `fsynced`: on "
+    "the server's disk. `replicated`: and with its replicas. `ledger`: in SQL.",
+    "schema": {"type": "string", "enum": list(WISHES)},
+    "example": "ledger",
+}
+_TOLD: Final = {
+    TOLD: {
+        "description": "The level this answer has: what was asked for, or more. `memory` where an operator allowed a "
+        "server that may forget. A refusal that is not remembered has none.",
+        "schema": {"type": "string", "enum": ["memory", *WISHES]},
+        "example": "fsynced",
+    }
+}
 _REPLAYED: Final = {REPLAYED: {"description": "true: answered before, nothing done now.", "schema": {"type": "string"}}}
 
 
@@ -68,19 +93,22 @@ def documented(
     answers: type,
     created: bool = False,
     op_key: bool = False,
+    acknowledges: bool = False,
     refuses: Iterable[type[Exception]] = (),
 ) -> dict[str, Any]:
     """
     What a route's decorator needs to document and to guard it.
 
     `scope`: what a key needs (rights.SCOPES); one that ends with `:read` changes nothing. `created`: 201 when done
-    now, 200 when done before. `op_key`: needs an Idempotency-Key. Raises TypeError for a scope there is none of.
+    now, 200 when done before. `op_key`: needs an Idempotency-Key. `acknowledges`: names the level of its answers, for
+    endpoints that are `acknowledged`. Raises TypeError for a scope there is none of.
     """
     if scope not in SCOPES:
         raise TypeError(f"there is no scope {scope}; there are {', '.join(SCOPES)}")
     named = [errors.OpConflict] if op_key or created else []
     limits = [OutsideLimits] if any(part.reach for part in parts) or scope == "stock:read" else []
-    refused = [*refuses, *named, *limits, *ALWAYS, *([OpKeyMissing] if op_key else [])]
+    levels = [LevelUnreachable, NotInLedger] if acknowledges else []
+    refused = [*refuses, *named, *limits, *ALWAYS, *levels, *([OpKeyMissing] if op_key else [])]
     operation: Schema = {X_SCOPE: scope, "parameters": [row for part in parts for row in _parameters(part)]}
     for body in (part for part in parts if isinstance(part, Body)):
         operation["requestBody"] = {"required": not body.optional, "content": {_JSON: _content(body.type)}}
@@ -88,6 +116,11 @@ def documented(
     if op_key:
         operation["parameters"].append(_OP_KEY)
     operation["responses"] = {**_answered(answers, created, op_key), **_refused(refused)}
+    if acknowledges:
+        operation["parameters"].append(_ASK)
+        _tell_levels(operation["responses"], DECIDED)
+    elif scope in IN_SQL:
+        _tell_levels(operation["responses"], DONE)
     return {"openapi_extra": operation, "status_code": 201 if created else 200}
 
 
@@ -131,6 +164,12 @@ def _answered(type: type, created: bool, op_key: bool) -> Schema:
     return {
         "200": {"description": "Done." if op_key else "The answer.", "headers": _REPLAYED if op_key else {}, **content}
     }
+
+
+def _tell_levels(responses: Schema, statuses: Iterable[str]) -> None:
+    for status in statuses:
+        if said := responses.get(status):
+            said["headers"] = {**said.get("headers", {}), **_TOLD}
 
 
 def _refused(refused: Iterable[type[Exception]]) -> Schema:

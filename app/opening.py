@@ -14,15 +14,17 @@ from pathlib import Path
 import structlog
 from redis.asyncio import Redis
 
-from allocator import Allocator, Pipe, errors, make_client, refuse_unsafe
+from allocator import Allocator, Pipe, Unsafe, errors, make_client, refuse_unsafe
 from allocator.gate import Gate
 from allocator.pipe import run_of
 
+from .arrivals import Arrivals
 from .data_folder import DataFolder, write_durably
 from .deps import State
 from .draining.drain import Drain
 from .embedded import EmbeddedValkey
 from .keeping import kept_running
+from .levels import Levels
 from .metrics import Metrics
 from .recovery.verifying import Verifier
 from .security import Keys
@@ -53,20 +55,25 @@ async def open_service(
     `gated`: a worker checks the store after each of its starts, and until then no sku is sold.
 
     Blocks while an embedded server starts, and must run in a thread that lives as long as the service. Raises
-    Invalid (the seed), FolderForeign, FolderInUse, ServerFailed, UnsafeServer, OtherDataset, NotReady (a new database
-    for a store in use), and what SQL and redis-py raise when their server is away.
+    Invalid (the seed), FolderForeign, FolderInUse, ServerFailed, UnsafeServer, LevelUnreachable (the service's own
+    level), OtherDataset, NotReady (a new database for a store in use), and what SQL and redis-py raise when their
+    server is away.
     """
     seed = load_seed(settings.seed_path) if settings.seed_path else None
     async with AsyncExitStack() as stack:
         folder, redis_url = await _open_folder(stack, settings)
         client = make_client(redis_url)
         metrics = metrics or Metrics()
-        pipe = Pipe(client, metrics.watch)
+        pipe = Pipe(client, metrics.watch, replicas=settings.replicas)
         stack.push_async_callback(pipe.close)
-        await _check(client, settings)
+        server = await _check(client, settings)
         await pipe.tidy()
         database = await stack.enter_async_context(await Database.open(database_url(settings)))
-        await check_database(database, settings)
+        levels = _levels(settings, client, redis_url, Arrivals(database, client))
+        stack.push_async_callback(levels.arrivals.close)
+        levels.know_server(server)
+        levels.know_database(await check_database(database, settings))
+        levels.refuse_forgetful(levels.least)
         epoch, allocators = await _open_dataset(database, pipe, folder)
         if gated:
             pipe.meet = partial(_meet, client, allocators)
@@ -76,7 +83,7 @@ async def open_service(
         if seed and ready:
             await _seed(database, client, allocators[SELLER], seed)
         keys = Keys(database, pepper, per_minute=settings.requests_per_minute)
-        state = State(settings, database, keys, allocators, pipe, epoch, metrics=metrics)
+        state = State(settings, database, keys, allocators, pipe, epoch, levels, metrics=metrics)
         stack.push_async_callback(_write_last, state)
         await stack.enter_async_context(listening(redis_url, keys.forget, keys.refresh))
         yield state
@@ -126,16 +133,24 @@ def _pepper(settings: Settings, folder: DataFolder | None) -> bytes:
     return folder.pepper()
 
 
-async def _check(client: Redis, settings: Settings) -> None:
-    for reason in await refuse_unsafe(client, settings.allow_unsafe):
+async def _check(client: Redis, settings: Settings) -> list[Unsafe]:
+    reasons = await refuse_unsafe(client, settings.allow_unsafe)
+    for reason in reasons:
         log.warning("unsafe_server_allowed", reason=reason.name, says=reason.says)
+    return reasons
 
 
-async def check_database(database: Database, settings: Settings) -> None:
-    """Raises UnsafeServer for a database that may lose what it said it has."""
+def _levels(settings: Settings, client: Redis, url: str, arrivals: Arrivals) -> Levels:
+    return Levels(client, url, arrivals, least=settings.acknowledge, replicas=settings.replicas)
+
+
+async def check_database(database: Database, settings: Settings) -> list[Unsafe]:
+    """What was allowed. Raises UnsafeServer for a database that may lose what it said it has."""
     async with database.reading() as session:
-        for reason in await refuse_unsafe_database(session, settings.allow_unsafe):
-            log.warning("unsafe_database_allowed", reason=reason.name, says=reason.says)
+        reasons = await refuse_unsafe_database(session, settings.allow_unsafe)
+    for reason in reasons:
+        log.warning("unsafe_database_allowed", reason=reason.name, says=reason.says)
+    return reasons
 
 
 async def _open_dataset(database: Database, pipe: Pipe, folder: DataFolder | None) -> tuple[str, dict[str, Allocator]]:

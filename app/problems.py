@@ -30,7 +30,9 @@ from .errors import (
     BodyTooLarge,
     DeliveryUnknown,
     KeysUnknown,
+    LevelUnreachable,
     Malformed,
+    NotInLedger,
     OpKeyMissing,
     RateLimited,
     RequestRefused,
@@ -40,6 +42,7 @@ from .errors import (
     WebhookDisabled,
     WebhookUnknown,
 )
+from .levels import LEVEL, TOLD
 from .problem_kinds import ALLOCATOR_KINDS, KEY_KINDS, Kind
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -119,6 +122,26 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
         "Lists come from SQL, which gets what happened within a second; this time it took longer.",
         "Repeat the request; look at allot_undrained_age_seconds if it stays so.",
         retry_s=2,
+    ),
+    LevelUnreachable: Kind(
+        503,
+        "level-unreachable",
+        "The level of acknowledgement cannot be reached now",
+        "`replicated` needs as many connected replicas as ALLOT_REPLICAS says, and a store that was allowed to lose "
+        "what it has (ALLOT_ALLOW_UNSAFE) cannot promise to keep it. `detail` says what is missing.",
+        "Operators: connect the replica, or set the store right. Callers: repeat later with the same id; a lower level "
+        "can be asked for only where neither the channel nor the service asks for this one.",
+        retry_s=5,
+    ),
+    NotInLedger: Kind(
+        503,
+        "not-in-ledger",
+        "It was done, but is not in SQL yet",
+        "The answer had to wait until SQL has what was decided (level `ledger`), and that took too long: the worker is "
+        "not running or behind, or SQL does not answer. `detail` says which. What was done stays done.",
+        "Send the same request with the same id again: it has one effect, and is answered when SQL has it.",
+        retry_s=1,
+        outcome="unknown",
     ),
     KeysUnknown: Kind(
         503,
@@ -265,6 +288,8 @@ def respond(request: Request, error: Exception, headers: Mapping[str, str] | Non
     kind = PROBLEMS[type(error)]
     request.scope["allot.outcome"] = kind.slug
     extra = {**request.scope.get("allot.headers", {}), **(headers or {}), **_headers(kind, error)}
+    if getattr(error, "op", "") and LEVEL in request.scope:
+        extra[TOLD] = request.scope[LEVEL]
     return Response(msgspec.json.encode(problem_of(request, error)), kind.status, extra, MEDIA_TYPE)
 
 

@@ -9,6 +9,7 @@ from allocator import UnsafeServer
 from allocator.errors import AllocatorError
 
 from .data_folder import FolderForeign, FolderInUse
+from .errors import LevelUnreachable
 from .server_process import ServerFailed
 from .settings import Settings
 from .store.datasets import OtherDataset
@@ -22,6 +23,7 @@ EXPECTED: Final = (
     AllocatorError,
     FolderForeign,
     FolderInUse,
+    LevelUnreachable,
     OSError,
     OtherDataset,
     RedisError,

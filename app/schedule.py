@@ -129,6 +129,11 @@ async def look_at_stores(state: State, memory: Memory) -> None:
     await memory.survey.look(state)
 
 
+async def watch_levels(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
+    """See whether the server still keeps what it says it has, and how many replicas follow it."""
+    await state.levels.look()
+
+
 async def keep_config(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
     """Finish changes of config that were left half done; put rules in and out of force as their windows say."""
     for allocator in list(state.allocators.values()):
@@ -159,6 +164,7 @@ OWN_JOBS: Final = (
     Job(write_key_use, 60),
     Job(look_at_stores, 5),
     Job(hear_scheduler, 2),
+    Job(watch_levels, 5),
 )
 """What each API process needs for itself."""
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from allocator import Acknowledge
 from allocator.client import UNSAFE_NAMES
 
 from .store.durability import UNSAFE_NAMES as UNSAFE_DATABASE_NAMES
@@ -30,6 +31,11 @@ class Settings(Whereabouts):
     )
 
     body_bytes_max: int = Field(1_048_576, ge=1_024, description="Largest request body, in bytes.")
+
+    acknowledge: Acknowledge = Field(
+        "fsynced", description="The least level at which changes are answered: fsynced, replicated or ledger."
+    )
+    replicas: int = Field(1, ge=1, description="How many replicas must have what is answered as replicated.")
 
     hold_seconds: int = Field(900, ge=1, description="How long a hold lasts when the request does not say.")
     hold_seconds_max: int = Field(86_400, ge=1, description="The longest a hold may be asked for.")

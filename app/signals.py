@@ -1,8 +1,8 @@
 """
-How a key that ends here ends everywhere: its id on a channel of Valkey that every process listens to.
+What processes tell each other at once, on channels of Valkey: a key has ended; somebody waits for the drain.
 
-A message can be lost with its connection, so whoever connects again checks all keys once, and the schedule does it
-every two seconds whatever happens here.
+A message can be lost with its connection, so nothing rests on it: whoever connects again checks what he may have
+missed, all keys are checked every two seconds whatever happens here, and the drain looks by itself too.
 """
 
 import asyncio
@@ -19,29 +19,34 @@ from allocator import make_client
 CHANNEL: Final = "allot:keys"
 """The message is a key's id: ask SQL about it again."""
 
+WAKE_DRAIN: Final = "allot:drain"
+"""The message is a seller: somebody waits until his ledger is in SQL."""
+
 RECONNECT_S: Final = 1.0
 LISTEN_S: Final = 10.0
+
+Refresh = Callable[[], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
 
-async def announce(client: Redis, id: str) -> bool:
-    """Tell every process to forget this key; False when Valkey could not be told."""
+async def announce(client: Redis, said: str, *, channel: str = CHANNEL) -> bool:
+    """Tell every process that listens; False when Valkey could not be told."""
     try:
-        await client.publish(CHANNEL, id)
+        await client.publish(channel, said)
     except (RedisError, OSError, TimeoutError) as error:
-        log.warning("key_signal_not_sent", key=id, says=type(error).__name__)
+        log.warning("signal_not_sent", channel=channel, said=said, says=type(error).__name__)
         return False
     return True
 
 
 @asynccontextmanager
 async def listening(
-    redis_url: str, forget: Callable[[str], None], refresh: Callable[[], Awaitable[None]]
+    redis_url: str, hear: Callable[[str], None], refresh: Refresh, *, channel: str = CHANNEL
 ) -> AsyncIterator[None]:
-    """Forget the keys that others end, until the block ends."""
+    """Hear what others announce, until the block ends; `refresh` makes up for what was said while nobody listened."""
     client = make_client(redis_url, timeout_s=None, connections_max=1)
-    listener = asyncio.create_task(_listen_for_ever(client, forget, refresh))
+    listener = asyncio.create_task(_listen_for_ever(client, channel, hear, refresh))
     try:
         yield
     finally:
@@ -51,26 +56,23 @@ async def listening(
         await client.aclose()
 
 
-async def _listen_for_ever(
-    client: Redis, forget: Callable[[str], None], refresh: Callable[[], Awaitable[None]]
-) -> None:
+async def _listen_for_ever(client: Redis, channel: str, hear: Callable[[str], None], refresh: Refresh) -> None:
     while True:
         try:
-            await _listen(client, forget, refresh)
+            await _listen(client, channel, hear, refresh)
         except Exception as error:  # noqa: BLE001 - whatever ends one connection, there must be a next one
-            log.info("key_signals_interrupted", says=type(error).__name__)
+            log.info("signals_interrupted", channel=channel, says=type(error).__name__)
         await asyncio.sleep(RECONNECT_S)
 
 
-async def _listen(client: Redis, forget: Callable[[str], None], refresh: Callable[[], Awaitable[None]]) -> None:
+async def _listen(client: Redis, channel: str, hear: Callable[[str], None], refresh: Refresh) -> None:
     async with client.pubsub() as pubsub:
-        await pubsub.subscribe(CHANNEL)
+        await pubsub.subscribe(channel)
         while True:
             message = await pubsub.get_message(timeout=LISTEN_S)
             if message is None:
                 continue
             if message["type"] == "subscribe":
-                # What was said while nobody listened here.
                 await refresh()
             elif message["type"] == "message":
-                forget(message["data"].decode("ascii", "replace"))
+                hear(message["data"].decode("ascii", "replace"))

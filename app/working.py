@@ -3,7 +3,7 @@
 
 It copies the ledger into SQL, and opens the skus of a store that was started anew when they are what SQL remembers. Any
 number may run, one of them works; whatever fails is said once and tried again, since orders go on meanwhile and
-nothing is lost.
+nothing is lost. It looks a few times a second, and at once when an answer waits for it.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from allocator import make_client
 
 from . import log as logs
+from .bell import Bell
 from .draining.drain import Drain
 from .embedded import EmbeddedValkey
 from .opening import check_database, database_url
@@ -28,6 +29,7 @@ from .recovery.verifying import Verifier
 from .roles import NotFit, settings_for
 from .server_process import ServerFailed
 from .settings import Settings
+from .signals import WAKE_DRAIN, listening
 from .store.database import Database
 from .whereabouts import in_a_line
 
@@ -82,20 +84,22 @@ async def _run(settings: Settings, run_dir: Path | None) -> None:
 
 async def work(settings: Settings, stop: asyncio.Event, told: Told = lambda _: None) -> None:
     """Drain until `stop` is set. Stores that are away are waited for. `told` hears what is wrong, '' for nothing."""
-    client = make_client(settings.redis_url or EmbeddedValkey(settings.data_dir).url)
+    url = settings.redis_url or EmbeddedValkey(settings.data_dir).url
+    client = make_client(url)
+    bell = Bell(stop)
     try:
-        database = await _open(settings, stop, told)
+        database = await _open(settings, bell, told)
         if database is not None:
-            async with database:
+            async with database, listening(url, bell.ring, bell.nothing_missed, channel=WAKE_DRAIN):
                 drain = Drain(database, client, lambda: told(""))
-                await asyncio.gather(_drain(drain, stop, told), _verify(Verifier(database, client, drain), stop))
+                await asyncio.gather(_drain(drain, bell, told), _verify(Verifier(database, client, drain), bell))
     finally:
         await client.aclose()
 
 
-async def _open(settings: Settings, stop: asyncio.Event, told: Told) -> Database | None:
+async def _open(settings: Settings, bell: Bell, told: Told) -> Database | None:
     said = ""
-    while not stop.is_set():
+    while not bell.stopped:
         try:
             database = await Database.open(database_url(settings))
             await check_database(database, settings)
@@ -103,38 +107,39 @@ async def _open(settings: Settings, stop: asyncio.Event, told: Told) -> Database
         except Exception as error:  # noqa: BLE001 - whatever the driver says, the database may come back
             said = _say(error, said)
             told(said)
-            await _wait(stop, TRY_AGAIN_SECONDS)
+            await bell.sleep(TRY_AGAIN_SECONDS)
     return None
 
 
-async def _drain(drain: Drain, stop: asyncio.Event, told: Told) -> None:
+async def _drain(drain: Drain, bell: Bell, told: Told) -> None:
     said = ""
-    while not stop.is_set():
+    while not bell.stopped:
+        bell.hush()
         try:
             drained = await drain.run()
         except Exception as error:  # noqa: BLE001 - the next try must come, whatever one says
             said = _say(error, said)
             told(said)
-            await _wait(stop, TRY_AGAIN_SECONDS)
+            await bell.sleep(TRY_AGAIN_SECONDS)
             continue
         told("")
         if said:
             log.info("drain_goes_on")
             said = ""
         if not drained.more:
-            await _wait(stop, PAUSE_SECONDS)
+            await bell.doze(PAUSE_SECONDS)
     await drain.stop()
 
 
-async def _verify(verifier: Verifier, stop: asyncio.Event) -> None:
+async def _verify(verifier: Verifier, bell: Bell) -> None:
     said = ""
-    while not stop.is_set():
+    while not bell.stopped:
         try:
             await verifier.run()
             said = ""
         except Exception as error:  # noqa: BLE001 - the next try must come, whatever one says
             said = _say(error, said, "verify_failed")
-        await _wait(stop, VERIFY_SECONDS)
+        await bell.sleep(VERIFY_SECONDS)
 
 
 def _say(error: Exception, said: str, what: str = "drain_failed") -> str:
@@ -143,10 +148,3 @@ def _say(error: Exception, said: str, what: str = "drain_failed") -> str:
     if says != said:
         log.error(what, says=says)
     return says
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

@@ -5,7 +5,9 @@ import asyncio
 import msgspec
 from fastapi import Request, Response
 
-from allocator import Placed
+from allocator import Allocator, Placed
+from allocator.errors import Refusal
+from app.acknowledging import acknowledged, deciding, reach
 from app.answers import BulkPlaced, OrderResult
 from app.deps import caller_of, guarded_router, state_of
 from app.edge import Body, answer
@@ -13,7 +15,6 @@ from app.metrics import ORDERS, Metrics, count_outcome
 from app.openapi import documented
 from app.problems import PROBLEMS, problem_of
 from app.requests import BulkOrders, OrderInBulk
-from app.rights import Caller
 
 from .orders import demand
 
@@ -22,23 +23,27 @@ router = guarded_router("/v1/orders", "orders")
 BULK = Body(BulkOrders)
 
 
-@router.post("/bulk", **documented(BULK, scope="orders:write", answers=BulkPlaced))
+@router.post("/bulk", **documented(BULK, scope="orders:write", answers=BulkPlaced, acknowledges=True))
+@acknowledged
 async def bulk_orders(request: Request) -> Response:
     """
     Place up to 100 orders, each by itself: taken, answered again or refused, whatever becomes of the others.
 
-    The status of a result is what PUT would have answered. Repeat the whole request as often as you like.
+    The status of a result is what PUT would have answered. Repeat the whole request as often as you like. All of it is
+    acknowledged at the strongest level that one of its channels asks for; what is 503 alone is not.
     """
     caller, asked = caller_of(request), await BULK(request)
     metrics = state_of(request).metrics
-    placing = [_place(caller, row) for row in asked.orders]
+    allocator = await deciding(request, *{row.channel for row in asked.orders})
+    placing = [_place(allocator, caller.actor, row) for row in asked.orders]
     said = await asyncio.gather(*placing, return_exceptions=True)
     results = [_result(request, metrics, row, one) for row, one in zip(asked.orders, said, strict=True)]
+    await reach(request, *(one for one in said if isinstance(one, Refusal) and one.op))
     return answer(BulkPlaced(results))
 
 
-async def _place(caller: Caller, row: OrderInBulk) -> Placed:
-    return await caller.allocator.order(demand(row.channel, row.external_id, row), caller.actor)
+async def _place(allocator: Allocator, actor: str, row: OrderInBulk) -> Placed:
+    return await allocator.order(demand(row.channel, row.external_id, row), actor)
 
 
 def _result(request: Request, metrics: Metrics, row: OrderInBulk, said: Placed | BaseException) -> OrderResult:

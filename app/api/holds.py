@@ -3,6 +3,7 @@
 from fastapi import Request, Response
 
 from allocator import Extended, Held, Hold, HoldRequest, Released, errors
+from app.acknowledging import acknowledged, deciding
 from app.deps import caller_of, guarded_router, op_key, state_of
 from app.edge import Body, Path, answer
 from app.errors import Unfit
@@ -20,10 +21,23 @@ EXTEND = Body(ExtendAsked)
 UNKNOWN = (errors.UnknownSku, errors.UnknownChannel)
 
 
-async def _refuse_foreign(caller: Caller, hold_id: str) -> None:
-    """To a limited key, holds of other channels are as unknown as those that never were. Raises UnknownHold."""
-    if caller.channels is not None:
-        _refuse_other_channel(caller, await caller.allocator.find_hold(hold_id))
+async def _channels_of(caller: Caller, hold_id: str) -> tuple[str, ...]:
+    """
+    The hold's channel, where that matters: to a limited key, and for the level of the answer.
+
+    To a limited key, holds of other channels are as unknown as those that never were. Raises UnknownHold.
+    """
+    if caller.channels is None and not caller.allocator.raised:
+        return ()
+    try:
+        hold = await caller.allocator.find_hold(hold_id)
+    except errors.UnknownHold:
+        if caller.channels is not None:
+            raise
+        # Should it be there in a moment, it is of one of these.
+        return tuple(caller.allocator.raised)
+    _refuse_other_channel(caller, hold)
+    return (hold.channel,)
 
 
 def _refuse_other_channel(caller: Caller, hold: Hold) -> None:
@@ -47,9 +61,11 @@ def _ttl_ms(request: Request, seconds: int | None) -> int:
         scope="holds:write",
         answers=Held,
         created=True,
+        acknowledges=True,
         refuses=(errors.Short, errors.Unroutable, *UNKNOWN),
     ),
 )
+@acknowledged
 async def put_hold(request: Request) -> Response:
     """Claim units for a time. Again: the same answer."""
     caller, hold_id, asked = caller_of(request), HOLD(request).hold_id, await CLAIM(request)
@@ -64,7 +80,8 @@ async def put_hold(request: Request) -> Response:
         ship_to=asked.ship_to,
         prefer=asked.prefer,
     )
-    return answer(await caller.allocator.hold(wanted, caller.actor), 201)
+    allocator = await deciding(request, asked.channel)
+    return answer(await allocator.hold(wanted, caller.actor), 201)
 
 
 @router.get("/{hold_id}", **documented(HOLD, scope="holds:read", answers=Hold, refuses=(errors.UnknownHold,)))
@@ -84,25 +101,32 @@ async def get_hold(request: Request) -> Response:
         scope="holds:write",
         answers=Extended,
         op_key=True,
+        acknowledges=True,
         refuses=(errors.UnknownHold, errors.HoldEnded),
     ),
 )
+@acknowledged
 async def extend_hold(request: Request) -> Response:
     """Let an open hold live until this many seconds from now, if that is later than its deadline."""
     caller, hold_id, op, asked = caller_of(request), HOLD(request).hold_id, op_key(request), await EXTEND(request)
     ttl_ms = _ttl_ms(request, asked.ttl_seconds)
-    await _refuse_foreign(caller, hold_id)
-    return answer(await caller.allocator.extend(hold_id, ttl_ms, op=op, actor=caller.actor))
+    allocator = await deciding(request, *await _channels_of(caller, hold_id))
+    return answer(await allocator.extend(hold_id, ttl_ms, op=op, actor=caller.actor))
 
 
 @router.delete(
     "/{hold_id}",
     **documented(
-        HOLD, scope="holds:write", answers=Released, refuses=(errors.UnknownHold, errors.HoldEnded, errors.OpConflict)
+        HOLD,
+        scope="holds:write",
+        answers=Released,
+        acknowledges=True,
+        refuses=(errors.UnknownHold, errors.HoldEnded, errors.OpConflict),
     ),
 )
+@acknowledged
 async def release_hold(request: Request) -> Response:
     """Let the hold go. Again: the same answer."""
     caller, hold_id = caller_of(request), HOLD(request).hold_id
-    await _refuse_foreign(caller, hold_id)
-    return answer(await caller.allocator.release(hold_id, actor=caller.actor))
+    allocator = await deciding(request, *await _channels_of(caller, hold_id))
+    return answer(await allocator.release(hold_id, actor=caller.actor))

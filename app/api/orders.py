@@ -3,6 +3,7 @@
 from fastapi import Request, Response
 
 from allocator import Changed, Order, OrderRequest, Placed, errors
+from app.acknowledging import acknowledged, deciding
 from app.deps import caller_of, guarded_router, op_key, state_of
 from app.edge import Body, Path, answer
 from app.metrics import ORDERS, note_demand
@@ -51,13 +52,15 @@ def demand(channel: str, external_id: str, asked: OrderAsked) -> OrderRequest:
 
 @router.put(
     "/{channel}/{external_id}",
-    **documented(ORDER, PLACE, scope="orders:write", answers=Placed, created=True, refuses=REFUSES),
+    **documented(ORDER, PLACE, scope="orders:write", answers=Placed, created=True, acknowledges=True, refuses=REFUSES),
 )
+@acknowledged
 async def put_order(request: Request) -> Response:
     """Place an order: take its units at once and decide where they ship from. Again: the same answer."""
     caller, path, asked = caller_of(request), ORDER(request), await PLACE(request)
     note_demand(request.scope, ORDERS, caller.seller, path.channel)
-    placed = await caller.allocator.order(demand(path.channel, path.external_id, asked), caller.actor)
+    allocator = await deciding(request, path.channel)
+    placed = await allocator.order(demand(path.channel, path.external_id, asked), caller.actor)
     state_of(request).metrics.placed(caller.seller, placed)
     return answer(placed, 201)
 
@@ -79,13 +82,16 @@ async def get_order(request: Request) -> Response:
         scope="orders:ship",
         answers=Changed,
         op_key=True,
+        acknowledges=True,
         refuses=(errors.UnknownOrder, errors.NotCommitted),
     ),
 )
+@acknowledged
 async def pick_order(request: Request) -> Response:
     """The pick has started, at one location or everywhere."""
     caller, path, op, asked = caller_of(request), ORDER(request), op_key(request), await PICK(request)
-    picked = caller.allocator.pick(path.channel, path.external_id, op=op, location=asked.location, actor=caller.actor)
+    allocator = await deciding(request, path.channel)
+    picked = allocator.pick(path.channel, path.external_id, op=op, location=asked.location, actor=caller.actor)
     return answer(await picked)
 
 
@@ -97,13 +103,16 @@ async def pick_order(request: Request) -> Response:
         scope="orders:ship",
         answers=Changed,
         op_key=True,
+        acknowledges=True,
         refuses=(errors.UnknownOrder, errors.UnknownLine, errors.NotCommitted),
     ),
 )
+@acknowledged
 async def ship_order(request: Request) -> Response:
     """Units have left; no lines means all that is committed."""
     caller, path, op, asked = caller_of(request), ORDER(request), op_key(request), await SHIP(request)
-    shipped = caller.allocator.ship(path.channel, path.external_id, asked.lines, op=op, actor=caller.actor)
+    allocator = await deciding(request, path.channel)
+    shipped = allocator.ship(path.channel, path.external_id, asked.lines, op=op, actor=caller.actor)
     return answer(await shipped)
 
 
@@ -115,15 +124,16 @@ async def ship_order(request: Request) -> Response:
         scope="orders:write",
         answers=Changed,
         op_key=True,
+        acknowledges=True,
         refuses=(errors.UnknownOrder, errors.UnknownLine, errors.PickStarted, errors.NotCommitted),
     ),
 )
+@acknowledged
 async def cancel_order(request: Request) -> Response:
     """Units are no longer wanted; no lines means the whole order."""
     caller, path, op, asked = caller_of(request), ORDER(request), op_key(request), await CANCEL(request)
-    cancelled = caller.allocator.cancel(
-        path.channel, path.external_id, asked.lines, op=op, why=asked.why, actor=caller.actor
-    )
+    allocator = await deciding(request, path.channel)
+    cancelled = allocator.cancel(path.channel, path.external_id, asked.lines, op=op, why=asked.why, actor=caller.actor)
     return answer(await cancelled)
 
 
@@ -135,14 +145,17 @@ async def cancel_order(request: Request) -> Response:
         scope="orders:ship",
         answers=Changed,
         op_key=True,
+        acknowledges=True,
         refuses=(errors.UnknownOrder, errors.UnknownLine, errors.UnknownLocation, errors.NotShipped, errors.OverLimit),
     ),
 )
+@acknowledged
 async def return_order(request: Request) -> Response:
     """Goods of the order came back; the disposition says where each unit goes."""
     caller, path, op, asked = caller_of(request), ORDER(request), op_key(request), await RETURN(request)
     order = (path.channel, path.external_id)
-    returned = caller.allocator.return_units(asked.lines, op=op, order=order, why=asked.why, actor=caller.actor)
+    allocator = await deciding(request, path.channel)
+    returned = allocator.return_units(asked.lines, op=op, order=order, why=asked.why, actor=caller.actor)
     changed = await returned
     if not changed.replayed:
         state_of(request).metrics.returned(caller.seller, asked.lines)

@@ -4,6 +4,7 @@ from fastapi import Request, Response
 from msgspec.structs import asdict as to_dict
 
 from allocator import Moved, errors
+from app.acknowledging import acknowledged, deciding
 from app.deps import caller_of, guarded_router, op_key, state_of
 from app.edge import Body, answer
 from app.openapi import documented
@@ -17,26 +18,37 @@ MOVE = Body(MoveQuotaAsked)
 UNKNOWN = (errors.UnknownChannel, errors.UnknownSku, errors.UnknownLocation)
 
 
-@router.post("/set", **documented(SET, scope="quotas:write", answers=Moved, op_key=True, refuses=UNKNOWN))
+@router.post(
+    "/set", **documented(SET, scope="quotas:write", answers=Moved, op_key=True, acknowledges=True, refuses=UNKNOWN)
+)
+@acknowledged
 async def set_quota(request: Request) -> Response:
     """Ring-fence units. Sets, does not add."""
     caller, op, asked = caller_of(request), op_key(request), await SET(request)
     place = (asked.sku, asked.location, asked.channel)
-    moved = caller.allocator.set_quota(*place, asked.quota, op=op, floor=asked.floor, why=asked.why, actor=caller.actor)
+    allocator = await deciding(request, asked.channel)
+    moved = allocator.set_quota(*place, asked.quota, op=op, floor=asked.floor, why=asked.why, actor=caller.actor)
     return _done(request, "quota.set", op, asked, await moved)
 
 
 @router.post(
     "/move",
     **documented(
-        MOVE, scope="quotas:write", answers=Moved, op_key=True, refuses=(*UNKNOWN, errors.NotEnough, errors.OverLimit)
+        MOVE,
+        scope="quotas:write",
+        answers=Moved,
+        op_key=True,
+        acknowledges=True,
+        refuses=(*UNKNOWN, errors.NotEnough, errors.OverLimit),
     ),
 )
+@acknowledged
 async def move_quota(request: Request) -> Response:
     """Hand ring-fenced units that are not consumed yet to another channel at the same location."""
     caller, op, asked = caller_of(request), op_key(request), await MOVE(request)
     way = (asked.sku, asked.location, asked.from_channel, asked.to_channel)
-    moved = caller.allocator.move_quota(*way, asked.units, op=op, why=asked.why, actor=caller.actor)
+    allocator = await deciding(request, asked.from_channel, asked.to_channel)
+    moved = allocator.move_quota(*way, asked.units, op=op, why=asked.why, actor=caller.actor)
     return _done(request, "quota.move", op, asked, await moved)
 
 

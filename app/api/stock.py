@@ -7,6 +7,7 @@ import msgspec
 from fastapi import Request, Response
 
 from allocator import AdjustLine, Moved, StockLine, errors
+from app.acknowledging import acknowledged, deciding
 from app.config.reading import read_page
 from app.deps import caller_of, guarded_router, op_key, state_of
 from app.edge import Body, Path, Query, answer
@@ -34,35 +35,60 @@ UNKNOWN = (errors.UnknownSku, errors.UnknownLocation)
 
 @router.post(
     "/receive",
-    **documented(RECEIVE, scope="stock:write", answers=Moved, op_key=True, refuses=(*UNKNOWN, errors.OverLimit)),
+    **documented(
+        RECEIVE,
+        scope="stock:write",
+        answers=Moved,
+        op_key=True,
+        acknowledges=True,
+        refuses=(*UNKNOWN, errors.OverLimit),
+    ),
 )
+@acknowledged
 async def receive_stock(request: Request) -> Response:
     """Put units on shelves, all lines or none."""
     caller, op, asked = caller_of(request), op_key(request), await RECEIVE(request)
-    return answer(await caller.allocator.receive(asked.lines, op=op, why=asked.why, actor=caller.actor))
+    allocator = await deciding(request)
+    return answer(await allocator.receive(asked.lines, op=op, why=asked.why, actor=caller.actor))
 
 
 @router.post(
     "/adjust",
     **documented(
-        ADJUST, scope="stock:write", answers=Moved, op_key=True, refuses=(*UNKNOWN, errors.NotEnough, errors.OverLimit)
+        ADJUST,
+        scope="stock:write",
+        answers=Moved,
+        op_key=True,
+        acknowledges=True,
+        refuses=(*UNKNOWN, errors.NotEnough, errors.OverLimit),
     ),
 )
+@acknowledged
 async def adjust_stock(request: Request) -> Response:
     """Correct on_hand up or down, with a reason; what falls below what is promised is a deficit from then on."""
     caller, op, asked = caller_of(request), op_key(request), await ADJUST(request)
-    moved = await caller.allocator.adjust(asked.lines, op=op, why=asked.why, actor=caller.actor)
+    allocator = await deciding(request)
+    moved = await allocator.adjust(asked.lines, op=op, why=asked.why, actor=caller.actor)
     return _done(request, "stock.adjust", op, moved, {"why": asked.why, **_shown(asked.lines)})
 
 
 @router.post(
     "/unavailable",
-    **documented(UNAVAILABLE, scope="stock:write", answers=Moved, op_key=True, refuses=(*UNKNOWN, errors.NotEnough)),
+    **documented(
+        UNAVAILABLE,
+        scope="stock:write",
+        answers=Moved,
+        op_key=True,
+        acknowledges=True,
+        refuses=(*UNKNOWN, errors.NotEnough),
+    ),
 )
+@acknowledged
 async def set_unavailable(request: Request) -> Response:
     """Take units out of sale for a reason, or put them back."""
     caller, op, asked = caller_of(request), op_key(request), await UNAVAILABLE(request)
-    moved = caller.allocator.unavailable(
+    allocator = await deciding(request)
+    moved = allocator.unavailable(
         asked.lines, op=op, reason=asked.reason, direction=asked.direction, actor=caller.actor
     )
     said = {"reason": asked.reason, "direction": asked.direction}
@@ -71,12 +97,16 @@ async def set_unavailable(request: Request) -> Response:
 
 @router.post(
     "/return",
-    **documented(RETURN, scope="stock:write", answers=Moved, op_key=True, refuses=(*UNKNOWN, errors.OverLimit)),
+    **documented(
+        RETURN, scope="stock:write", answers=Moved, op_key=True, acknowledges=True, refuses=(*UNKNOWN, errors.OverLimit)
+    ),
 )
+@acknowledged
 async def return_stock(request: Request) -> Response:
     """Book goods that came back and belong to no order we know, by their skus."""
     caller, op, asked = caller_of(request), op_key(request), await RETURN(request)
-    moved = await caller.allocator.return_units(asked.lines, op=op, why=asked.why, actor=caller.actor)
+    allocator = await deciding(request)
+    moved = await allocator.return_units(asked.lines, op=op, why=asked.why, actor=caller.actor)
     if not moved.replayed:
         state_of(request).metrics.returned(caller.seller, asked.lines)
     return answer(moved)

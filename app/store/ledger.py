@@ -25,7 +25,8 @@ from .ledger_tables import (
     OrderTakeRow,
 )
 
-Rows = Sequence[Mapping[str, Any]]
+Row = Mapping[str, Any]
+Rows = Sequence[Row]
 
 ASK_MAX: Final = 500
 """Most keys one query asks for: databases limit the variables of a statement."""

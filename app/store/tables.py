@@ -139,6 +139,7 @@ class ChannelRow(SQLModel, table=True):
     routing: list[str] = Field(sa_type=JSON)
     same_region_only: bool
     lowers_at: str = Field(max_length=10)
+    acknowledge: str = Field(max_length=10)
 
 
 class SkuRow(SQLModel, table=True):

@@ -35,6 +35,7 @@ ON_BOTH_DATABASES = {
     "test_keys_processes",
     "test_keys_sellers",
     "test_leading",
+    "test_levels_ledger",
     "test_odd_questions",
     "test_seeding",
     "test_store",

@@ -64,6 +64,7 @@ def _channel(draw, code: str, locations: list[str]) -> dict[str, object]:
         "locations": [{"code": shelf, "own_shelf": draw(st.booleans())} for shelf in shelves],
         "routing": draw(st.lists(st.sampled_from(["channel_rank", "priority", "distance"]), unique=True)),
         "same_region_only": draw(st.booleans()),
+        "acknowledge": draw(st.sampled_from(["fsynced", "replicated", "ledger"])),
     }
 
 

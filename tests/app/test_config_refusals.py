@@ -23,6 +23,7 @@ REFUSED = [
     ("channels/x", {"code": "x", "routing": ["luck"]}, "invalid", "/routing/0"),
     ("channels/x", {"code": "x", "split_limit": 16}, "unfit", "/split_limit"),
     ("channels/x", {"code": "x", "lowers_at": "dawn"}, "unfit", "/lowers_at"),
+    ("channels/x", {"code": "x", "acknowledge": "memory"}, "unfit", "/acknowledge"),
     ("skus/X", {"sku": "X", "gtin": "4006381333932"}, "invalid", "/gtin"),
     ("skus/X", {"sku": "X", "gtin": "123"}, "unfit", "/gtin"),
     ("skus/X", {"sku": "X", "scale": 1_000_001}, "unfit", "/scale"),

@@ -169,6 +169,7 @@ def test_documents_exactly_the_refusals_of_its_script(operations, id: str):
 
     service = {"no-key", "keys-unknown", "unfit", "unanswered", "failed", "malformed", "body-too-large"}
     service |= {"scope-missing", "outside-limits", "rate-limited", "sku-frozen", "checking"}
+    service |= {"level-unreachable", "not-in-ledger"}
     assert documented - service - {"idempotency-key-missing"} == refusals
 
 

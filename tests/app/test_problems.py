@@ -36,6 +36,8 @@ SLUGS = {
     "not-committed": 409,
     "not-enough": 409,
     "not-found": 404,
+    "not-in-ledger": 503,
+    "level-unreachable": 503,
     "not-ready": 503,
     "behind": 503,
     "not-shipped": 409,
@@ -97,7 +99,9 @@ async def test_a_problem_nobody_has_is_not_found_with_those_there_are(stranger):
 
 
 async def test_only_a_lost_answer_leaves_the_outcome_open():
-    assert {kind.slug for kind in BY_SLUG.values() if kind.outcome != "not_applied"} == {"unanswered", "failed"}
+    assert {kind.slug for kind in BY_SLUG.values() if kind.outcome != "not_applied"} == {
+        *("unanswered", "failed", "not-in-ledger")
+    }
 
 
 async def test_an_unknown_address_is_a_problem(stranger):

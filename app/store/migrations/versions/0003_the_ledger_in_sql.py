@@ -167,8 +167,14 @@ def upgrade() -> None:
     with op.batch_alter_table("order_take", schema=None) as batch_op:
         batch_op.create_index("ix_order_take_location", ["seller", "location"], unique=False)
 
+    with op.batch_alter_table("channel", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("acknowledge", sa.String(length=10), nullable=False, server_default="fsynced"))
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("channel", schema=None) as batch_op:
+        batch_op.drop_column("acknowledge")
+
     with op.batch_alter_table("order_take", schema=None) as batch_op:
         batch_op.drop_index("ix_order_take_location")
 

@@ -19,6 +19,7 @@ from .model import (
     Part,
     Placed,
     Released,
+    Repaired,
     Served,
     ServedLine,
     Take,
@@ -90,6 +91,12 @@ def changed(channel: str, external_id: str, packed: bytes, *, replayed: bool) ->
 def moved(packed: bytes, *, replayed: bool) -> Moved:
     """The answer of a stock movement."""
     return Moved(versions(unpack(packed)[0]), replayed=replayed)
+
+
+def repaired(packed: bytes, *, replayed: bool) -> Repaired:
+    """The answer of repair."""
+    changed, strays = unpack(packed)
+    return Repaired(versions(changed), strays, replayed=replayed)
 
 
 def extended(hold_id: str, packed: bytes, *, replayed: bool) -> Extended:

@@ -12,59 +12,15 @@ from collections.abc import Iterable
 import msgspec
 from redis.asyncio import Redis
 
-from .model import OrderLine, Take
+from .judging import Judge, Violation
 from .reading import Books, position, read_books
-from .records import Entry, OrderRecord, Place, QuotaUse, Remembered, SkuState, waiting_member
+from .records import Entry, Remembered, waiting_members
 
 ANSWERS_KEPT_MS = 7 * 24 * 3_600_000
 """How long an op's answer must stay known."""
 
 READINGS_MAX = 3
 """How often the records are read while verbs run meanwhile."""
-
-MEANINGS = {
-    "below_zero": "a bucket holds fewer than no units",
-    "oversold": "units are promised that are not there, and no deficit says so",
-    "deficit_differs": "the recorded deficit is not what is missing",
-    "held_differs": "held is not the sum of the open holds",
-    "committed_differs": "committed is not the sum of the orders' takes",
-    "consumed_differs": "a quota's units in use are not what takes have from it",
-    "take_differs": "the parts of a take are not its units",
-    "line_differs": "the units of an order line do not add up to what was ordered",
-    "line_committed_differs": "a line's committed units are not its takes",
-    "line_returned": "more units came back than were shipped",
-    "backordered_differs": "the sku's backordered units are not those of its order lines",
-    "conflict_differs": "the sku's units in conflict are not those of its order lines",
-    "waiting_missing": "a backordered line is not in the queue",
-    "waiting_extra": "the queue has a line that waits for nothing",
-    "deadline_differs": "an open hold's deadline is not the one in the index, or the index has a hold that is not open",
-    "owner_differs": "an owner and his open hold do not lead to each other",
-    "sku_unknown": "a hold, an order or the ledger names a sku that has no state",
-    "op_forgotten": "an effect is not remembered under its op, with its request and answer",
-    "op_twice": "one op had more than one effect",
-    "version_gap": "a sku's versions do not follow one another from the ledger to its state",
-    "unreadable": "a record cannot be read",
-}
-"""Every fault the check can find."""
-
-
-class Violation(msgspec.Struct, frozen=True):
-    """
-    One broken promise: what, where, and the two numbers that should be equal.
-
-    what: a word of MEANINGS. of: the hold, order and line, op, channel or record it is about, or ''.
-    """
-
-    what: str
-    sku: str = ""
-    location: str = ""
-    of: str = ""
-    found: int = 0
-    expected: int = 0
-
-    def __str__(self) -> str:
-        where = ", ".join(filter(None, (self.sku, self.location, self.of)))
-        return f"{MEANINGS[self.what]} ({where}: {self.found}, expected {self.expected})"
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -135,61 +91,24 @@ def find_violations(books: Books) -> list[Violation]:
 
 
 class _Audit:
-    """The sums over holds and orders, and the faults found on the way."""
+    """The faults found on the way."""
 
     def __init__(self, books: Books) -> None:
         self.books = books
-        self.violations: list[Violation] = []
-        self.held: Counter[tuple[str, str]] = Counter()
-        self.committed: Counter[tuple[str, str]] = Counter()
-        self.in_use: Counter[tuple[str, str, str]] = Counter()
-        self.backordered: Counter[str] = Counter()
-        self.conflict: Counter[str] = Counter()
+        self.judge = Judge()
+        self.violations = self.judge.violations
+        self.note = self.judge.note
         self.waiting: set[bytes] = set()
         self.versions: dict[str, int] = {}
         times = [entry.at_ms for entry in books.ledger]
         self.forgetful_ms = max([books.clock_ms, *times]) - ANSWERS_KEPT_MS
 
-    def note(
-        self, what: str, sku: str = "", location: str = "", of: str = "", *, found: int, expected: int = 0
-    ) -> None:
-        """Keep a fault, if the numbers differ."""
-        if found != expected:
-            self.violations.append(Violation(what, sku, location, of, found, expected))
-
-    # --- sums --------------------------------------------------------------------------------------------------
-
     def sum_up(self) -> None:
         for hold in self.books.holds.values():
-            if hold.state == "open":
-                self._add_takes(hold.takes, hold.hold_id, self.held)
+            self.judge.add_hold(hold)
         for id, record in self.books.orders.items():
-            for line in record.order.lines:
-                self._add_line(record, line, f"{id} {line.line}")
-
-    def _add_takes(self, takes: Iterable[Take], of: str, total: Counter[tuple[str, str]]) -> None:
-        for take in takes:
-            total[take.sku, take.location] += take.units
-            parts = sum(part.units for part in take.parts)
-            self.note("take_differs", take.sku, take.location, of, found=parts, expected=take.units)
-            for part in take.parts:
-                self.note("below_zero", take.sku, take.location, of, found=min(0, part.units))
-                if part.quota:
-                    self.in_use[take.sku, take.location, part.quota] += part.units
-
-    def _add_line(self, record: OrderRecord, line: OrderLine, of: str) -> None:
-        self._add_takes(line.takes, of, self.committed)
-        self.backordered[line.sku] += line.backordered
-        self.conflict[line.sku] += line.conflict
-        if line.backordered > 0:
-            self.waiting.add(waiting_member(record, line.line, line.sku))
-        buckets = (line.committed, line.shipped, line.backordered, line.conflict, line.cancelled)
-        taken = sum(take.units for take in line.takes)
-        self.note("line_differs", line.sku, of=of, found=sum(buckets), expected=line.ordered)
-        self.note("line_committed_differs", line.sku, of=of, found=line.committed, expected=taken)
-        self.note("below_zero", line.sku, of=of, found=min(0, line.returned, *buckets))
-        if line.returned > line.shipped:
-            self.note("line_returned", line.sku, of=of, found=line.returned, expected=line.shipped)
+            self.judge.add_order(id, record)
+            self.waiting |= waiting_members(record)
 
     # --- ledger ------------------------------------------------------------------------------------------------
 
@@ -213,33 +132,9 @@ class _Audit:
 
     def judge_stock(self) -> None:
         for sku, state in self.books.stock.items():
-            self._judge_sku(sku, state)
-        stored = {(sku, code): place for sku, state in self.books.stock.items() for code, place in state.places.items()}
-        for sku, code in stored.keys() | self.held.keys() | self.committed.keys():
-            self._judge_place(sku, code, stored.get((sku, code), Place()))
-        quotas = {(*key, channel): use for key, place in stored.items() for channel, use in place.quotas.items()}
-        for key in quotas.keys() | self.in_use.keys():
-            self._judge_quota(*key, quotas.get(key, QuotaUse()))
-        named = self.backordered.keys() | {sku for sku, _ in self.held} | self.versions.keys()
-        for sku in named - self.books.stock.keys():
-            self.note("sku_unknown", sku, found=1)
-
-    def _judge_sku(self, sku: str, state: SkuState) -> None:
-        self.note("version_gap", sku, found=state.version, expected=self.versions.get(sku, state.version))
-        self.note("backordered_differs", sku, found=state.backordered, expected=self.backordered[sku])
-        self.note("conflict_differs", sku, found=state.conflict, expected=self.conflict[sku])
-
-    def _judge_place(self, sku: str, code: str, place: Place) -> None:
-        self.note("held_differs", sku, code, found=place.held, expected=self.held[sku, code])
-        self.note("committed_differs", sku, code, found=place.committed, expected=self.committed[sku, code])
-        self.note("below_zero", sku, code, found=min(0, place.held, place.committed, *place.reasons.values()))
-        self.note("deficit_differs", sku, code, found=place.deficit, expected=place.missing)
-        self.note("oversold", sku, code, found=max(0, place.missing - max(0, place.deficit)))
-
-    def _judge_quota(self, sku: str, code: str, channel: str, use: QuotaUse) -> None:
-        in_use = use.consumed - use.spent
-        self.note("consumed_differs", sku, code, channel, found=in_use, expected=self.in_use[sku, code, channel])
-        self.note("below_zero", sku, code, channel, found=min(0, use.quota, use.consumed, use.spent, use.floor))
+            self.note("version_gap", sku, found=state.version, expected=self.versions.get(sku, state.version))
+            self.judge.judge_sku(sku, state)
+        self.judge.judge_unknown((self.judge.claims.keys() | self.versions.keys()) - self.books.stock.keys())
 
     # --- indexes and orders ------------------------------------------------------------------------------------
 

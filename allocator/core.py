@@ -32,6 +32,7 @@ from .model import (
     OrderRequest,
     Placed,
     Released,
+    Repaired,
     ReturnLine,
     Served,
     ShipLine,
@@ -41,6 +42,7 @@ from .model import (
 from .pipe import Pipe
 from .records import Remembered, SkuState, decode_answer, decode_states
 from .refusals import ERRORS, refusal
+from .repairs import Repair
 from .rules import changed_fields, compile_config
 from .runner import Reply, Retries, Runner
 
@@ -365,6 +367,13 @@ class Allocator:
         """Give units that have arrived to the backorders that wait for them."""
         reply = await self._runner.attempt("serve", [self.epoch, "", self._now(), int(sweep), skus, lines])
         return answers.served(reply.packed)
+
+    async def repair(self, repair: Repair, *, op: str, why: str, actor: str = "") -> Repaired:
+        """Put right what an inspection found, all or nothing. Raises ChangedMeanwhile: look again, with another op."""
+        op, arguments = f"repair:{op}", [why, *repair.arguments()]
+        head = [self.epoch, "", self._now(), op, fingerprint(arguments), actor]
+        reply = await self._runner.attempt("repair", [*head, *arguments])
+        return answers.repaired(reply.packed, replayed=reply.replayed)
 
     # --- arguments and config ----------------------------------------------------------------------------------
 

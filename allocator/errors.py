@@ -18,7 +18,8 @@ What can go wrong, and what it says.
         ├── OverLimit     more units than a place can count
         ├── NotCommitted  more than is committed there
         ├── PickStarted   the pick has begun
-        └── NotShipped    more than was shipped and not returned yet
+        ├── NotShipped    more than was shipped and not returned yet
+        └── ChangedMeanwhile  not as it was inspected any more: nothing was repaired
 
 Each refusal is the outcome word of a script; the class docstring is its title. `facts` say what was asked and
 what there is, in the shapes that the scripts' headers state.
@@ -162,6 +163,12 @@ class NotShipped(Refusal):
     """More units than were shipped and not returned yet."""
 
     outcome = "not_shipped"
+
+
+class ChangedMeanwhile(Refusal):
+    """It is not as it was inspected any more."""
+
+    outcome = "changed_meanwhile"
 
 
 REFUSALS: dict[str, type[Refusal]] = {refusal.outcome: refusal for refusal in Refusal.__subclasses__()}

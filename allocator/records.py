@@ -170,6 +170,11 @@ def waiting_member(record: OrderRecord, line: str, sku: str) -> bytes:
     return f"{sku}\0{age}\0{order.channel}:{order.external_id}\0{line}".encode()
 
 
+def waiting_members(record: OrderRecord) -> set[bytes]:
+    """The places of all its backordered lines in the queues of their skus."""
+    return {waiting_member(record, line.line, line.sku) for line in record.order.lines if line.backordered > 0}
+
+
 def decode_entry(fields: Mapping[bytes, bytes]) -> Entry:
     """A ledger entry, as shared/write.lua appends it."""
     verb, op, fingerprint, at_ms, actor, why, epoch, config, word, changed = answers.unpack(fields[b"entry"])

@@ -41,6 +41,7 @@ FACTS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
     "pick_started": _named("line", "units"),
     "not_shipped": _named("line", "units"),
     "not_committed": _named("line", "location", "units"),
+    "changed_meanwhile": _named("what", "id"),
 }
 """What the facts of each refusal are called."""
 

@@ -122,9 +122,20 @@ class DataFolder:
 
     def _write_marker(self) -> str:
         dataset_id = secrets.token_hex(8)
-        marker = {"product": PRODUCT, "layout": LAYOUT, "dataset_id": dataset_id}
-        write_durably(self.path / MARKER, json.dumps(marker).encode())
+        write_durably(self.path / MARKER, _marker(dataset_id))
         return dataset_id
+
+
+def found_folder(path: Path, dataset_id: str) -> None:
+    """Make a new data folder for a data set that is there already. Raises FolderForeign when it has files."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if any(path.iterdir()):
+        raise FolderForeign(f"{path} has files already: choose a new folder")
+    write_durably(path / MARKER, _marker(dataset_id))
+
+
+def _marker(dataset_id: str) -> bytes:
+    return json.dumps({"product": PRODUCT, "layout": LAYOUT, "dataset_id": dataset_id}).encode()
 
 
 def write_durably(path: Path, content: bytes) -> None:

@@ -10,7 +10,7 @@ import getpass
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
@@ -23,7 +23,7 @@ from allocator import make_client
 
 from . import log as logs
 from .audit import By
-from .data_folder import PEPPER, DataFolder, FolderForeign
+from .data_folder import PEPPER, DataFolder, FolderForeign, FolderInUse
 from .embedded import EmbeddedValkey
 from .errors import RequestRefused
 from .opening import database_url
@@ -75,6 +75,17 @@ async def open_house(data_dir: Path | None) -> AsyncIterator[House]:
         yield House(settings, database, pepper)
 
 
+def store_url(settings: Settings, stack: ExitStack) -> str:
+    """Where the store is, whether a service runs or not; our own is started until `stack` ends when none does."""
+    if settings.redis_url is not None:
+        return settings.redis_url
+    embedded = EmbeddedValkey(settings.data_dir)
+    try:
+        return stack.enter_context(embedded).url
+    except FolderInUse:
+        return embedded.url
+
+
 def _folder(settings: Settings) -> Path:
     return settings.data_dir.expanduser().absolute()
 
@@ -99,9 +110,14 @@ def by_user(seller: str) -> By:
 
 def run(data_dir: Path | None, work: Callable[[House], Coroutine[Any, Any, T]]) -> T:
     """Do a command's work; what an operator can put right is told in a line, with exit code 2."""
+    return run_outside(lambda: _in_house(data_dir, work))
+
+
+def run_outside(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Do the work of a command that needs no service's database yet; as `run`."""
     logs.configure("error", "auto")
     try:
-        return asyncio.run(_in_house(data_dir, work))
+        return asyncio.run(work())
     except SellerUnknown as error:
         _fail(f"there is no seller {error}")
     except TOLD as error:

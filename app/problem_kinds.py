@@ -133,6 +133,13 @@ ALLOCATOR_KINDS: Final[dict[type[Exception], Kind]] = {
         "A return is for more units than the line has shipped. `facts.units` is what may come back.",
         "Correct the units; goods without an order go to POST /v1/stock/return.",
     ),
+    errors.ChangedMeanwhile: Kind(
+        409,
+        "changed-since-inspected",
+        "It is not as it was inspected any more",
+        "A repair names what it saw; that has changed since, and nothing was repaired. `facts` say what and which.",
+        "Look again, and repair what is still wrong.",
+    ),
     errors.Invalid: Kind(
         422,
         "invalid",

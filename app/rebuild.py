@@ -63,7 +63,7 @@ async def _rebuild(house: House, *, discard: bool, release: bool) -> Report:
         with ExitStack() as stack:
             client = make_client(_url(house.settings, stack))
             try:
-                return await _fill_all(house.database, client, discard=discard, release=release)
+                return await fill_all(house.database, client, discard=discard, release=release)
             finally:
                 await client.aclose()
     except FolderInUse as error:
@@ -79,7 +79,10 @@ def _url(settings: Settings, stack: ExitStack) -> str:
     return settings.redis_url or stack.enter_context(EmbeddedValkey(settings.data_dir)).url
 
 
-async def _fill_all(database: Database, client: Redis, *, discard: bool, release: bool) -> Report:
+async def fill_all(
+    database: Database, client: Redis, *, discard: bool = False, release: bool = False, at_least: int = 0
+) -> Report:
+    """Fill the store with all sellers that have begun, under a new epoch of that generation or a later one."""
     async with database.reading() as session:
         remembered = await read_dataset(session)
         sellers = [seller.code for seller in await list_sellers(session) if seller.begun]
@@ -87,7 +90,7 @@ async def _fill_all(database: Database, client: Redis, *, discard: bool, release
         await _refuse_whole(client, sellers, remembered)
     await Pipe(client).install()
     async with database.writing() as session:
-        dataset = await next_generation(session)
+        dataset = await next_generation(session, at_least)
     how = {"discard": discard, "release": release}
     return Report(dataset.epoch, [await _fill(database, client, one, dataset, **how) for one in sellers])
 

@@ -129,8 +129,5 @@ if old then
   table.insert(records, 1, holds.write_ended(old, old_packed))
 end
 redis.call('HSET', keys.holds, hold.id, packed)
-redis.call('ZADD', keys.deadlines, string.format('%.0f', hold.deadline_ms), hold.id)
-if hold.owner ~= '' then
-  redis.call('HSET', keys.owners, holds.owner_field(hold), hold.id)
-end
+holds.index(hold)
 return write.commit(head, 'hold', '', sealed, records, 'held', answer)

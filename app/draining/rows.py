@@ -62,15 +62,18 @@ class Group:
         """Add the entry with this number. Raises VersionGap."""
         self._add_entry(number, id, entry)
         self._add_config(number, config_of(entry))
-        for change in entry.changes:
-            apply_change(self.states.setdefault(change.sku, SkuState()), change)
-            self._touched[change.sku] = number
+        self._fold(number, entry)
         self._add_moves(number, entry)
         self._add_records(number, entry)
         if entry.op:
             remembered = Remembered(entry.at_ms, entry.fingerprint, entry.word, entry.answer)
             row = {"seller": self.seller, "op": entry.op, "at_ms": entry.at_ms, "answer": encode_answer(remembered)}
             self._answers[entry.op] = row
+
+    def _fold(self, number: int, entry: Entry) -> None:
+        for change in entry.changes:
+            apply_change(self.states.setdefault(change.sku, SkuState()), change)
+            self._touched[change.sku] = number
 
     def _add_entry(self, number: int, id: str, entry: Entry) -> None:
         body = body_of(entry)

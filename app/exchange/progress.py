@@ -16,8 +16,9 @@ SHOW_SECONDS: Final = 0.2
 class RowProgress(AbstractContextManager["RowProgress"]):
     """Tells how many rows are done, how many a second, and the time left by how much of the file is."""
 
-    def __init__(self, what: str, console: Console) -> None:
+    def __init__(self, what: str, console: Console, *, unit: str = "rows") -> None:
         self._what = what
+        self._unit = unit
         self._console = console
         self._rows = self._done = self._total = 0
         self._began = self._said = time.monotonic()
@@ -25,7 +26,7 @@ class RowProgress(AbstractContextManager["RowProgress"]):
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
-            TextColumn("{task.fields[rows]:,} rows · {task.fields[rate]:,.0f}/s"),
+            TextColumn("{task.fields[rows]:,} " + unit + " · {task.fields[rate]:,.0f}/s"),
             TimeRemainingColumn(),
         )
         self._bar = Progress(*columns, console=console, transient=True) if console.is_terminal else None
@@ -35,6 +36,13 @@ class RowProgress(AbstractContextManager["RowProgress"]):
     def seconds(self) -> float:
         """Since it began."""
         return max(1e-9, time.monotonic() - self._began)
+
+    def say(self, what: str) -> None:
+        """From here on this is done."""
+        if what != self._what:
+            self._what, self._began = what, time.monotonic()
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, description=what)
 
     def show(self, rows: int, done: int, total: int) -> None:
         """`rows` are finished; `done` of `total` of the file, 0 where nobody knows."""
@@ -51,7 +59,7 @@ class RowProgress(AbstractContextManager["RowProgress"]):
 
     def line(self) -> str:
         """How far it is, in words."""
-        words = [f"{self._what}: {self._rows:,} rows", f"{self._rows / self.seconds:,.0f}/s"]
+        words = [f"{self._what}: {self._rows:,} {self._unit}", f"{self._rows / self.seconds:,.0f}/s"]
         if self._done and self._total:
             left = self.seconds * (self._total - self._done) / self._done
             words += [f"{self._done / self._total:.0%}", f"{left:,.0f} s left"]

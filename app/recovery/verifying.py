@@ -10,10 +10,9 @@ that were sold last before all others.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-import msgspec
 import structlog
 from redis.asyncio import Redis
 
@@ -22,7 +21,7 @@ from allocator.balances import VersionGap
 from allocator.gate import CHECKING, SKUS_MAX, Gate
 from allocator.ledger import START, Damaged, Gap, place
 from allocator.pipe import run_of
-from allocator.records import UNREADABLE, SkuState, decode_entry, decode_state
+from allocator.records import decode_entry
 from app.audit import By, note
 from app.draining.drain import READER, Drain, EntryDiffers
 from app.draining.rows import body_of, hash_of
@@ -33,6 +32,8 @@ from app.store.database import Database
 from app.store.datasets import read_dataset
 from app.store.sellers import list_sellers
 
+from .comparing import evidence
+
 ACTOR: Final = "worker"
 
 CHUNK: Final = 2_000
@@ -40,9 +41,6 @@ CHUNK: Final = 2_000
 
 LATEST: Final = 2_000
 """So many of the newest entries say which skus are hot."""
-
-WRONG_MAX: Final = 20
-"""Most numbers named in evidence."""
 
 PAUSE_SECONDS: Final = 0.05
 """Between looks at a drain that another process does."""
@@ -197,33 +195,3 @@ class _Check:
     async def _open(self, *, upto: str = "", skus: list[str] | None = None, last: bool = False) -> None:
         if not await self.gate.open(self.run, upto=upto, skus=skus, last=last):
             raise Moved
-
-
-def evidence(expected: bytes, found: bytes | None) -> str:
-    """What is wrong with a sku whose state is not what its entries add up to."""
-    if found is None:
-        return "the store has nothing of it, the ledger has"
-    try:
-        there = _facts(decode_state(found))
-    except UNREADABLE:
-        return "the store's state cannot be read"
-    told = _facts(decode_state(expected))
-    wrong = [
-        f"{name} is {there.get(name, 0)}, the ledger adds up to {told.get(name, 0)}"
-        for name in sorted(there.keys() | told.keys())
-        if there.get(name, 0) != told.get(name, 0)
-    ]
-    return "; ".join(wrong[:WRONG_MAX]) or "the store's state is not written as ours are"
-
-
-def _facts(state: SkuState) -> dict[str, int]:
-    """Every number of a state by its name."""
-    return dict(_numbers("", msgspec.to_builtins(state)))
-
-
-def _numbers(path: str, value: Any) -> Iterator[tuple[str, int]]:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _numbers(f"{path} {name}".strip(), inner)
-    else:
-        yield path.removeprefix("places "), value

@@ -62,6 +62,11 @@ async def move(session: AsyncSession, seller: str, reader: str, *, owner: str, b
     return True
 
 
+async def hold_still(session: AsyncSession, seller: str, reader: str) -> None:
+    """Keep this reader from moving until the transaction ends: what it has read so far is what there is."""
+    await session.get(LedgerCursor, (seller, reader), with_for_update=True)
+
+
 async def give_back(session: AsyncSession, seller: str, reader: str, *, owner: str) -> None:
     """Let somebody else read at once."""
     row = await session.get(LedgerCursor, (seller, reader), with_for_update=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -36,6 +36,10 @@ WRITES: Final = "allot_writes"
 def sqlite_url(folder: Path) -> str:
     """The address of the database inside a data folder."""
     return URL.create("sqlite+aiosqlite", database=str(folder / SQLITE_FILE)).render_as_string()
+
+
+SqlError: Final = SQLAlchemyError
+"""Whatever a database or its driver complains of."""
 
 
 class DatabaseAway(OSError):

@@ -52,10 +52,10 @@ async def read_dataset(session: AsyncSession) -> DatasetFacts:
     return _facts((await session.exec(select(Dataset))).one())
 
 
-async def next_generation(session: AsyncSession) -> DatasetFacts:
+async def next_generation(session: AsyncSession, at_least: int = 0) -> DatasetFacts:
     """Begin a new epoch of the same data set: whoever still speaks for the old one is refused by the scripts."""
     found = (await session.exec(select(Dataset).with_for_update())).one()
-    found.generation += 1
+    found.generation = max(found.generation + 1, at_least)
     session.add(found)
     await session.flush()
     return _facts(found)

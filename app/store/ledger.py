@@ -84,7 +84,12 @@ async def page(
     query = select(*columns, value).where(columns[0].table.c.seller == seller).order_by(*columns).limit(limit)
     if after is not None:
         query = query.where(tuple_(*columns) > tuple_(*after))
-    return [(tuple(row[:-1]), bytes(row[-1])) for row in await _execute(session, query)]
+    return [(tuple(row[:-1]), blob(row[-1])) for row in await _execute(session, query)]
+
+
+def blob(value: Any) -> bytes:
+    """A column of bytes; SQLite also gives text, where somebody wrote that."""
+    return value.encode() if isinstance(value, str) else bytes(value)
 
 
 async def balances(session: AsyncSession, seller: str, chunk: int) -> AsyncIterator[list[tuple[str, bytes]]]:

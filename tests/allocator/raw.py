@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+import msgspec
 from redis.asyncio import Redis
 
 from allocator import Pipe, SellerKeys
@@ -94,6 +95,7 @@ DEMAND = [
     *(text("line", "1", 512), text("sku", CUP, 256), whole("units", "1", 1, UNITS)),
     *(text("line", "2", 512), text("sku", CUP, 256), whole("units", "1", 1, UNITS)),
 ]
+STATE = msgspec.msgpack.encode([1, 0])
 ORDER_ID = text("order_id", "shop:1", 576)
 WHY = optional("why", "", 256)
 
@@ -159,6 +161,19 @@ VERBS: dict[str, list[Arg]] = {
     "pick": [*HEAD, *OP, ORDER_ID, optional("location", "", 64)],
     "receive": [*HEAD, *OP, WHY, *MOVE, whole("units", "1", 1, UNITS)],
     "release": [*HEAD, *OP, text("hold_id", "h1", 512)],
+    "repair": [
+        *(*HEAD, *OP, text("why", "seen", 2_000)),
+        *(whole("skus", "1", 0, 100), text("sku", CUP, 256), Arg("inspected", "", ())),
+        *(Arg("state", STATE, ("", "?")), whole("moves", "1", 0, 500), text("location", "oslo", 64)),
+        *(
+            choice("bucket", "unavailable"),
+            text("of", "lost", 64),
+            Arg("move", "1", whole("", "1", -UNITS, UNITS).wrong),
+        ),
+        *(whole("records", "1", 0, 100), choice("kind", "field"), text("id", "ranks", 608)),
+        *(Arg("inspected", "", ()), Arg("record", "", ())),
+        *(whole("strays", "1", 0, 500), choice("index", "deadlines"), Arg("member", "h1", ())),
+    ],
     "return_units": [
         *(*HEAD, *OP, optional("order_id", "shop:1", 576), WHY, whole("lines", "1", 1, 500)),
         *(text("line or sku", "1", 512), text("location", "oslo", 64), whole("units", "1", 1, UNITS)),

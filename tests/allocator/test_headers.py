@@ -49,6 +49,7 @@ DONE = {
     "paused": "The clock jumped; nothing expires until that is settled.",
     "placed": "The order is accepted.",
     "released": "The hold was let go.",
+    "repaired": "What an inspection found was put right.",
     "served": "Backorders got what had arrived.",
     "shut": "How the gate stands.",
 }

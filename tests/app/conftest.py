@@ -25,6 +25,8 @@ SHOP = Path(__file__).with_name("shop.yaml")
 
 ON_BOTH_DATABASES = {
     "test_audit",
+    "test_backup",
+    "test_check_sql",
     "test_config_engine",
     "test_config_in_flight",
     "test_config_rollback",

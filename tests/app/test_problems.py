@@ -58,6 +58,7 @@ SLUGS = {
     "unknown-sku": 404,
     "unroutable": 409,
     "changed-meanwhile": 412,
+    "changed-since-inspected": 409,
     "if-match-missing": 428,
     "in-use": 409,
     "rule-clash": 409,

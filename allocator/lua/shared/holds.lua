@@ -4,7 +4,7 @@
 -- state   open, released, expired, replaced, ordered
 -- Needs: stock, takes, and keys.holds, deadlines, owners.
 
-local function unpack_hold(id, packed)
+function holds.unpack(id, packed)
   local row = cmsgpack.unpack(packed)
   local hold = { id = id, channel = row[1], owner = row[2], state = row[3], deadline_ms = row[4], skus = {} }
   for _, entry in ipairs(row[5]) do
@@ -23,7 +23,7 @@ end
 
 function holds.read(id)
   local packed = redis.call('HGET', keys.holds, id)
-  return packed and unpack_hold(id, packed) or nil
+  return packed and holds.unpack(id, packed) or nil
 end
 
 -- Gives all units of the hold back, in memory; the record keeps no takes once it has ended.
@@ -49,4 +49,16 @@ function holds.write_ended(hold, packed)
     redis.call('HDEL', keys.owners, holds.owner_field(hold))
   end
   return { 'hold:' .. hold.id, packed }
+end
+
+-- Puts the hold's places in the indexes right, whatever they are.
+function holds.index(hold)
+  if hold.state ~= 'open' then
+    redis.call('ZREM', keys.deadlines, hold.id)
+    return
+  end
+  redis.call('ZADD', keys.deadlines, string.format('%.0f', hold.deadline_ms), hold.id)
+  if hold.owner ~= '' then
+    redis.call('HSET', keys.owners, holds.owner_field(hold), hold.id)
+  end
 end

@@ -99,3 +99,21 @@ function orders.write(order, packed)
   end
   return { 'order:' .. order.id, packed }
 end
+
+-- Writes the order as its record has it; every line's place in the queue is put right, whatever it is.
+function orders.restore(order, packed)
+  for _, line in ipairs(order.lines) do
+    line.waited = true
+  end
+  return orders.write(order, packed)
+end
+
+-- Whether a line of the order waits as exactly this member of the queue.
+function orders.waits_as(order, member)
+  for _, line in ipairs(order.lines) do
+    if line.backordered > 0 and waiting_member(order, line) == member then
+      return true
+    end
+  end
+  return false
+end

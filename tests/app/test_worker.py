@@ -126,4 +126,4 @@ def test_orders_make_the_worker_wait_and_not_the_other_way_round(service, tmp_pa
 
     stat = Path(f"/proc/{found}/stat").read_text()
     nice = int(re.sub(r"^.*\) ", "", stat).split()[16])
-    assert nice == 10
+    assert nice == os.nice(0) + 10

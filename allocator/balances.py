@@ -1,5 +1,6 @@
 """What ledger entries add up to: a sku's state after a change, in plain Python, and the bytes it is stored as."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -24,9 +25,14 @@ def apply_change(state: SkuState, change: Change) -> None:
     """Book one change. Raises VersionGap, and then nothing is booked."""
     if change.version != state.version + 1:
         raise VersionGap(change.sku, state.version + 1, change.version)
-    state.version = change.version
+    add_moves(state, change.version, change.moves)
+
+
+def add_moves(state: SkuState, version: int, moves: Iterable[tuple[str, str, str, int]]) -> None:
+    """Book these moves, of one change or summed up over many; the state has this version then."""
+    state.version = version
     touched = {}
-    for location, bucket, of, units in change.moves:
+    for location, bucket, of, units in moves:
         if bucket in OF_SKU:
             setattr(state, bucket, getattr(state, bucket) + units)
         else:

@@ -41,7 +41,7 @@ from .model import (
 )
 from .pipe import Pipe
 from .records import Remembered, SkuState, decode_answer, decode_states
-from .refusals import ERRORS, refusal
+from .refusals import placed_or_refused
 from .repairs import Repair
 from .rules import changed_fields, compile_config
 from .runner import Reply, Retries, Runner
@@ -108,6 +108,10 @@ class Allocator:
     def config(self) -> Config:
         """The config this process ranks with; it has no skus and no rules."""
         return self._in_force.config
+
+    def demand_of(self, channel: str) -> str:
+        """The channel's own kind of demand, in the config this process ranks with."""
+        return self._in_force.demand_of(channel)
 
     async def configure(self, change: ConfigChange, actor: str = "") -> int:
         """
@@ -296,14 +300,8 @@ class Allocator:
 
         def arguments() -> list[Argument]:
             kind = request.kind or self._in_force.demand_of(request.channel)
-            told: list[Argument] = [
-                mode,
-                request.channel,
-                request.external_id,
-                kind,
-                request.hold,
-                int(request.partial),
-            ]
+            told: list[Argument] = [mode, request.channel, request.external_id]
+            told += [kind, request.hold, int(request.partial)]
             return [*self._head(op, print_, actor), *told, self._in_force.candidates(request, kind), *lines]
 
         reply = await self._follow_config("order", arguments)
@@ -321,15 +319,9 @@ class Allocator:
             return None
 
     async def find_answer(self, channel: str, external_id: str, attempt: int = 1) -> Placed:
-        """
-        What this attempt of an order was answered. Raises UnknownOrder, or the refusal it was answered with: Short,
-        Unroutable, UnknownSku, UnknownChannel, UnknownLocation, OverLimit.
-        """
+        """What this attempt of an order was answered. Raises UnknownOrder, or the refusal that was its answer."""
         op = f"order:{channel}:{external_id}:{attempt}"
-        remembered = decode_answer((await self._find("answer", op)).packed)
-        if remembered.word in ERRORS:
-            raise refusal(remembered.word, remembered.answer, replayed=True)
-        return answers.placed(channel, external_id, remembered.answer, replayed=True)
+        return placed_or_refused(channel, external_id, (await self._find("answer", op)).packed)
 
     async def pick(self, channel: str, external_id: str, *, op: str, location: str = "", actor: str = "") -> Changed:
         """The pick has started, at one location or everywhere. Raises NotCommitted."""

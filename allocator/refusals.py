@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from . import answers, errors
+from .model import Placed
+from .records import decode_answer
 
 _LINE = ("line", "sku", "units", "atp_now")
 
@@ -66,3 +68,11 @@ def refusal(word: str, packed: bytes, *, replayed: bool, op: str = "") -> errors
     if isinstance(error, errors.Refusal) and word != "unknown_hold":
         error.op = op
     return error
+
+
+def placed_or_refused(channel: str, external_id: str, packed: bytes) -> Placed:
+    """What an attempt of an order was answered, as it is remembered. Raises the refusal, if it was one."""
+    remembered = decode_answer(packed)
+    if remembered.word in ERRORS:
+        raise refusal(remembered.word, remembered.answer, replayed=True)
+    return answers.placed(channel, external_id, remembered.answer, replayed=True)

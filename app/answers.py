@@ -57,7 +57,8 @@ class SellerStanding(msgspec.Struct, frozen=True):
     """
     Where a seller's data stand: the data set, and the version of its config that is in force in the store.
 
-    config_remembered is the one the database has as active, config_staged one that is half done there.
+    config_remembered is the one the database has as active, config_staged one that is half done there. drained is the
+    last ledger entry in SQL; drain_failing says what keeps the drain from going on, '' when nothing does, since when.
     """
 
     seller: str
@@ -66,6 +67,9 @@ class SellerStanding(msgspec.Struct, frozen=True):
     config_remembered: int
     config_staged: int | None
     ledger_entries: int
+    drained: str
+    drain_failing: str
+    drain_failing_since_ms: int
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +77,9 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     Whether orders can be taken, and what is wrong where it is not `ok`.
 
     Only the store and a stop that has begun (draining) decide: without the database orders go on, under a paused clock
-    holds do not expire. `gate` tells of skus that are frozen, or have yet to be checked after a restart of the store;
-    a gate that is shut is an answer of the store. `sellers` has something with `?verbose=true` only.
+    holds do not expire, when the drain stops the ledger in Valkey grows. `gate` tells of skus that are frozen, or have
+    yet to be checked after a restart of the store; a gate that is shut is an answer of the store. `sellers` has
+    something with `?verbose=true` only.
     """
 
     ready: bool
@@ -85,6 +90,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     clock: str
     jobs: str
     gate: str
+    drain: str
     draining: bool = False
     sellers: list[SellerStanding] = []
 

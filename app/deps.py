@@ -27,6 +27,7 @@ from .errors import (
     ScopeMissing,
     Unfit,
 )
+from .fullness import Stage, refuse_when_full
 from .levels import IN_SQL, TOLD, Levels
 from .limits import spend
 from .metrics import Metrics
@@ -43,6 +44,9 @@ OP_KEY_MAX: Final = 128
 X_SCOPE: Final = "x-scope"
 """Where a route's documentation has the scope it needs."""
 
+X_STOPS: Final = "x-stops"
+"""Where a route's documentation says when it is refused because SQL does not take the ledger (fullness.Stage)."""
+
 DENIALS: Final = (NoKey, ScopeMissing, OutsideLimits, BeyondOwnRights, RateLimited)
 """Refusals that are audited."""
 
@@ -54,7 +58,7 @@ class State:
 
     `clock_jumps_ms` has the sellers whose clock is paused, `jobs_failing` what each failing job said last.
     `epoch` is the data set's, for sellers made meanwhile. `heard` is what the scheduler at work says, which is mostly
-    another process.
+    another process. `full` has the share of the limit by seller, of those whose ledger has reached it (`fullness`).
     """
 
     settings: Settings
@@ -69,6 +73,7 @@ class State:
     metrics: Metrics = field(default_factory=Metrics)
     jobs_failing: dict[str, str] = field(default_factory=dict)
     heard: Heard = field(default_factory=Heard)
+    full: dict[str, float] = field(default_factory=dict)
 
 
 def state_of(request: Request) -> State:
@@ -108,12 +113,15 @@ class Guarded(APIRoute):
         """The endpoint behind the check. One without a scope or with other parameters fails when the service starts."""
         endpoint, needed = self.endpoint, _scope_of(self)
         in_sql = needed in IN_SQL
+        stage: Stage | None = (self.openapi_extra or {}).get(X_STOPS)
         if len(signature(endpoint).parameters) != 1:
             raise TypeError(f"{endpoint.__name__} must take the request alone")
 
         async def guarded(request: Request) -> Response:
             try:
                 known = await _admit(request, needed)
+                if stage and (full := state_of(request).full):
+                    refuse_when_full(full, caller_of(request).seller, stage)
                 answer: Response = await endpoint(request)
                 if in_sql:
                     answer.headers[TOLD] = state_of(request).levels.of_sql

@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 REPLAYED: Final = "Idempotency-Replayed"
 
+POSITION: Final = "Allot-Position"
+"""In an answer that comes from SQL because Valkey does not have it: how new SQL was."""
+
 ENCODED_SLASH: Final = "\udc2f"
 """Stands for a %2F of the path until routing is over; no path can contain it otherwise."""
 
@@ -127,7 +130,7 @@ def _is_list(hint: Any) -> bool:
     return origin is list or any(get_origin(part) is list for part in get_args(hint))
 
 
-def answer(said: Any, status: int = 200) -> Response:
+def answer(said: Any, status: int = 200, *headers: tuple[bytes, bytes]) -> Response:
     """
     What the allocator answered, as JSON.
 
@@ -135,7 +138,7 @@ def answer(said: Any, status: int = 200) -> Response:
     """
     if getattr(said, "replayed", False):
         return Json(_encode(said), 200, (REPLAYED.lower().encode(), b"true"))
-    return Json(_encode(said), status)
+    return Json(_encode(said), status, *headers)
 
 
 class Json(Response):

@@ -12,6 +12,8 @@ What the service itself refuses, before or beside the allocator.
     ├── OpKeyMissing      a change without an Idempotency-Key
     ├── Malformed         the body is not JSON
     ├── Unfit             JSON, a path or a query of another form than documented
+    ├── Behind            SQL does not have yet what the answer must be as new as
+    ├── LedgerFull        too much of what happened is not in SQL yet
     ├── TooManyStreams    the process has as many streams of events as it may have
     ├── WebhookUnknown    the seller has no such webhook
     ├── DeliveryUnknown   the seller has no such delivery of a webhook
@@ -91,6 +93,10 @@ class TooManyStreams(RequestRefused):
 
 class Behind(RequestRefused):
     """SQL does not have yet what the answer must be as new as."""
+
+
+class LedgerFull(RequestRefused):
+    """Too much of what happened is in Valkey alone, because SQL does not take it."""
 
 
 class WebhookUnknown(RequestRefused):

@@ -16,11 +16,12 @@ from allocator import (
 )
 
 from . import key_forms, requests
-from .answers import Alive, BulkPlaced, Explanation, FrozenSku, FrozenSkus, Levels, Ready, SellerStanding
+from .answers import BulkPlaced, FrozenSku, FrozenSkus, Levels
 from .config.examples import CONFIG_EXAMPLES
 from .events import words as events
 from .history_examples import history_examples
 from .order_explaining import OrderExplained
+from .service_examples import SERVICE_EXAMPLES
 from .stock_forms import Stocked, StockPage
 from .webhooks import words as webhooks
 
@@ -145,7 +146,7 @@ _DELIVERY: Final = {
 
 EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     **CONFIG_EXAMPLES,
-    **history_examples(_ORDER),
+    **history_examples(_ORDER, _STOCKED),
     requests.AvailabilityAsked: {"skus": ["CUP", "PLATE"], "channels": ["shop"]},
     requests.HoldAsked: {
         "channel": "shop",
@@ -367,34 +368,7 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     webhooks.DeliveryPage: {"data": [_DELIVERY], "next_cursor": None},
     Moved: {"versions": _VERSIONS, "replayed": False},
     Expired: {"hold_ids": [], "paused": False, "jump_ms": 0, "more": False},
-    Alive: {"alive": True},
     FrozenSkus: {"frozen": [{"sku": "CUP", "evidence": "oslo on_hand is 95, the ledger adds up to 15"}]},
     FrozenSku: {"sku": "CUP", "evidence": "oslo on_hand is 95, the ledger adds up to 15"},
-    SellerStanding: {
-        "seller": "main",
-        "epoch": "5c1e6f0a93b27d48-1",
-        "config_in_force": 12,
-        "config_remembered": 12,
-        "config_staged": None,
-        "ledger_entries": 48_211,
-    },
-    Ready: {
-        "ready": True,
-        "store": "ok",
-        "database": "ok",
-        "migrations": "ok",
-        "config": "ok",
-        "clock": "ok",
-        "jobs": "ok",
-        "gate": "ok",
-        "draining": False,
-        "sellers": [],
-    },
-    Explanation: {
-        "type": "/problems/short",
-        "title": "Fewer units may be promised than are asked for",
-        "status": 409,
-        "when": "A hold or an order asks for more than the channel may promise now.",
-        "do": "Ask for fewer units or with partial.",
-    },
+    **SERVICE_EXAMPLES,
 }

@@ -24,10 +24,36 @@ _MOVE: Final = {
 }
 
 
-def history_examples(order: dict[str, Any]) -> dict[type, Any]:
-    """By type; `order` is what one order looks like."""
+_HOLD: Final = {
+    "hold_id": "cart-77-1",
+    "channel": "shop",
+    "owner": "cart-77",
+    "state": "expired",
+    "deadline_ms": 1_795_259_275_219,
+    "takes": [],
+    "made_ms": 1_795_258_675_219,
+    "made_of": [{"sku": "CUP", "location": "oslo", "units": 2}],
+}
+_SHIPMENT: Final = {
+    "entry": 4712,
+    "at_ms": 1_795_262_275_219,
+    "channel": "shop",
+    "external_id": "10001",
+    "location": "oslo",
+    "gone": False,
+    "units": 2,
+    "lines": [{"line": "1", "sku": "CUP", "units": 2}],
+}
+
+
+def history_examples(order: dict[str, Any], stock: dict[str, Any]) -> dict[type, Any]:
+    """By type; `order` and `stock` are what one order and one sku look like."""
     return {
         history_forms.OrderPage: {"data": [order], "next_cursor": None, "position": _POSITION},
         history_forms.MovePage: {"data": [_MOVE], "next_cursor": None, "position": _POSITION},
+        history_forms.HoldPage: {"data": [_HOLD], "next_cursor": None, "position": _POSITION},
+        history_forms.ShipmentPage: {"data": [_SHIPMENT], "next_cursor": None, "position": _POSITION},
+        history_forms.BalancePage: {"data": [stock], "next_cursor": None, "position": _POSITION},
+        history_forms.Balance: {"stock": stock, "entry": 4711, "position": _POSITION},
         history_forms.Story: {"steps": [{**_EFFECT, "moves": [_MOVE]}], "position": _POSITION},
     }

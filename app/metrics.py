@@ -120,6 +120,14 @@ LEDGER: Final = Family("allot_ledger_entries", "Entries of the ledger kept in Va
 DRAIN_AGE: Final = Family(
     "allot_undrained_age_seconds", "Age of the oldest ledger entry that is not in SQL; 0 when all are.", ("seller",)
 )
+UNDRAINED: Final = Family("allot_undrained_entries", "Ledger entries that are not in SQL.", ("seller",))
+UNDRAINED_BYTES: Final = Family(
+    "allot_undrained_bytes", "Memory of Valkey that ledger entries take which are not in SQL.", ("seller",)
+)
+UNDRAINED_MAX: Final = Family(
+    "allot_undrained_bytes_max", "From so many undrained bytes on, of all sellers, new promises are refused."
+)
+DRAIN_FAILING: Final = Family("allot_drain_failing", "1 when something keeps the drain from going on.", ("seller",))
 OPEN_HOLDS: Final = Family("allot_open_holds", "Holds that count.", ("seller",))
 WAITING: Final = Family("allot_backordered_lines", "Order lines that wait for units.", ("seller",))
 
@@ -161,6 +169,7 @@ COUNTERS: Final = (REQUESTS, ORDERS, ORDER_UNITS, HOLDS, RETURNED, SHIPPED, JOB_
 TIMINGS: Final = (REQUEST_SECONDS, SCRIPT_SECONDS, JOB_SECONDS)
 SURVEYED: Final = (
     *(CONFIG_VERSION, LEDGER, DRAIN_AGE, OPEN_HOLDS, WAITING, GATE, FROZEN),
+    *(UNDRAINED, UNDRAINED_BYTES, DRAIN_FAILING),
     *(SKUS, SKUS_LOW, SKUS_OUT, OPEN_ORDERS, LATE_ORDERS, OPEN_UNITS),
     *(UNREADABLE, SURVEY_SECONDS, SURVEY_TIME, *UNITS.values()),
 )
@@ -171,7 +180,7 @@ WALKED: Final = tuple(
 )
 """Those that the scheduler's survey counts; the others every process reads."""
 
-GAUGES: Final = (BUILD, STORE_UP, DATABASE_UP, SCHEDULER_UP, READY, CLOCK_JUMP, *SURVEYED)
+GAUGES: Final = (BUILD, STORE_UP, DATABASE_UP, SCHEDULER_UP, READY, CLOCK_JUMP, UNDRAINED_MAX, *SURVEYED)
 
 DECIDED: Final = frozenset(
     {"accepted", "replayed", "short", "unroutable", "unknown-sku", "unknown-location", "over-limit"}

@@ -14,11 +14,12 @@ from fastapi.openapi.utils import get_openapi
 from allocator import errors
 
 from .acknowledging import ASK
-from .deps import OP_KEY, X_SCOPE
-from .edge import REPLAYED, Body, Path, Query
+from .deps import OP_KEY, X_SCOPE, X_STOPS
+from .edge import POSITION, REPLAYED, Body, Path, Query
 from .errors import (
     BodyTooLarge,
     KeysUnknown,
+    LedgerFull,
     LevelUnreachable,
     Malformed,
     NoKey,
@@ -30,10 +31,12 @@ from .errors import (
     Unfit,
 )
 from .examples import EXAMPLES
+from .fullness import Stage
 from .levels import IN_SQL, TOLD, WISHES
 from .problem_kinds import Kind
 from .problems import MEDIA_TYPE, PROBLEMS, Failed, Problem, problem_type
 from .rights import SCOPES
+from .store.database import DatabaseAway
 
 Schema = dict[str, Any]
 
@@ -48,6 +51,7 @@ ALWAYS: Final = (
     errors.Checking,
     errors.Unanswered,
     KeysUnknown,
+    DatabaseAway,
     Failed,
 )
 """What any guarded endpoint may answer."""
@@ -84,6 +88,13 @@ _TOLD: Final = {
         "example": "fsynced",
     }
 }
+_POSITION: Final = {
+    POSITION: {
+        "description": "Only when the answer comes from SQL, because Valkey does not have it (any more) or is away: "
+        "everything up to this entry of the ledger is in it.",
+        "schema": {"type": "string"},
+    }
+}
 _REPLAYED: Final = {REPLAYED: {"description": "true: answered before, nothing done now.", "schema": {"type": "string"}}}
 
 
@@ -94,6 +105,8 @@ def documented(
     created: bool = False,
     op_key: bool = False,
     acknowledges: bool = False,
+    past: bool = False,
+    stops: Stage | None = None,
     refuses: Iterable[type[Exception]] = (),
 ) -> dict[str, Any]:
     """
@@ -101,21 +114,25 @@ def documented(
 
     `scope`: what a key needs (rights.SCOPES); one that ends with `:read` changes nothing. `created`: 201 when done
     now, 200 when done before. `op_key`: needs an Idempotency-Key. `acknowledges`: names the level of its answers, for
-    endpoints that are `acknowledged`. Raises TypeError for a scope there is none of.
+    endpoints that are `acknowledged`. `past`: what Valkey does not have comes from SQL. `stops`: when it is refused
+    because SQL does not take the ledger. Raises TypeError for a scope there is none of.
     """
     if scope not in SCOPES:
         raise TypeError(f"there is no scope {scope}; there are {', '.join(SCOPES)}")
     named = [errors.OpConflict] if op_key or created else []
     limits = [OutsideLimits] if any(part.reach for part in parts) or scope == "stock:read" else []
     levels = [LevelUnreachable, NotInLedger] if acknowledges else []
-    refused = [*refuses, *named, *limits, *ALWAYS, *levels, *([OpKeyMissing] if op_key else [])]
+    full = [LedgerFull] if stops else []
+    refused = [*refuses, *full, *named, *limits, *ALWAYS, *levels, *([OpKeyMissing] if op_key else [])]
     operation: Schema = {X_SCOPE: scope, "parameters": [row for part in parts for row in _parameters(part)]}
     for body in (part for part in parts if isinstance(part, Body)):
         operation["requestBody"] = {"required": not body.optional, "content": {_JSON: _content(body.type)}}
         refused += [Malformed, BodyTooLarge]
     if op_key:
         operation["parameters"].append(_OP_KEY)
-    operation["responses"] = {**_answered(answers, created, op_key), **_refused(refused)}
+    operation["responses"] = {**_answered(answers, created, op_key, past), **_refused(refused)}
+    if stops:
+        operation[X_STOPS] = stops
     if acknowledges:
         operation["parameters"].append(_ASK)
         _tell_levels(operation["responses"], DECIDED)
@@ -156,14 +173,13 @@ def _content(type: type) -> Schema:
     return {"schema": {"$ref": _REF.format(name=type.__name__)}, "example": EXAMPLES[type]}
 
 
-def _answered(type: type, created: bool, op_key: bool) -> Schema:
+def _answered(type: type, created: bool, op_key: bool, past: bool) -> Schema:
     content = {"content": {_JSON: _content(type)}}
     if created:
         again = {"description": "Done before; the same answer.", "headers": _REPLAYED, **content}
         return {"201": {"description": "Done now.", **content}, "200": again}
-    return {
-        "200": {"description": "Done." if op_key else "The answer.", "headers": _REPLAYED if op_key else {}, **content}
-    }
+    headers = {**(_REPLAYED if op_key else {}), **(_POSITION if past else {})}
+    return {"200": {"description": "Done." if op_key else "The answer.", "headers": headers, **content}}
 
 
 def _tell_levels(responses: Schema, statuses: Iterable[str]) -> None:

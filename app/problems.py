@@ -30,6 +30,7 @@ from .errors import (
     BodyTooLarge,
     DeliveryUnknown,
     KeysUnknown,
+    LedgerFull,
     LevelUnreachable,
     Malformed,
     NotInLedger,
@@ -44,6 +45,7 @@ from .errors import (
 )
 from .levels import LEVEL, TOLD
 from .problem_kinds import ALLOCATOR_KINDS, KEY_KINDS, Kind
+from .store.database import DatabaseAway
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -142,6 +144,25 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
         "Send the same request with the same id again: it has one effect, and is answered when SQL has it.",
         retry_s=1,
         outcome="unknown",
+    ),
+    LedgerFull: Kind(
+        503,
+        "ledger-full",
+        "Too much of what happened is not in SQL yet",
+        "SQL is away or the drain is stopped, and every effect has to stay in Valkey's memory until SQL has it. From a "
+        "limit on (ALLOT_LEDGER_BYTES_MAX) new holds, promises and stock movements are refused, beyond it what frees "
+        "units too, and what has been sold already last.",
+        "Repeat with the same id; it is taken as soon as SQL has caught up. Operators: /readyz says what keeps it.",
+        retry_s=10,
+    ),
+    DatabaseAway: Kind(
+        503,
+        "database-away",
+        "SQL does not answer",
+        "What was asked for is in SQL alone: lists, what happened, config, and records that have left Valkey. Orders, "
+        "holds and stock go on meanwhile.",
+        "Repeat later; an order or a hold that is still open can be read by its id.",
+        retry_s=5,
     ),
     KeysUnknown: Kind(
         503,

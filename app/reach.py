@@ -25,6 +25,7 @@ KINDS: Final = {
     "to_location": "location",
     "at": "location",
     "prefer": "location",
+    "shipped_from": "location",
 }
 """Fields that name a channel or a location; a new one with another name belongs in here."""
 

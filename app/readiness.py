@@ -11,11 +11,14 @@ from typing import Final
 
 from allocator import census, errors
 from allocator.gate import CHECKING, FROZEN, OPEN, SHUT, Gate
+from allocator.ledger import START
 
 from .answers import Ready, SellerStanding
 from .deps import State
+from .draining.drain import READER
 from .metrics import CLOCK_JUMP, DATABASE_UP, READY, SCHEDULER_UP, STORE_UP
 from .store.config_changes import standing
+from .store.cursors import Cursor, read_cursor
 from .store.database import Database
 from .store.revisions import revisions
 
@@ -44,6 +47,7 @@ async def readiness(state: State, *, draining: bool, verbose: bool = False) -> R
         clock=f"paused, it jumped: {clock}" if clock else OK,
         jobs=_jobs(state),
         gate=await _said(_ask_gates(state)),
+        drain=await _said(_ask_drain(state)) if database == OK else "cannot be read",
         draining=draining,
         sellers=await _sellers(state) if verbose and both else [],
     )
@@ -110,6 +114,15 @@ async def _ask_config(state: State) -> str:
     return "; ".join(wrong) or OK
 
 
+async def _ask_drain(state: State) -> str:
+    """What keeps the drain, in a process of its own, from going on with a ledger; and who is refused because of it."""
+    async with state.database.reading() as session:
+        cursors = {seller: await read_cursor(session, seller, READER) for seller in sorted(state.allocators)}
+    stopped = [f"{seller}: {cursor.failing}" for seller, cursor in cursors.items() if cursor and cursor.failing]
+    full = [f"{seller} has {share:.0%} of the limit of its ledger" for seller, share in state.full.items()]
+    return "; ".join([*stopped, *full]) or OK
+
+
 def _differs(row: SellerStanding) -> str:
     if row.config_in_force == row.config_remembered:
         return ""
@@ -124,9 +137,18 @@ async def _sellers(state: State) -> list[SellerStanding]:
         for seller in sorted(state.allocators):
             there = await census.standing(state.pipe.client, seller)
             remembered = await standing(session, seller)
+            drain = await read_cursor(session, seller, READER) or Cursor(START, "", 0)
             rows.append(
                 SellerStanding(
-                    seller, there.epoch, there.config, remembered.active, remembered.staged, there.ledger_entries
+                    seller,
+                    there.epoch,
+                    there.config,
+                    remembered.active,
+                    remembered.staged,
+                    there.ledger_entries,
+                    drain.position,
+                    drain.failing,
+                    drain.failing_since_ms,
                 )
             )
     return rows

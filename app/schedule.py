@@ -25,8 +25,10 @@ from .config.engine import Engine
 from .config.windows import turn_windows
 from .deps import State
 from .opening import open_sellers
+from .store.database import DatabaseAway
 from .store.leases import read_lease
 from .survey import Survey
+from .watching import LedgerWatch
 
 GRACE_SECONDS: Final = 5
 """How long a run that has begun may take when the service stops."""
@@ -46,13 +48,15 @@ class Memory:
     What jobs remember between runs.
 
     expired_at: when a seller's holds were last expired, in monotonic seconds. failures: what each failing job said
-    last. running: the runs that have begun. survey: how far the walk for the metrics is.
+    last. running: the runs that have begun. survey: how far the walk for the metrics is. ledgers: how far the drains
+    were.
     """
 
     expired_at: dict[str, float] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     running: set[asyncio.Task[None]] = field(default_factory=set)
     survey: Survey = field(default_factory=Survey)
+    ledgers: LedgerWatch = field(default_factory=LedgerWatch)
 
 
 async def expire_holds(state: State, memory: Memory) -> None:
@@ -134,6 +138,11 @@ async def watch_levels(state: State, memory: Memory) -> None:  # noqa: ARG001 ev
     await state.levels.look()
 
 
+async def watch_ledgers(state: State, memory: Memory) -> None:
+    """See how much of the ledgers is not in SQL yet: too much of it stops new promises in this process."""
+    await memory.ledgers.run(state)
+
+
 async def keep_config(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
     """Finish changes of config that were left half done; put rules in and out of force as their windows say."""
     for allocator in list(state.allocators.values()):
@@ -165,6 +174,7 @@ OWN_JOBS: Final = (
     Job(look_at_stores, 5),
     Job(hear_scheduler, 2),
     Job(watch_levels, 5),
+    Job(watch_ledgers, 2),
 )
 """What each API process needs for itself."""
 
@@ -221,7 +231,7 @@ async def _outcome(name: str, run: asyncio.Task[None], state: State, memory: Mem
 def _say_failure(name: str, error: Exception, memory: Memory) -> None:
     says = f"{type(error).__name__}: {error}"
     if memory.failures.get(name) != says:
-        expected = isinstance(error, AllocatorError)
+        expected = isinstance(error, AllocatorError | DatabaseAway)
         log.error("job_failed", job=name, says=says, exc_info=None if expected else error)
     memory.failures[name] = says
 

@@ -64,6 +64,13 @@ class Settings(Whereabouts):
         True, description="Let `serve` copy the ledger into SQL; false where `allot worker` does it elsewhere."
     )
 
+    ledger_bytes_max: int = Field(
+        1_073_741_824,
+        ge=1_024,
+        description="Bytes of ledger in Valkey that are not in SQL, of all sellers, from which on holds and promises "
+        "are refused; at most a quarter of Valkey's memory.",
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_changes: bool = Field(False, description="Log every request that changes something, not only refusals.")
     log_format: Literal["auto", "console", "json"] = Field(

@@ -11,13 +11,11 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from allocator import census, errors, ledger
+from allocator import census, errors
 from allocator.gate import CHECKING, FROZEN, OPEN, SHUT, Gate
 
 from . import metrics as m
 from .deps import State
-from .draining.drain import READER as DRAIN
-from .store.cursors import read_cursor
 from .times import now_ms
 
 CHUNK: Final = 250
@@ -136,7 +134,6 @@ class Survey:
         state.metrics.set(m.WAITING, standing.backordered_lines, seller)
         await _tell_gate(state, seller)
         await self._count_shipped(state, seller)
-        await _tell_drain_age(state, seller)
 
     async def _count_shipped(self, state: State, seller: str) -> None:
         """Only what ships while this process runs; a counter may begin anywhere."""
@@ -158,19 +155,6 @@ async def _tell_gate(state: State, seller: str) -> None:
     standing = (await gate.standing()).gate
     state.metrics.set(m.GATE, GATES.index(standing), seller)
     state.metrics.set(m.FROZEN, 0 if standing == OPEN else len(await gate.frozen()), seller)
-
-
-async def _tell_drain_age(state: State, seller: str) -> None:
-    """How far behind the drain is; nothing while SQL does not answer, which has an alert of its own."""
-    try:
-        async with state.database.reading() as session:
-            cursor = await read_cursor(session, seller, DRAIN)
-    except Exception:  # noqa: BLE001 - drivers raise what they like when their server is away
-        state.metrics.forget(m.DRAIN_AGE, seller)
-        return
-    oldest = await ledger.next_id(state.pipe.client, seller, cursor.position if cursor else ledger.START)
-    age_ms = 0 if oldest is None else max(0, now_ms() - ledger.place(oldest)[0])
-    state.metrics.set(m.DRAIN_AGE, age_ms / 1000, seller)
 
 
 async def _publish(state: State, round: Round) -> None:

@@ -16,7 +16,7 @@ from app.openapi import documented
 from app.problems import PROBLEMS, problem_of
 from app.requests import BulkOrders, OrderInBulk
 
-from .orders import demand
+from .orders import demand, keep_room
 
 router = guarded_router("/v1/orders", "orders")
 
@@ -32,18 +32,19 @@ async def bulk_orders(request: Request) -> Response:
     The status of a result is what PUT would have answered. Repeat the whole request as often as you like. All of it is
     acknowledged at the strongest level that one of its channels asks for; what is 503 alone is not.
     """
-    caller, asked = caller_of(request), await BULK(request)
+    asked = await BULK(request)
     metrics = state_of(request).metrics
     allocator = await deciding(request, *{row.channel for row in asked.orders})
-    placing = [_place(allocator, caller.actor, row) for row in asked.orders]
+    placing = [_place(request, allocator, row) for row in asked.orders]
     said = await asyncio.gather(*placing, return_exceptions=True)
     results = [_result(request, metrics, row, one) for row, one in zip(asked.orders, said, strict=True)]
     await reach(request, *(one for one in said if isinstance(one, Refusal) and one.op))
     return answer(BulkPlaced(results))
 
 
-async def _place(allocator: Allocator, actor: str, row: OrderInBulk) -> Placed:
-    return await allocator.order(demand(row.channel, row.external_id, row), actor)
+async def _place(request: Request, allocator: Allocator, row: OrderInBulk) -> Placed:
+    keep_room(request, row.channel, row)
+    return await allocator.order(demand(row.channel, row.external_id, row), caller_of(request).actor)
 
 
 def _result(request: Request, metrics: Metrics, row: OrderInBulk, said: Placed | BaseException) -> OrderResult:

@@ -2,12 +2,13 @@
 
 from fastapi import Request, Response
 
-from allocator import Allocator, Explained, Reason, errors, reasons
+from allocator import Allocator, Explained, Placed, Reason, errors, reasons
 from app.deps import caller_of, guarded_router
 from app.edge import Path, Query, answer
 from app.explaining import availability_text
 from app.openapi import documented
 from app.order_explaining import OrderExplained, explain_placed, explain_refused, order_text
+from app.past import past_answer
 from app.requests import ExplainQuery, OrderExplainQuery, OrderPath, SkuPath
 
 availability = guarded_router("/v1/availability", "availability")
@@ -59,20 +60,30 @@ async def explain_order(request: Request) -> Response:
     for the ship-to that the question names. With `?format=text` or `Accept: text/plain` as text.
     """
     caller, path, wanted = caller_of(request), ORDER(request), DECISION(request)
-    said = await _explained(caller.allocator, path, wanted)
+    said = await _explained(request, caller.allocator, path, wanted)
     return _text(order_text(said)) if _is_text(request, wanted.format) else answer(said)
 
 
-async def _explained(allocator: Allocator, path: OrderPath, wanted: OrderExplainQuery) -> OrderExplained:
+async def _explained(
+    request: Request, allocator: Allocator, path: OrderPath, wanted: OrderExplainQuery
+) -> OrderExplained:
     """Raises UnknownOrder when no answer to this attempt is remembered."""
     order = (path.channel, path.external_id, wanted.attempt)
     try:
-        placed = await allocator.find_answer(*order)
+        placed = await _answered(request, allocator, *order)
     except errors.UnknownOrder as error:
         raise errors.UnknownOrder(f"no answer to attempt {wanted.attempt} is remembered", error.facts) from error
     except errors.Refusal as refused:
         return explain_refused(order, refused, *await _ranked(allocator, path.channel, wanted, "promise"))
     return explain_placed(placed, wanted.attempt, *await _ranked(allocator, path.channel, wanted, placed.kind))
+
+
+async def _answered(request: Request, allocator: Allocator, channel: str, external_id: str, attempt: int) -> Placed:
+    """What this attempt was answered; what Valkey has forgotten SQL remembers. Raises the refusal, if it was one."""
+    try:
+        return await allocator.find_answer(channel, external_id, attempt)
+    except errors.UnknownOrder as why:
+        return await past_answer(request, channel, external_id, attempt, why)
 
 
 async def _ranked(allocator: Allocator, channel: str, wanted: OrderExplainQuery, kind: str) -> tuple[list[Reason], int]:

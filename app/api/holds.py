@@ -9,6 +9,7 @@ from app.edge import Body, Path, answer
 from app.errors import Unfit
 from app.metrics import HOLDS, note_demand
 from app.openapi import documented
+from app.past import AWAY, from_sql, past_hold
 from app.requests import ExtendAsked, HoldAsked, HoldPath, named
 from app.rights import Caller
 
@@ -62,6 +63,7 @@ def _ttl_ms(request: Request, seconds: int | None) -> int:
         answers=Held,
         created=True,
         acknowledges=True,
+        stops="growth",
         refuses=(errors.Short, errors.Unroutable, *UNKNOWN),
     ),
 )
@@ -84,11 +86,18 @@ async def put_hold(request: Request) -> Response:
     return answer(await allocator.hold(wanted, caller.actor), 201)
 
 
-@router.get("/{hold_id}", **documented(HOLD, scope="holds:read", answers=Hold, refuses=(errors.UnknownHold,)))
+@router.get(
+    "/{hold_id}", **documented(HOLD, scope="holds:read", answers=Hold, past=True, refuses=(errors.UnknownHold,))
+)
 async def get_hold(request: Request) -> Response:
-    """The hold as it stands."""
+    """The hold as it stands; one that has left Valkey, or while that is away, as SQL has it (Allot-Position)."""
     caller, hold_id = caller_of(request), HOLD(request).hold_id
-    hold = await caller.allocator.find_hold(hold_id)
+    try:
+        hold = await caller.allocator.find_hold(hold_id)
+    except (errors.UnknownHold, *AWAY) as why:
+        hold, position = await past_hold(request, hold_id, why)
+        _refuse_other_channel(caller, hold)
+        return from_sql(hold, position)
     _refuse_other_channel(caller, hold)
     return answer(hold)
 
@@ -102,6 +111,7 @@ async def get_hold(request: Request) -> Response:
         answers=Extended,
         op_key=True,
         acknowledges=True,
+        stops="upkeep",
         refuses=(errors.UnknownHold, errors.HoldEnded),
     ),
 )
@@ -121,6 +131,7 @@ async def extend_hold(request: Request) -> Response:
         scope="holds:write",
         answers=Released,
         acknowledges=True,
+        stops="upkeep",
         refuses=(errors.UnknownHold, errors.HoldEnded, errors.OpConflict),
     ),
 )

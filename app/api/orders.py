@@ -6,8 +6,11 @@ from allocator import Changed, Order, OrderRequest, Placed, errors
 from app.acknowledging import acknowledged, deciding
 from app.deps import caller_of, guarded_router, op_key, state_of
 from app.edge import Body, Path, answer
+from app.errors import LedgerFull
+from app.fullness import refuse_when_full, stage_of_order
 from app.metrics import ORDERS, note_demand
 from app.openapi import documented
+from app.past import AWAY, past_order
 from app.requests import (
     CancelAsked,
     OrderAsked,
@@ -50,15 +53,32 @@ def demand(channel: str, external_id: str, asked: OrderAsked) -> OrderRequest:
     )
 
 
+def keep_room(request: Request, channel: str, asked: OrderAsked) -> None:
+    """Refuse an order while SQL does not take the ledger; when, depends on its kind. Raises LedgerFull."""
+    if full := state_of(request).full:
+        caller = caller_of(request)
+        kind = asked.kind or caller.allocator.demand_of(channel)
+        refuse_when_full(full, caller.seller, stage_of_order(kind, asked.hold))
+
+
 @router.put(
     "/{channel}/{external_id}",
-    **documented(ORDER, PLACE, scope="orders:write", answers=Placed, created=True, acknowledges=True, refuses=REFUSES),
+    **documented(
+        ORDER,
+        PLACE,
+        scope="orders:write",
+        answers=Placed,
+        created=True,
+        acknowledges=True,
+        refuses=(*REFUSES, LedgerFull),
+    ),
 )
 @acknowledged
 async def put_order(request: Request) -> Response:
     """Place an order: take its units at once and decide where they ship from. Again: the same answer."""
     caller, path, asked = caller_of(request), ORDER(request), await PLACE(request)
     note_demand(request.scope, ORDERS, caller.seller, path.channel)
+    keep_room(request, path.channel, asked)
     allocator = await deciding(request, path.channel)
     placed = await allocator.order(demand(path.channel, path.external_id, asked), caller.actor)
     state_of(request).metrics.placed(caller.seller, placed)
@@ -66,12 +86,16 @@ async def put_order(request: Request) -> Response:
 
 
 @router.get(
-    "/{channel}/{external_id}", **documented(ORDER, scope="orders:read", answers=Order, refuses=(errors.UnknownOrder,))
+    "/{channel}/{external_id}",
+    **documented(ORDER, scope="orders:read", answers=Order, past=True, refuses=(errors.UnknownOrder,)),
 )
 async def get_order(request: Request) -> Response:
-    """The order as it stands."""
+    """The order as it stands; one that has left Valkey, or while that is away, as SQL has it (Allot-Position)."""
     caller, path = caller_of(request), ORDER(request)
-    return answer(await caller.allocator.find_order(path.channel, path.external_id))
+    try:
+        return answer(await caller.allocator.find_order(path.channel, path.external_id))
+    except (errors.UnknownOrder, *AWAY) as why:
+        return await past_order(request, path.channel, path.external_id, why)
 
 
 @router.post(
@@ -83,6 +107,7 @@ async def get_order(request: Request) -> Response:
         answers=Changed,
         op_key=True,
         acknowledges=True,
+        stops="upkeep",
         refuses=(errors.UnknownOrder, errors.NotCommitted),
     ),
 )
@@ -104,6 +129,7 @@ async def pick_order(request: Request) -> Response:
         answers=Changed,
         op_key=True,
         acknowledges=True,
+        stops="upkeep",
         refuses=(errors.UnknownOrder, errors.UnknownLine, errors.NotCommitted),
     ),
 )
@@ -125,6 +151,7 @@ async def ship_order(request: Request) -> Response:
         answers=Changed,
         op_key=True,
         acknowledges=True,
+        stops="upkeep",
         refuses=(errors.UnknownOrder, errors.UnknownLine, errors.PickStarted, errors.NotCommitted),
     ),
 )
@@ -146,6 +173,7 @@ async def cancel_order(request: Request) -> Response:
         answers=Changed,
         op_key=True,
         acknowledges=True,
+        stops="upkeep",
         refuses=(errors.UnknownOrder, errors.UnknownLine, errors.UnknownLocation, errors.NotShipped, errors.OverLimit),
     ),
 )

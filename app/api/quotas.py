@@ -19,7 +19,10 @@ UNKNOWN = (errors.UnknownChannel, errors.UnknownSku, errors.UnknownLocation)
 
 
 @router.post(
-    "/set", **documented(SET, scope="quotas:write", answers=Moved, op_key=True, acknowledges=True, refuses=UNKNOWN)
+    "/set",
+    **documented(
+        SET, scope="quotas:write", answers=Moved, op_key=True, acknowledges=True, stops="growth", refuses=UNKNOWN
+    ),
 )
 @acknowledged
 async def set_quota(request: Request) -> Response:
@@ -39,6 +42,7 @@ async def set_quota(request: Request) -> Response:
         answers=Moved,
         op_key=True,
         acknowledges=True,
+        stops="growth",
         refuses=(*UNKNOWN, errors.NotEnough, errors.OverLimit),
     ),
 )

@@ -41,6 +41,7 @@ UNKNOWN = (errors.UnknownSku, errors.UnknownLocation)
         answers=Moved,
         op_key=True,
         acknowledges=True,
+        stops="growth",
         refuses=(*UNKNOWN, errors.OverLimit),
     ),
 )
@@ -60,6 +61,7 @@ async def receive_stock(request: Request) -> Response:
         answers=Moved,
         op_key=True,
         acknowledges=True,
+        stops="growth",
         refuses=(*UNKNOWN, errors.NotEnough, errors.OverLimit),
     ),
 )
@@ -80,6 +82,7 @@ async def adjust_stock(request: Request) -> Response:
         answers=Moved,
         op_key=True,
         acknowledges=True,
+        stops="growth",
         refuses=(*UNKNOWN, errors.NotEnough),
     ),
 )
@@ -98,7 +101,13 @@ async def set_unavailable(request: Request) -> Response:
 @router.post(
     "/return",
     **documented(
-        RETURN, scope="stock:write", answers=Moved, op_key=True, acknowledges=True, refuses=(*UNKNOWN, errors.OverLimit)
+        RETURN,
+        scope="stock:write",
+        answers=Moved,
+        op_key=True,
+        acknowledges=True,
+        stops="growth",
+        refuses=(*UNKNOWN, errors.OverLimit),
     ),
 )
 @acknowledged

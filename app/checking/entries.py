@@ -41,12 +41,15 @@ _decode = msgspec.msgpack.Decoder(Entry).decode
 
 
 class Projection(Group):
-    """The rows that entries make, without adding balances up."""
+    """The rows that entries make, without adding balances up and without what an order was before."""
 
     def __init__(self, seller: str) -> None:
-        super().__init__(seller, {}, recorded_ms=0)
+        super().__init__(seller, {}, {}, recorded_ms=0)
 
     def _fold(self, number: int, entry: Entry) -> None:
+        pass
+
+    def _add_shipments(self, number: int, entry: Entry) -> None:
         pass
 
 

@@ -7,7 +7,7 @@ from allocator.ledger import config_of
 from allocator.records import Entry, decode_state
 from app.audit import By, note
 from app.draining.drain import READER
-from app.draining.rows import VERSION
+from app.draining.rows import VERSION, place_row
 from app.recovery.comparing import NEW_STATE, state_after
 from app.store import inspecting, ledger, mending
 from app.store.audit import add_entries
@@ -89,7 +89,7 @@ class _Mender:
             await mending.remove_rows(self.session, self.seller, "holds", [fix.key])
         elif entry is not None:
             rows = self._rows(number, entry).holds()
-            await ledger.put_holds(self.session, [row for row in rows if row["hold_id"] == fix.key[0]])
+            await ledger.put_holds(self.session, [row for row in rows if row["hold_id"] == fix.key[0]], [])
         return number is None or entry is not None
 
     async def _answer(self, fix: Rows) -> bool:
@@ -105,12 +105,15 @@ class _Mender:
         async for entry in self._since(fix.number):
             changes = [change for change in entry.changes if change.sku == sku]
             packed = state_after(packed or NEW_STATE, changes) if changes else packed
+        await mending.remove_rows(self.session, self.seller, "places", [fix.key])
         if packed is None:
             await mending.remove_rows(self.session, self.seller, "stock", [fix.key])
             return True
         number = await inspecting.last_touching(self.session, self.seller, sku) or fix.number
-        row = {"seller": self.seller, "sku": sku, "version": decode_state(packed).version, "number": number}
-        await ledger.put_balances(self.session, [{**row, "state": packed}])
+        state = decode_state(packed)
+        row = {"seller": self.seller, "sku": sku, "version": state.version, "number": number}
+        places = [place_row(self.seller, sku, location, place) for location, place in state.places.items()]
+        await ledger.put_balances(self.session, [{**row, "state": packed}], places)
         return True
 
     async def _field(self, fix: Rows) -> bool:

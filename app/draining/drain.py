@@ -18,13 +18,13 @@ from allocator import SellerKeys, ledger
 from allocator.ledger import START, Row, place
 from allocator.records import Entry, SkuState, decode_state
 from app.store import ledger as store
-from app.store.cursors import give_back, move, read_cursor
+from app.store.cursors import give_back, move, note_failure, read_cursor
 from app.store.database import Database, Session
 from app.store.leasing import keep_lease
 from app.store.sellers import list_sellers
 from app.times import now_ms
 
-from .rows import Group, body_of, hash_of, skus_of
+from .rows import Group, body_of, hash_of, shipped_in, skus_of
 
 READER: Final = "drain"
 """The name of our cursor."""
@@ -44,6 +44,9 @@ KEEP_MS: Final = 3_600_000
 
 KEEP_MAX: Final = 200_000
 """More entries than this do not stay, however new."""
+
+FAILING_MAX: Final = 500
+"""Characters that are kept of what keeps the drain from going on."""
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +71,8 @@ class Drain:
         self._client = client
         self._owner = secrets.token_hex(8)
         self._trim_at: dict[str, float] = {}
+        # What the cursors of the sellers say that we drain for all.
+        self._failing: dict[str, str] = {}
 
     async def run(self) -> Drained:
         """
@@ -81,11 +86,24 @@ class Drain:
                 drained = await self._drain_seller(seller)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is raised below
                 failed = error
+                await self._note(seller, f"{type(error).__name__}: {error}"[:FAILING_MAX])
                 continue
+            await self._note(seller, "")
             entries, more = entries + drained.entries, more or drained.more
         if failed is not None:
             raise failed
         return Drained(entries, more)
+
+    async def _note(self, seller: str, failing: str) -> None:
+        """Leave word, where the API looks, of what keeps the drain from going on; '' when nothing does."""
+        if self._failing.get(seller, failing) == failing:
+            return
+        try:
+            async with self._database.writing() as session:
+                await note_failure(session, seller, READER, owner=self._owner, failing=failing, now_ms=now_ms())
+        except Exception:  # noqa: BLE001 - a database that is away is told by everybody who needs it
+            return
+        self._failing[seller] = failing
 
     async def _drain_seller(self, seller: str) -> Drained:
         entries = 0
@@ -131,11 +149,16 @@ class Drain:
         before = await keep_lease(
             self._database, seller, READER, owner=self._owner, now_ms=now_ms(), lease_ms=LEASE_MS, first=_from_the_start
         )
-        return before.position if before else None
+        if before is None:
+            self._failing.pop(seller, None)
+            return None
+        self._failing[seller] = before.failing
+        return before.position
 
     async def _write(self, seller: str, position: str, rows: Sequence[Row]) -> bool:
         async with self._database.writing() as session:
-            if not await move(session, seller, READER, owner=self._owner, before=position, after=rows[-1][0]):
+            last, entries = rows[-1][0], len(rows)
+            if not await move(session, seller, READER, owner=self._owner, before=position, after=last, entries=entries):
                 log.info("drain_lost_its_lease", seller=seller)
                 return False
             new = await self._unknown(session, seller, rows)
@@ -159,8 +182,10 @@ class Drain:
         return new
 
     async def _group(self, session: Session, seller: str, rows: Sequence[Row]) -> Group:
-        states = await self._states(session, seller, [entry for _, entry in rows])
-        group = Group(seller, states, recorded_ms=now_ms())
+        entries = [entry for _, entry in rows]
+        states = await self._states(session, seller, entries)
+        orders = await store.orders_of(session, seller, shipped_in(entries))
+        group = Group(seller, states, orders, recorded_ms=now_ms())
         first = await store.last_number(session, seller) + 1
         for number, (id, entry) in enumerate(rows, first):
             group.add(number, id, entry)
@@ -197,7 +222,8 @@ async def _from_the_start() -> str:
 async def _add(session: Session, group: Group) -> None:
     await store.add_entries(session, group.entries, group.moves, group.subjects)
     await store.put_orders(session, *group.orders())
-    await store.put_holds(session, group.holds())
-    await store.put_balances(session, group.balances())
+    await store.add_shipments(session, group.shipments, group.shipment_lines)
+    await store.put_holds(session, group.holds(), group.hold_lines)
+    await store.put_balances(session, group.balances(), group.places())
     await store.put_config(session, group.seller, *group.config())
     await store.put_answers(session, group.answers())

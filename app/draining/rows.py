@@ -1,6 +1,7 @@
 """What a group of ledger entries means to SQL: rows to add, and records as they now are."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -12,17 +13,22 @@ from allocator.records import (
     ConfigRecord,
     Entry,
     OrderRecord,
+    Place,
     Remembered,
     SkuState,
     decode_hold,
     decode_order,
     encode_answer,
 )
+from allocator.shipments import is_gone, left_by, shipped_order
 
 Row = dict[str, Any]
 
 VERSION = "version"
 """The name of the field that has the version, which no compiled field has."""
+
+ON_SHELVES = frozenset({"on_hand", "unavailable", "held", "committed", "deficit"})
+"""Buckets of a sku at a location that are counted there; quotas are not."""
 
 _encode = msgspec.msgpack.encode
 
@@ -41,17 +47,25 @@ class Group:
     """
     Some entries of one seller, in order, and what they change.
 
-    `states` has every sku they touch as it was before them, and is changed as they are added. Of a record that was
-    changed several times only the last is written.
+    `states` has every sku they touch as it was before them, and is changed as they are added; `orders` every order they
+    ship, packed. Of a record that was changed several times only the last is written.
     """
 
-    def __init__(self, seller: str, states: dict[str, SkuState], *, recorded_ms: int) -> None:
+    def __init__(
+        self, seller: str, states: dict[str, SkuState], orders: Mapping[str, bytes], *, recorded_ms: int
+    ) -> None:
         self.seller = seller
         self.states = states
         self.recorded_ms = recorded_ms
         self.entries: list[Row] = []
         self.moves: list[Row] = []
         self.subjects: list[Row] = []
+        self.shipments: list[Row] = []
+        self.shipment_lines: list[Row] = []
+        self.hold_lines: list[Row] = []
+        self._before = orders
+        self._made: dict[str, int] = {}
+        self._places: set[tuple[str, str]] = set()
         self._orders: dict[str, tuple[int, bytes]] = {}
         self._holds: dict[str, tuple[int, bytes]] = {}
         self._touched: dict[str, int] = {}
@@ -64,6 +78,7 @@ class Group:
         self._add_config(number, config_of(entry))
         self._fold(number, entry)
         self._add_moves(number, entry)
+        self._add_shipments(number, entry)
         self._add_records(number, entry)
         if entry.op:
             remembered = Remembered(entry.at_ms, entry.fingerprint, entry.word, entry.answer)
@@ -111,6 +126,23 @@ class Group:
             }
             for place, (change, location, bucket, of, units) in enumerate(moved)
         ]
+        self._places |= {(change.sku, location) for change, location, bucket, *_ in moved if bucket in ON_SHELVES}
+
+    def _add_shipments(self, number: int, entry: Entry) -> None:
+        id = shipped_order(entry)
+        before = self._orders[id][1] if id in self._orders else self._before.get(id)
+        left = left_by(entry, before)
+        key = {"seller": self.seller, "number": number, "at_ms": entry.at_ms}
+        self.shipment_lines += [
+            {**key, "location": row.location, "line": row.line, "sku": row.sku, "units": row.units} for row in left
+        ]
+        units: Counter[str] = Counter()
+        for row in left:
+            units[row.location] += row.units
+        for location, total in units.items():
+            order = left[0].order
+            facts = {"channel": order.channel, "external_id": order.external_id, "placed_ms": order.placed_ms}
+            self.shipments.append({**key, **facts, "location": location, "gone": is_gone(entry), "units": total})
 
     def _add_config(self, number: int, config: ConfigRecord | None) -> None:
         if config is None:
@@ -126,6 +158,19 @@ class Group:
             if kind in {"order", "hold"}:
                 self.subjects.append({"seller": self.seller, "kind": kind, "id": id, "number": number})
                 (self._orders if kind == "order" else self._holds)[id] = number, packed
+            if kind == "hold":
+                self._made.setdefault(id, entry.at_ms)
+                self._add_hold_lines(id, entry, packed)
+
+    def _add_hold_lines(self, id: str, entry: Entry, packed: bytes) -> None:
+        """What a hold is made of; the owner's earlier hold that it replaces has no takes any more."""
+        if entry.verb != "hold":
+            return
+        key = {"seller": self.seller, "hold_id": id, "made_ms": entry.at_ms}
+        self.hold_lines += [
+            {**key, "place": place, "sku": take.sku, "location": take.location, "units": take.units}
+            for place, take in enumerate(decode_hold(id, packed).takes)
+        ]
 
     # --- what is to be written ---------------------------------------------------------------------------------
 
@@ -151,14 +196,14 @@ class Group:
         return {**self._key(record), **facts, "number": number, "record": packed}
 
     def _lines(self, record: OrderRecord) -> Iterable[Row]:
-        key = self._key(record)
+        key = {**self._key(record), "placed_ms": record.order.placed_ms}
         for line in record.order.lines:
             row = msgspec.structs.asdict(line)
             del row["takes"]
             yield {**key, **row}
 
     def _takes(self, record: OrderRecord) -> Iterable[Row]:
-        key = self._key(record)
+        key = {**self._key(record), "placed_ms": record.order.placed_ms}
         for line in record.order.lines:
             for place, take in enumerate(line.takes):
                 facts = {"sku": take.sku, "location": take.location, "units": take.units, "picking": take.picking}
@@ -176,6 +221,7 @@ class Group:
             "channel": hold.channel,
             "owner": hold.owner,
             "state": hold.state,
+            "made_ms": self._made[id],
             "deadline_ms": hold.deadline_ms,
             "number": number,
             "record": packed,
@@ -194,6 +240,13 @@ class Group:
             for sku, number in self._touched.items()
         ]
 
+    def places(self) -> list[Row]:
+        """The places of skus whose units were touched."""
+        return [
+            place_row(self.seller, sku, location, self.states[sku].places.get(location, Place()))
+            for sku, location in sorted(self._places)
+        ]
+
     def config(self) -> tuple[list[Row], list[str]]:
         """The fields of the compiled config that were set, and those that are gone."""
         fields = [
@@ -206,6 +259,17 @@ class Group:
     def answers(self) -> list[Row]:
         """What ops were answered."""
         return list(self._answers.values())
+
+
+def place_row(seller: str, sku: str, location: str, place: Place) -> Row:
+    """What lies at one place, in units."""
+    units = {name: getattr(place, name) for name in ON_SHELVES}
+    return {"seller": seller, "sku": sku, "location": location, **units}
+
+
+def shipped_in(entries: Iterable[Entry]) -> list[str]:
+    """Every order these entries ship, once."""
+    return list(dict.fromkeys(filter(None, map(shipped_order, entries))))
 
 
 def skus_of(entries: Iterable[Entry]) -> list[str]:

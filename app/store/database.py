@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -40,6 +41,8 @@ def sqlite_url(folder: Path) -> str:
 
 SqlError: Final = SQLAlchemyError
 """Whatever a database or its driver complains of."""
+AWAY: Final = (OperationalError, InterfaceError, PoolTimeout)
+"""What drivers raise when their server does not answer, or its file cannot be read."""
 
 
 class DatabaseAway(OSError):
@@ -79,9 +82,16 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """One use case that only reads: it sees one state of the database and blocks no writer."""
-        async with self._readers() as session:
-            yield session
+        """
+        One use case that only reads: it sees one state of the database and blocks no writer. Raises DatabaseAway.
+
+        What a use case that writes raises stays as it is: nobody knows whether it was committed.
+        """
+        try:
+            async with self._readers() as session:
+                yield session
+        except AWAY as error:
+            raise DatabaseAway(f"the database does not answer: {type(error).__name__}") from error
 
     async def close(self) -> None:
         """Give every connection back."""

@@ -1,4 +1,4 @@
-"""Questions about what happened, answered from what the drain has written."""
+"""What happened, entry by entry and unit by unit, from what the drain has written."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,32 +8,24 @@ from sqlalchemy import select, tuple_
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from .ledger_tables import LedgerEntryRow, LedgerMoveRow, LedgerSubjectRow, OrderLineRow, OrderRow, OrderTakeRow
-
-OrderKey = tuple[int, str, str]
-"""When an order was placed, its channel and its external id: how lists are sorted, newest first."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WantedOrders:
-    """Which orders; '' and None do not choose. Times in ms, the end is not included."""
-
-    channels: Collection[str] | None = None
-    locations: Collection[str] | None = None
-    state: str = ""
-    sku: str = ""
-    from_ms: int = 0
-    until_ms: int | None = None
-    before: OrderKey | None = None
+from .comparing import BIGINT_MAX, INTEGER_MAX, number
+from .ledger_tables import LedgerEntryRow, LedgerMoveRow, LedgerSubjectRow
 
 
 @dataclass(frozen=True, kw_only=True)
 class WantedMoves:
-    """Which movements; '' and None do not choose. `before` is the (number, place) of the last one seen."""
+    """
+    Which movements; '' and None do not choose. `before` is the (number, place) of the last one seen.
+
+    Times in ms, the end is not included.
+    """
 
     sku: str = ""
     locations: Collection[str] | None = None
     bucket: str = ""
+    verb: str = ""
+    from_ms: int = 0
+    until_ms: int | None = None
     before: tuple[int, int] | None = None
 
 
@@ -64,42 +56,6 @@ class MoveFacts:
     units: int
 
 
-async def list_orders(session: AsyncSession, seller: str, wanted: WantedOrders, limit: int) -> list[bytes]:
-    """Packed orders, newest first."""
-    query = select(col(OrderRow.record)).where(col(OrderRow.seller) == seller, *_conditions(seller, wanted))
-    order = col(OrderRow.placed_ms).desc(), col(OrderRow.channel).desc(), col(OrderRow.external_id).desc()
-    return [bytes(row[0]) for row in await _all(session, query.order_by(*order).limit(limit))]
-
-
-def _conditions(seller: str, wanted: WantedOrders) -> list[Any]:
-    conditions: list[Any] = [col(OrderRow.placed_ms) >= wanted.from_ms]
-    if wanted.channels is not None:
-        conditions.append(col(OrderRow.channel).in_(sorted(wanted.channels)))
-    if wanted.state:
-        conditions.append(col(OrderRow.state) == wanted.state)
-    if wanted.until_ms is not None:
-        conditions.append(col(OrderRow.placed_ms) < wanted.until_ms)
-    if wanted.before is not None:
-        key = tuple_(col(OrderRow.placed_ms), col(OrderRow.channel), col(OrderRow.external_id))
-        conditions.append(key < tuple_(*wanted.before))
-    if wanted.sku:
-        conditions.append(_has(OrderLineRow, seller, col(OrderLineRow.sku) == wanted.sku))
-    if wanted.locations is not None:
-        conditions.append(_has(OrderTakeRow, seller, col(OrderTakeRow.location).in_(sorted(wanted.locations))))
-    return conditions
-
-
-def _has(table: Any, seller: str, condition: Any) -> Any:
-    """That an order has such a row in this table."""
-    found = select(col(table.line)).where(
-        col(table.seller) == seller,
-        col(table.channel) == col(OrderRow.channel),
-        col(table.external_id) == col(OrderRow.external_id),
-        condition,
-    )
-    return found.exists()
-
-
 _ENTRY = [
     col(column)
     for column in (
@@ -126,9 +82,47 @@ _MOVE = [
 ]
 
 
+async def entry_at(session: AsyncSession, seller: str, at_ms: int) -> tuple[int, int] | None:
+    """Number and time in ms of the newest entry at this time or before, or None."""
+    return await _entry(session, seller, [col(LedgerEntryRow.at_ms) <= number(at_ms)], newest=True)
+
+
+async def _entry(
+    session: AsyncSession, seller: str, conditions: Sequence[Any], *, newest: bool
+) -> tuple[int, int] | None:
+    key = col(LedgerEntryRow.at_ms), col(LedgerEntryRow.number)
+    query = select(key[1], key[0]).where(col(LedgerEntryRow.seller) == seller, *conditions)
+    ordered = query.order_by(*(column.desc() if newest else column for column in key)).limit(1)
+    found = await all_rows(session, ordered)
+    return (found[0][0], found[0][1]) if found else None
+
+
 async def list_moves(session: AsyncSession, seller: str, wanted: WantedMoves, limit: int) -> list[MoveFacts]:
     """Movements, newest first."""
-    key = col(LedgerMoveRow.number), col(LedgerMoveRow.place)
+    first, last = await _range(session, seller, wanted)
+    conditions = [*_of_moves(wanted), *_of_entries(wanted), *_between(col(LedgerMoveRow.number), first, last)]
+    if wanted.verb and not wanted.sku and wanted.locations is None:
+        if not (numbers := await _moving(session, seller, wanted, limit)):
+            return []
+        conditions.append(col(LedgerMoveRow.number).in_(numbers))
+    key = col(LedgerMoveRow.number).desc(), col(LedgerMoveRow.place).desc()
+    query = _moves(seller, conditions).order_by(*key).limit(limit)
+    return [_move(row) for row in await all_rows(session, query)]
+
+
+async def _moving(session: AsyncSession, seller: str, wanted: WantedMoves, limit: int) -> list[int]:
+    """The newest entries of a verb that moved what is wanted, which no index of movements has in order."""
+    entry, (first, last) = col(LedgerEntryRow.number), await _range(session, seller, wanted)
+    moved = select(entry).where(
+        col(LedgerMoveRow.seller) == seller, col(LedgerMoveRow.number) == entry, *_of_moves(wanted)
+    )
+    conditions = [col(LedgerEntryRow.seller) == seller, *_of_entries(wanted), *_between(entry, first, last)]
+    exists = moved.correlate(LedgerEntryRow).exists()
+    query = select(entry).where(*conditions, exists).order_by(entry.desc()).limit(limit)
+    return [row[0] for row in await all_rows(session, query)]
+
+
+def _of_moves(wanted: WantedMoves) -> list[Any]:
     conditions: list[Any] = []
     if wanted.sku:
         conditions.append(col(LedgerMoveRow.sku) == wanted.sku)
@@ -137,9 +131,40 @@ async def list_moves(session: AsyncSession, seller: str, wanted: WantedMoves, li
     if wanted.bucket:
         conditions.append(col(LedgerMoveRow.bucket) == wanted.bucket)
     if wanted.before is not None:
-        conditions.append(tuple_(*key) < tuple_(*wanted.before))
-    query = _moves(seller, conditions).order_by(*(column.desc() for column in key)).limit(limit)
-    return [_move(row) for row in await _all(session, query)]
+        entry, place = wanted.before
+        last = tuple_(number(entry), number(place, INTEGER_MAX))
+        conditions.append(tuple_(col(LedgerMoveRow.number), col(LedgerMoveRow.place)) < last)
+    return conditions
+
+
+def _of_entries(wanted: WantedMoves) -> list[Any]:
+    at_ms = col(LedgerEntryRow.at_ms)
+    verb = [col(LedgerEntryRow.verb) == wanted.verb] if wanted.verb else []
+    until = [] if wanted.until_ms is None else [at_ms < number(wanted.until_ms)]
+    return [*verb, *until, *([at_ms >= number(wanted.from_ms)] if wanted.from_ms else [])]
+
+
+async def _range(session: AsyncSession, seller: str, wanted: WantedMoves) -> tuple[int, int | None]:
+    """
+    The first and last entry that may count, by which movements are sorted.
+
+    Times follow numbers, but where a clock jumped by more than a minute: entries out of line there may be left out.
+    """
+    at_ms, first, last = col(LedgerEntryRow.at_ms), 0, None
+    if wanted.from_ms:
+        found = await _entry(session, seller, [at_ms >= number(wanted.from_ms)], newest=False)
+        first = found[0] if found else BIGINT_MAX
+    if wanted.until_ms is not None:
+        found = await _entry(session, seller, [at_ms < number(wanted.until_ms)], newest=True)
+        last = found[0] if found else 0
+    if wanted.before is not None:
+        before = number(wanted.before[0])
+        last = before if last is None else min(last, before)
+    return first, last
+
+
+def _between(entry: Any, first: int, last: int | None) -> list[Any]:
+    return [*([entry >= first] if first else []), *([] if last is None else [entry <= last])]
 
 
 async def story_of(
@@ -154,9 +179,9 @@ async def story_of(
         col(LedgerMoveRow.number), col(LedgerMoveRow.place)
     )
     moved: dict[int, list[MoveFacts]] = {}
-    for row in await _all(session, moves):
+    for row in await all_rows(session, moves):
         moved.setdefault(row[0], []).append(_move(row))
-    found = await _all(session, entries.order_by(col(LedgerEntryRow.number)))
+    found = await all_rows(session, entries.order_by(col(LedgerEntryRow.number)))
     return [(EntryFacts(*row), moved.get(row[0], ())) for row in found]
 
 
@@ -174,6 +199,7 @@ def _move(row: Any) -> MoveFacts:
     return MoveFacts(EntryFacts(*row[:size]), *row[size:])
 
 
-async def _all(session: AsyncSession, query: Any) -> Sequence[Any]:
+async def all_rows(session: AsyncSession, query: Any) -> Sequence[Any]:
+    """What a question over columns finds; there are no objects to look up."""
     connection = await session.connection()
     return (await connection.execute(query)).all()

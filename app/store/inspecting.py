@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .ledger import ASK_MAX, blob
 from .ledger_tables import (
+    BalancePlaceRow,
     BalanceRow,
     ConfigFieldRow,
     HoldRow,
@@ -38,6 +39,7 @@ LINES: Final = _table(OrderLineRow)
 TAKES: Final = _table(OrderTakeRow)
 HOLDS: Final = _table(HoldRow)
 BALANCES: Final = _table(BalanceRow)
+PLACES: Final = _table(BalancePlaceRow)
 FIELDS: Final = _table(ConfigFieldRow)
 ANSWERS: Final = _table(OpAnswerRow)
 
@@ -48,6 +50,7 @@ KEYS: Final = {
     "takes": (TAKES, ("channel", "external_id")),
     "holds": (HOLDS, ("hold_id",)),
     "stock": (BALANCES, ("sku",)),
+    "places": (PLACES, ("sku",)),
     "ops": (ANSWERS, ("op",)),
     "config": (FIELDS, ("field",)),
 }
@@ -76,9 +79,14 @@ def _entry(row: Any) -> EntryRead:
     return EntryRead._make([*row[:-1], blob(row[-1])])
 
 
+def _compared(table: Table) -> list[Any]:
+    """The columns that an entry alone says: not the seller, nor when the first entry made a hold."""
+    return [column for column in table.columns if column.name not in {"seller", "made_ms"}]
+
+
 def as_tuples(kind: str, rows: Iterable[Mapping[str, Any]]) -> Tuples:
     """Rows as they are written, in the order of columns that reading has."""
-    names = [column.name for column in _SHAPES[kind].columns if column.name != "seller"]
+    names = [column.name for column in _compared(_SHAPES[kind])]
     return [tuple([row[name] for name in names]) for row in rows]
 
 
@@ -125,7 +133,7 @@ async def subjects_after(
 async def rows_of(session: AsyncSession, seller: str, kind: str, keys: Sequence[tuple[str, ...]]) -> Tuples:
     """All rows of a derived table that are about these things."""
     table, names = KEYS[kind]
-    columns = [column for column in table.columns if column.name != "seller"]
+    columns = _compared(table)
     key = tuple_(*(table.c[name] for name in names)) if len(names) > 1 else table.c[names[0]]
     found: Tuples = []
     for start in range(0, len(keys), ASK_MAX):

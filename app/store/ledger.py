@@ -4,7 +4,7 @@ What happened, and what it adds up to: written by the drain alone, in one transa
 Rows are dictionaries by column: a shop's day is millions of them, and an object for each would cost more than all else.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import delete, func, insert, select, tuple_
@@ -13,8 +13,10 @@ from sqlmodel import SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .ledger_tables import (
+    BalancePlaceRow,
     BalanceRow,
     ConfigFieldRow,
+    HoldLineRow,
     HoldRow,
     LedgerEntryRow,
     LedgerMoveRow,
@@ -23,6 +25,8 @@ from .ledger_tables import (
     OrderLineRow,
     OrderRow,
     OrderTakeRow,
+    ShipmentLineRow,
+    ShipmentRow,
 )
 
 Row = Mapping[str, Any]
@@ -76,6 +80,29 @@ async def states_of(session: AsyncSession, seller: str, skus: Sequence[str]) -> 
     return found
 
 
+async def orders_of(session: AsyncSession, seller: str, ids: Sequence[str]) -> dict[str, bytes]:
+    """The packed orders of these ids (channel:external id); one that is not here has none."""
+    found: dict[str, bytes] = {}
+    for those in _those(OrderRow, [(seller, *id.split(":", 1)) for id in ids]):
+        query = select(col(OrderRow.channel), col(OrderRow.external_id), col(OrderRow.record)).where(*those)
+        found |= {f"{channel}:{id}": bytes(record) for channel, id, record in await _execute(session, query)}
+    return found
+
+
+def _those(table: Any, orders: Iterable[Sequence[str]]) -> Iterable[tuple[Any, ...]]:
+    """
+    Conditions that together find these orders (seller, channel, external id), some hundreds at a time.
+
+    Channel by channel: for a list of pairs SQLite would walk every row the seller ever had.
+    """
+    by_channel: dict[tuple[str, str], list[str]] = {}
+    for seller, channel, external_id in orders:
+        by_channel.setdefault((seller, channel), []).append(external_id)
+    for (seller, channel), ids in by_channel.items():
+        for part in _parts(ids):
+            yield col(table.seller) == seller, col(table.channel) == channel, col(table.external_id).in_(part)
+
+
 async def page(
     session: AsyncSession, kind: str, seller: str, after: tuple[str, ...] | None, limit: int
 ) -> list[tuple[tuple[str, ...], bytes]]:
@@ -127,23 +154,31 @@ async def put_orders(session: AsyncSession, orders: Rows, lines: Rows, takes: Ro
     """These orders are now so; of their takes and lines nothing else is left."""
     keys = [(row["seller"], row["channel"], row["external_id"]) for row in orders]
     for table in (OrderTakeRow, OrderLineRow):
-        for part in _parts(keys):
-            order = tuple_(col(table.seller), col(table.channel), col(table.external_id))
-            await _execute(session, delete(table).where(order.in_(part)))
+        for those in _those(table, keys):
+            await _execute(session, delete(table).where(*those))
     await _upsert(session, OrderRow, orders)
     for table, rows in ((OrderLineRow, lines), (OrderTakeRow, takes)):
         if rows:
             await _execute(session, insert(table), rows)
 
 
-async def put_holds(session: AsyncSession, holds: Rows) -> None:
-    """These holds are now so."""
-    await _upsert(session, HoldRow, holds)
+async def add_shipments(session: AsyncSession, shipments: Rows, lines: Rows) -> None:
+    """Append what left the shelves."""
+    for table, rows in ((ShipmentRow, shipments), (ShipmentLineRow, lines)):
+        if rows:
+            await _execute(session, insert(table), rows)
 
 
-async def put_balances(session: AsyncSession, balances: Rows) -> None:
-    """These skus are now so."""
+async def put_holds(session: AsyncSession, holds: Rows, lines: Rows) -> None:
+    """These holds are now so; those that are new are made of these lines."""
+    await _upsert(session, HoldRow, holds, once={"made_ms"})
+    await _upsert(session, HoldLineRow, lines)
+
+
+async def put_balances(session: AsyncSession, balances: Rows, places: Rows) -> None:
+    """These skus are now so, and these are the units of the places that were touched."""
     await _upsert(session, BalanceRow, balances)
+    await _upsert(session, BalancePlaceRow, places)
 
 
 async def put_config(session: AsyncSession, seller: str, fields: Rows, removed: Sequence[str]) -> None:
@@ -159,14 +194,15 @@ async def put_answers(session: AsyncSession, answers: Rows) -> None:
     await _upsert(session, OpAnswerRow, answers)
 
 
-async def _upsert(session: AsyncSession, table: type[SQLModel], rows: Rows) -> None:
+async def _upsert(session: AsyncSession, table: type[SQLModel], rows: Rows, *, once: Collection[str] = ()) -> None:
+    """Add or replace; columns of `once` stay as they were first."""
     if not rows:
         return
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     shape = table.__table__  # type: ignore[attr-defined] # SQLModel makes it
     statement = dialect.insert(shape)
     keys = [column.name for column in shape.primary_key]
-    others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    others = {name: statement.excluded[name] for name in rows[0] if name not in {*keys, *once}}
     await _execute(session, statement.on_conflict_do_update(index_elements=keys, set_=others), rows)
 
 

@@ -21,6 +21,8 @@ class LedgerEntryRow(SQLModel, table=True):
     __table_args__ = (
         Index("uq_ledger_entry_number", "seller", "number", unique=True),
         Index("ix_ledger_entry_op", "seller", "op"),
+        Index("ix_ledger_entry_at", "seller", "at_ms", "number"),
+        Index("ix_ledger_entry_verb", "seller", "verb", "number"),
     )
 
     seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
@@ -47,8 +49,8 @@ class LedgerMoveRow(SQLModel, table=True):
 
     __tablename__ = "ledger_move"
     __table_args__ = (
-        Index("ix_ledger_move_sku", "seller", "sku", "number"),
-        Index("ix_ledger_move_location", "seller", "location", "number"),
+        Index("ix_ledger_move_sku", "seller", "sku", "number", "place"),
+        Index("ix_ledger_move_location", "seller", "location", "number", "place"),
     )
 
     seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
@@ -78,9 +80,9 @@ class OrderRow(SQLModel, table=True):
 
     __tablename__ = "order_record"
     __table_args__ = (
-        Index("ix_order_record_placed", "seller", "placed_ms"),
-        Index("ix_order_record_channel", "seller", "channel", "placed_ms"),
-        Index("ix_order_record_state", "seller", "state", "placed_ms"),
+        Index("ix_order_record_placed", "seller", "placed_ms", "channel", "external_id"),
+        Index("ix_order_record_channel", "seller", "channel", "placed_ms", "external_id"),
+        Index("ix_order_record_state", "seller", "state", "placed_ms", "channel", "external_id"),
     )
 
     seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
@@ -94,15 +96,16 @@ class OrderRow(SQLModel, table=True):
 
 
 class OrderLineRow(SQLModel, table=True):
-    """A line of an order, in units by bucket."""
+    """A line of an order, in units by bucket; placed_ms is the order's, so that those of a sku lie in its order."""
 
     __tablename__ = "order_line"
-    __table_args__ = (Index("ix_order_line_sku", "seller", "sku"),)
+    __table_args__ = (Index("ix_order_line_sku", "seller", "sku", "placed_ms", "channel", "external_id"),)
 
     seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
     channel: str = Field(primary_key=True, max_length=64)
     external_id: str = Field(primary_key=True, max_length=512)
     line: str = Field(primary_key=True, max_length=512)
+    placed_ms: int = Field(sa_type=BigInteger)
     sku: str = Field(max_length=256)
     ordered: int = Field(sa_type=BigInteger)
     committed: int = Field(sa_type=BigInteger)
@@ -117,33 +120,100 @@ class OrderTakeRow(SQLModel, table=True):
     """Units of a line that wait at a location; `picking` when the pick has started."""
 
     __tablename__ = "order_take"
-    __table_args__ = (Index("ix_order_take_location", "seller", "location"),)
+    __table_args__ = (Index("ix_order_take_location", "seller", "location", "placed_ms", "channel", "external_id"),)
 
     seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
     channel: str = Field(primary_key=True, max_length=64)
     external_id: str = Field(primary_key=True, max_length=512)
     line: str = Field(primary_key=True, max_length=512)
     place: int = Field(primary_key=True)
+    placed_ms: int = Field(sa_type=BigInteger)
     sku: str = Field(max_length=256)
     location: str = Field(max_length=64)
     units: int = Field(sa_type=BigInteger)
     picking: bool
 
 
+class ShipmentRow(SQLModel, table=True):
+    """
+    What of an order left one location in one step, the entry `number`; placed_ms is the order's.
+
+    `gone`: the goods had left before anybody asked, over a counter. Never changed.
+    """
+
+    __tablename__ = "shipment"
+    __table_args__ = (
+        Index("ix_shipment_at", "seller", "at_ms", "number", "location"),
+        Index("ix_shipment_location", "seller", "location", "at_ms", "number"),
+        Index("ix_shipment_channel", "seller", "channel", "at_ms", "number", "location"),
+        Index("ix_shipment_order", "seller", "channel", "external_id", "location"),
+        Index("ix_shipment_placed", "seller", "location", "placed_ms", "channel", "external_id"),
+    )
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+    location: str = Field(primary_key=True, max_length=64)
+    channel: str = Field(max_length=64)
+    external_id: str = Field(max_length=512)
+    placed_ms: int = Field(sa_type=BigInteger)
+    at_ms: int = Field(sa_type=BigInteger)
+    gone: bool
+    units: int = Field(sa_type=BigInteger)
+
+
+class ShipmentLineRow(SQLModel, table=True):
+    """Units of a line of an order in a shipment; at_ms is the shipment's."""
+
+    __tablename__ = "shipment_line"
+    __table_args__ = (Index("ix_shipment_line_sku", "seller", "sku", "at_ms", "number", "location"),)
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+    location: str = Field(primary_key=True, max_length=64)
+    line: str = Field(primary_key=True, max_length=512)
+    at_ms: int = Field(sa_type=BigInteger)
+    sku: str = Field(max_length=256)
+    units: int = Field(sa_type=BigInteger)
+
+
 class HoldRow(SQLModel, table=True):
-    """A hold as the newest entry left it."""
+    """A hold as the newest entry left it; made_ms is when the first one made it."""
 
     __tablename__ = "hold_record"
-    __table_args__ = (Index("ix_hold_record_state", "seller", "state", "deadline_ms"),)
+    __table_args__ = (
+        Index("ix_hold_record_made", "seller", "made_ms", "hold_id"),
+        Index("ix_hold_record_channel", "seller", "channel", "made_ms", "hold_id"),
+        Index("ix_hold_record_state", "seller", "state", "made_ms", "hold_id"),
+        Index("ix_hold_record_owner", "seller", "owner", "made_ms", "hold_id"),
+    )
 
     seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
     hold_id: str = Field(primary_key=True, max_length=512)
     channel: str = Field(max_length=64)
     owner: str = Field(max_length=512)
     state: str = Field(max_length=10)
+    made_ms: int = Field(sa_type=BigInteger)
     deadline_ms: int = Field(sa_type=BigInteger)
     number: int = Field(sa_type=BigInteger)
     record: bytes = Field(sa_type=LargeBinary)
+
+
+class HoldLineRow(SQLModel, table=True):
+    """Units that a hold was made of. Kept when it ends: the record has none then. made_ms is the hold's."""
+
+    __tablename__ = "hold_line"
+    __table_args__ = (
+        Index("ix_hold_line_sku", "seller", "sku", "made_ms", "hold_id"),
+        Index("ix_hold_line_location", "seller", "location", "made_ms", "hold_id"),
+    )
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    hold_id: str = Field(primary_key=True, max_length=512)
+    place: int = Field(primary_key=True)
+    made_ms: int = Field(sa_type=BigInteger)
+    sku: str = Field(max_length=256)
+    location: str = Field(max_length=64)
+    units: int = Field(sa_type=BigInteger)
 
 
 class BalanceRow(SQLModel, table=True):
@@ -156,6 +226,22 @@ class BalanceRow(SQLModel, table=True):
     version: int = Field(sa_type=BigInteger)
     number: int = Field(sa_type=BigInteger)
     state: bytes = Field(sa_type=LargeBinary)
+
+
+class BalancePlaceRow(SQLModel, table=True):
+    """The part of a sku's state at one location, in units; the row stays when nothing lies there any more."""
+
+    __tablename__ = "balance_place"
+    __table_args__ = (Index("ix_balance_place_location", "seller", "location", "sku"),)
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    sku: str = Field(primary_key=True, max_length=256)
+    location: str = Field(primary_key=True, max_length=64)
+    on_hand: int = Field(sa_type=BigInteger)
+    unavailable: int = Field(sa_type=BigInteger)
+    held: int = Field(sa_type=BigInteger)
+    committed: int = Field(sa_type=BigInteger)
+    deficit: int = Field(sa_type=BigInteger)
 
 
 class ConfigFieldRow(SQLModel, table=True):

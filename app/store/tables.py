@@ -290,7 +290,12 @@ class WebhookDelivery(SQLModel, table=True):
 
 
 class LedgerCursor(SQLModel, table=True):
-    """How far a reader has followed a seller's ledger; `lease` is who reads until `lease_until_ms`."""
+    """
+    How far a reader has followed a seller's ledger; `lease` is who reads until `lease_until_ms`.
+
+    `entries` is how many of this ledger it has dealt with. `failing` says what keeps it from going on, since when;
+    '' while nothing does.
+    """
 
     __tablename__ = "ledger_cursor"
 
@@ -299,3 +304,6 @@ class LedgerCursor(SQLModel, table=True):
     position: str = Field(max_length=40)
     lease: str = Field(max_length=64)
     lease_until_ms: int = Field(sa_type=BigInteger)
+    entries: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+    failing: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
+    failing_since_ms: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})

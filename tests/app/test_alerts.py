@@ -100,7 +100,8 @@ def test_there_is_an_alert_for_everything_that_was_promised():
     assert {
         *("AllotLowStock", "AllotOversold", "AllotDeficit", "AllotReserveInUse", "AllotUnshipped"),
         *("AllotJobFailing", "AllotReturnSpike", "AllotStoreDown", "AllotNotReady", "AllotClockPaused"),
-        *("AllotLedgerGrowing", "AllotOrdersSlow"),
+        *("AllotLedgerGrowing", "AllotOrdersSlow", "AllotLedgerHalfFull", "AllotLedgerNearlyFull"),
+        *("AllotDrainBehind", "AllotDrainStopped"),
     } <= EXPRESSIONS.keys()
     assert len(EXPRESSIONS) == len(ALERTS)
 

@@ -1,6 +1,7 @@
 """The drain: every effect is in SQL once, and what SQL adds up to is what Valkey has."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
 import msgspec
@@ -10,7 +11,7 @@ from sqlmodel import select, update
 
 from allocator import SellerKeys, make_client
 from allocator.balances import VersionGap
-from allocator.ledger import Damaged, Gap, read
+from allocator.ledger import Damaged, Gap, holds_of, read
 from allocator.reading import Books, read_books
 from allocator.records import Entry, decode_answer, decode_hold, decode_order, decode_state
 from app.draining import drain as draining
@@ -19,7 +20,9 @@ from app.store import ledger as store
 from app.store.cursors import begin_at, read_cursor
 from app.store.database import Database, sqlite_url
 from app.store.ledger_tables import (
+    BalancePlaceRow,
     BalanceRow,
+    HoldLineRow,
     HoldRow,
     LedgerEntryRow,
     LedgerMoveRow,
@@ -28,6 +31,8 @@ from app.store.ledger_tables import (
     OrderLineRow,
     OrderRow,
     OrderTakeRow,
+    ShipmentLineRow,
+    ShipmentRow,
 )
 from app.store.sellers import ensure_seller
 from tests.allocator.town import SELLER
@@ -83,7 +88,8 @@ async def everything(database: Database) -> dict[str, list]:
     """All that was drained, times of recording aside."""
     tables = (LedgerEntryRow, LedgerMoveRow, LedgerSubjectRow, OrderRow, OrderLineRow, OrderTakeRow)
     found = {}
-    for table in (*tables, HoldRow, BalanceRow, OpAnswerRow):
+    more = (ShipmentRow, ShipmentLineRow, HoldRow, HoldLineRow, BalanceRow, BalancePlaceRow, OpAnswerRow)
+    for table in (*tables, *more):
         dumped = [row.model_dump(exclude={"recorded_ms"}) for row in await rows(database, table)]
         found[table.__tablename__] = sorted(dumped, key=repr)
     return found
@@ -154,6 +160,82 @@ async def test_moves_add_up_to_the_stock(drain, database, client):
         if place.on_hand
     }
     assert {key: units for key, units in moved.items() if units} == there
+
+
+async def test_shipments_are_what_left_the_shelves_line_by_line(drain, database, client):
+    books, ledger = await books_of(client), await read(client, SELLER, "0-0", 100_000)
+
+    await drain.run()
+
+    lines = await rows(database, ShipmentLineRow)
+    heads = {(row.number, row.location): row for row in await rows(database, ShipmentRow)}
+    shipped: Counter = Counter()
+    left: Counter = Counter()
+    whole: Counter = Counter()
+    for row in lines:
+        head = heads[row.number, row.location]
+        shipped[head.channel, head.external_id, row.line] += row.units
+        left[row.number, row.sku, row.location] += row.units
+        whole[row.number, row.location] += row.units
+    assert shipped == Counter(
+        {
+            (record.order.channel, record.order.external_id, line.line): line.shipped
+            for record in books.orders.values()
+            for line in record.order.lines
+            if line.shipped
+        }
+    )
+    assert left == Counter(gone_from_shelves(ledger))
+    assert whole == Counter({key: row.units for key, row in heads.items()})
+    assert {row.gone for row in heads.values()} == {True, False}
+
+
+def gone_from_shelves(ledger) -> dict[tuple[int, str, str], int]:
+    """Units that left for orders, by number of the entry, sku and location."""
+    found: Counter = Counter()
+    for number, (_, entry) in enumerate(ledger, 1):
+        if entry.verb in {"ship", "order"}:
+            moves = [(change.sku, *move) for change in entry.changes for move in change.moves]
+            for sku, location, bucket, _, units in moves:
+                found[number, sku, location] -= units if bucket == "on_hand" else 0
+    return +found
+
+
+async def test_places_have_the_units_that_valkey_has_there(drain, database, client):
+    books = await books_of(client)
+
+    await drain.run()
+
+    names = ("on_hand", "unavailable", "held", "committed", "deficit")
+    found = {
+        (row.sku, row.location): [getattr(row, name) for name in names] for row in await rows(database, BalancePlaceRow)
+    }
+    there = {
+        (sku, code): [getattr(place, name) for name in names]
+        for sku, state in books.stock.items()
+        for code, place in state.places.items()
+    }
+    assert {key: units for key, units in found.items() if any(units)} == {
+        key: units for key, units in there.items() if any(units)
+    }
+
+
+async def test_holds_keep_what_they_were_made_of_and_when(drain, database, client):
+    ledger = await read(client, SELLER, "0-0", 100_000)
+    made = {
+        hold.hold_id: (entry.at_ms, [(take.sku, take.location, take.units) for take in hold.takes])
+        for _, entry in ledger
+        if entry.verb == "hold"
+        for hold in holds_of(entry)
+        if hold.state == "open"
+    }
+
+    await drain.run()
+
+    lines: dict[str, list] = {}
+    for row in sorted(await rows(database, HoldLineRow), key=lambda row: row.place):
+        lines.setdefault(row.hold_id, []).append((row.sku, row.location, row.units))
+    assert {row.hold_id: (row.made_ms, lines[row.hold_id]) for row in await rows(database, HoldRow)} == made
 
 
 async def test_answers_of_effects_are_remembered_as_valkey_remembers_them(drain, database, client):
@@ -282,6 +364,64 @@ async def test_a_seller_that_cannot_be_drained_keeps_nobody_else_from_it(drain, 
 
     await client.delete(broken)
     assert {row.seller for row in await rows(database, LedgerEntryRow)} == {SELLER}
+
+
+# --- what keeps it from going on -------------------------------------------------------------------------------
+
+
+async def failing(database: Database) -> str:
+    async with database.reading() as session:
+        cursor = await read_cursor(session, SELLER, READER)
+    assert bool(cursor.failing) == bool(cursor.failing_since_ms)
+    return cursor.failing
+
+
+async def test_what_keeps_the_drain_from_going_on_is_left_where_others_see_it(drain, database, client):
+    await drain.run()
+    fine = await failing(database)
+    async with database.writing() as session:
+        await session.exec(update(LedgerEntryRow).where(LedgerEntryRow.number == 5).values(hash="0" * 32))
+        await begin_at(session, SELLER, READER, "0-0")
+    for _ in range(2):
+        with pytest.raises(EntryDiffers):
+            await drain.run()
+
+    assert fine == ""
+    assert (await failing(database)).startswith(f"EntryDiffers: {SELLER} ")
+
+
+async def test_a_drain_that_goes_on_again_in_any_process_says_so(drain, database, client, monkeypatch):
+    async def die(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "put_orders", die)
+        with pytest.raises(OSError, match="the disk is gone"):
+            await drain.run()
+    said = await failing(database)
+    await drain.stop()
+
+    await another(database, client).run()
+
+    assert (said, await failing(database)) == ("OSError: the disk is gone", "")
+
+
+async def test_who_does_not_drain_says_nothing_of_it(drain, database, client):
+    await drain.run()
+
+    await another(database, client)._note(SELLER, "all is lost")
+
+    assert await failing(database) == ""
+
+
+async def test_the_cursor_counts_what_it_has_dealt_with(drain, database, client, monkeypatch):
+    monkeypatch.setattr(draining, "GROUP", 7)
+    while (await drain.run()).more:
+        pass
+
+    async with database.reading() as session:
+        cursor = await read_cursor(session, SELLER, READER)
+    assert cursor.entries == await client.xlen(LEDGER) > 7
 
 
 # --- trimming --------------------------------------------------------------------------------------------------

@@ -6,9 +6,12 @@ import pytest
 import uvicorn
 
 from app import serving
+from app.draining.drain import READER
 from app.opening import open_service
 from app.readiness import readiness
 from app.schedule import Job, Memory, attempt, expire_holds
+from app.store.cursors import begin_at, note_failure, take_lease
+from app.times import now_ms
 from tests.app.talk import hold, line
 
 
@@ -26,7 +29,8 @@ async def test_a_process_that_answers_is_alive(stranger):
 async def test_is_ready_when_every_part_says_so(stranger):
     status, said = await ready(stranger)
 
-    parts = {name: said.pop(name) for name in ("store", "database", "migrations", "config", "clock", "jobs", "gate")}
+    names = ("store", "database", "migrations", "config", "clock", "jobs", "gate", "drain")
+    parts = {name: said.pop(name) for name in names}
     assert status == 200
     assert set(parts.values()) == {"ok"}
     assert said == {"ready": True, "draining": False, "sellers": []}
@@ -129,6 +133,19 @@ async def test_a_job_that_fails_is_shown_until_it_works_again(stranger, state):
 
     assert (status, shown["jobs"]) == (200, "failing: water_the_plants: RuntimeError: no water")
     assert after["jobs"] == "ok"
+
+
+async def test_a_drain_that_cannot_go_on_is_told_with_what_keeps_it_since_when(stranger, state):
+    async with state.database.writing() as session:
+        await begin_at(session, "main", READER, "5-0")
+        await take_lease(session, "main", READER, owner="worker", now_ms=now_ms(), until_ms=now_ms() + 60_000)
+        await note_failure(session, "main", READER, owner="worker", failing="Gap: gone", now_ms=7)
+
+    status, said = await ready(stranger, "?verbose")
+
+    [seller] = said["sellers"]
+    assert (status, said["ready"], said["drain"]) == (200, True, "main: Gap: gone")
+    assert (seller["drained"], seller["drain_failing"], seller["drain_failing_since_ms"]) == ("5-0", "Gap: gone", 7)
 
 
 @pytest.mark.parametrize("query", ["?verbose", "?verbose=1", "?verbose=true"])

@@ -5,8 +5,10 @@ import json
 
 import pytest
 
-from app.api import history
+from app import history
 from app.draining.drain import Drain
+from app.store.history import WantedMoves, list_moves, story_of
+from app.store.past_orders import WantedOrders, list_orders
 from tests.app.holders import bearer, make, send
 from tests.app.talk import line, new_op, order, receive
 
@@ -148,6 +150,6 @@ async def test_a_limited_key_sees_its_channels_and_locations_only(app, state, cl
 
 async def test_another_seller_sees_nothing_of_it(app, state, client, sold):
     async with state.database.reading() as session:
-        assert await history.list_orders(session, "other", history.WantedOrders(), 10) == []
-        assert await history.list_moves(session, "other", history.WantedMoves(), 10) == []
-        assert await history.story_of(session, "other", "order", "shop:1") == []
+        assert await list_orders(session, "other", WantedOrders(), 10) == []
+        assert await list_moves(session, "other", WantedMoves(), 10) == []
+        assert await story_of(session, "other", "order", "shop:1") == []

@@ -62,6 +62,11 @@ WITHOUT_SCRIPT = {
     "list_all_orders",
     "get_story",
     "list_movements",
+    "list_all_shipments",
+    "list_all_holds",
+    "get_hold_story",
+    "list_all_balances",
+    "get_balance",
     "get_delivery",
     "resend_delivery",
     "get_config",
@@ -168,8 +173,8 @@ def test_documents_exactly_the_refusals_of_its_script(operations, id: str):
     }
 
     service = {"no-key", "keys-unknown", "unfit", "unanswered", "failed", "malformed", "body-too-large"}
-    service |= {"scope-missing", "outside-limits", "rate-limited", "sku-frozen", "checking"}
-    service |= {"level-unreachable", "not-in-ledger"}
+    service |= {"scope-missing", "outside-limits", "rate-limited", "database-away", "ledger-full"}
+    service |= {"sku-frozen", "checking", "level-unreachable", "not-in-ledger"}
     assert documented - service - {"idempotency-key-missing"} == refusals
 
 

@@ -253,4 +253,5 @@ def test_the_table_has_every_job_and_how_often_it_runs():
         "look_at_stores": 5,
         "hear_scheduler": 2,
         "watch_levels": 5,
+        "watch_ledgers": 2,
     }

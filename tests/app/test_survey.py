@@ -11,8 +11,9 @@ from app import survey as surveys
 from app.draining.drain import Drain
 from app.metrics import registry_of, written
 from app.opening import open_service
-from app.schedule import JOBS, Job, Memory, attempt, look_at_stores, survey
+from app.schedule import JOBS, Job, Memory, attempt, look_at_stores, survey, watch_ledgers
 from app.survey import ROUND_S_MIN, Survey
+from app.watching import LedgerWatch
 
 DAY_MS = 86_400_000
 
@@ -229,7 +230,7 @@ async def test_a_store_that_is_away_is_a_job_that_failed_and_the_round_goes_on_l
 
 
 def test_the_schedule_walks_and_looks():
-    assert {job.run for job in JOBS} >= {survey, look_at_stores}
+    assert {job.run for job in JOBS} >= {survey, look_at_stores, watch_ledgers}
 
 
 def test_every_gauge_about_a_seller_is_forgotten_with_his_store():
@@ -241,11 +242,11 @@ def test_every_gauge_about_a_seller_is_forgotten_with_his_store():
 async def test_the_age_of_what_is_not_in_sql_yet_is_told(state, allocator):
     await order(allocator, "late", "CUP", 1)
     await asyncio.sleep(0.02)
-    await Survey().look(state)
+    await LedgerWatch().run(state)
     behind = gauges(state)["allot_undrained_age_seconds"]
 
     await Drain(state.database, state.pipe.client).run()
-    await Survey().look(state)
+    await LedgerWatch().run(state)
 
     assert behind > 0.01
     assert gauges(state)["allot_undrained_age_seconds"] == 0

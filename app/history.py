@@ -1,0 +1,83 @@
+"""What the endpoints about what happened share: how new an answer is, whose rows they are, and cursors of pages."""
+
+import asyncio
+import base64
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from fastapi import Request
+
+from allocator.ledger import START, place
+
+from .deps import caller_of, state_of
+from .draining.drain import READER
+from .errors import Behind, Unfit
+from .history_forms import Position, Story, shown_move, shown_step
+from .store.cursors import read_cursor
+from .store.history import story_of
+
+AFTER_SECONDS: Final = 5.0
+"""How long an answer waits for what it must be as new as."""
+
+LOOK_SECONDS: Final = 0.05
+
+Whole = Annotated[int, msgspec.Meta(ge=0)]
+"""A number of a cursor; a forged one may be anything."""
+
+Row = TypeVar("Row")
+Key = TypeVar("Key")
+
+
+async def wait_for(request: Request, after: str = "") -> Position:
+    """Where SQL stands, once it has `after`. Raises Behind, DatabaseAway."""
+    until = time.monotonic() + AFTER_SECONDS
+    while True:
+        position = await _position(request)
+        if not after or place(position) >= place(after):
+            return Position(position)
+        if time.monotonic() > until:
+            raise Behind(f"what happened until {after} is not in SQL yet, only until {position}", where="query after")
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _position(request: Request) -> str:
+    async with state_of(request).database.reading() as session:
+        cursor = await read_cursor(session, caller_of(request).seller, READER)
+    return cursor.position if cursor else START
+
+
+async def tell_story(request: Request, kind: str, id: str) -> Story | None:
+    """Everything that happened to an order or a hold, or None when nothing did. Raises DatabaseAway."""
+    position = await wait_for(request)
+    async with state_of(request).database.reading() as session:
+        found = await story_of(session, caller_of(request).seller, kind, id)
+    steps = [shown_step(entry, [shown_move(move) for move in moves]) for entry, moves in found]
+    return Story(steps, position) if steps else None
+
+
+def one_of(asked: str | None, own: Collection[str] | None) -> Collection[str] | None:
+    """What is asked for, or else what the key is limited to."""
+    return own if asked is None else (asked,)
+
+
+def cut(found: Sequence[Row], limit: int, key: Callable[[Row], tuple[object, ...]]) -> tuple[Sequence[Row], str | None]:
+    """The page, of one row more than it may have, and the cursor of the next one, or None."""
+    page = found[:limit]
+    return page, write_cursor(key(page[-1])) if len(found) > limit else None
+
+
+def write_cursor(key: tuple[object, ...]) -> str:
+    """Where a page ended, as text."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
+
+
+def read_cursor_of(cursor: str, decode: Callable[[bytes], Key]) -> Key | None:
+    """Where the page before ended, or None at first. Raises Unfit."""
+    if not cursor:
+        return None
+    try:
+        return decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except ValueError as error:
+        raise Unfit("this is no cursor of ours", where="query cursor") from error

@@ -19,13 +19,13 @@ from .model import (
     Part,
     Placed,
     Released,
-    Repaired,
     Served,
     ServedLine,
     Take,
     Traced,
     Version,
 )
+from .repairs import Repaired
 
 unpack = msgspec.msgpack.Decoder().decode
 

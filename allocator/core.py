@@ -32,7 +32,6 @@ from .model import (
     OrderRequest,
     Placed,
     Released,
-    Repaired,
     ReturnLine,
     Served,
     ShipLine,
@@ -42,7 +41,7 @@ from .model import (
 from .pipe import Pipe
 from .records import Remembered, SkuState, decode_answer, decode_states
 from .refusals import placed_or_refused
-from .repairs import Repair
+from .repairs import Repair, Repaired
 from .rules import changed_fields, compile_config
 from .runner import Reply, Retries, Runner
 
@@ -300,9 +299,8 @@ class Allocator:
 
         def arguments() -> list[Argument]:
             kind = request.kind or self._in_force.demand_of(request.channel)
-            told: list[Argument] = [mode, request.channel, request.external_id]
-            told += [kind, request.hold, int(request.partial)]
-            return [*self._head(op, print_, actor), *told, self._in_force.candidates(request, kind), *lines]
+            own: list[Argument] = [mode, request.channel, request.external_id, kind, request.hold, int(request.partial)]
+            return [*self._head(op, print_, actor), *own, self._in_force.candidates(request, kind), *lines]
 
         reply = await self._follow_config("order", arguments)
         return answers.placed(request.channel, request.external_id, reply.packed, replayed=reply.replayed)
@@ -362,9 +360,9 @@ class Allocator:
 
     async def repair(self, repair: Repair, *, op: str, why: str, actor: str = "") -> Repaired:
         """Put right what an inspection found, all or nothing. Raises ChangedMeanwhile: look again, with another op."""
-        op, arguments = f"repair:{op}", [why, *repair.arguments()]
-        head = [self.epoch, "", self._now(), op, fingerprint(arguments), actor]
-        reply = await self._runner.attempt("repair", [*head, *arguments])
+        told = [why, *repair.arguments()]
+        head = [self.epoch, "", self._now(), f"repair:{op}", fingerprint(told), actor]
+        reply = await self._runner.attempt("repair", [*head, *told])
         return answers.repaired(reply.packed, replayed=reply.replayed)
 
     # --- arguments and config ----------------------------------------------------------------------------------

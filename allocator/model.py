@@ -303,14 +303,6 @@ class Moved(msgspec.Struct, frozen=True):
     replayed: bool
 
 
-class Repaired(msgspec.Struct, frozen=True):
-    """What an inspection found was put right. strays: index members that went."""
-
-    versions: list[Version]
-    strays: int
-    replayed: bool
-
-
 class Level(msgspec.Struct, frozen=True):
     """What one channel may promise of one sku now. version -1: the sku is unknown; -2: it is frozen."""
 

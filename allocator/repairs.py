@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from .arguments import Argument, flat
+from .model import Version
 
 STEP_MAX = 20
 """Most things of one repair: few enough for its reason to name them. The script takes more."""
@@ -50,6 +51,14 @@ class Stray(msgspec.Struct, frozen=True):
 
     index: Index
     member: bytes
+
+
+class Repaired(msgspec.Struct, frozen=True):
+    """What an inspection found was put right. strays: index members that went."""
+
+    versions: list[Version]
+    strays: int
+    replayed: bool
 
 
 class Repair(msgspec.Struct, frozen=True):

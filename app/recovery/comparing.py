@@ -34,18 +34,6 @@ def state_after(packed: bytes, changes: Iterable[Change]) -> bytes:
     return encode_state(state)
 
 
-def is_same_state(found: bytes | None, expected: bytes | None) -> bool:
-    """Whether two packed states mean the same; places may stand in another order."""
-    if found == expected:
-        return True
-    if found is None or expected is None:
-        return False
-    try:
-        return decode_state(found) == decode_state(expected)
-    except UNREADABLE:
-        return False
-
-
 def is_plain(packed: bytes) -> bool:
     """Whether nothing of a sku is promised, owed, missing, fenced or out of sale: then no promise can be broken."""
     try:

@@ -91,11 +91,12 @@ class Books:
             connection = await session.connection()
             return (await connection.execute(text(statement), values)).rowcount
 
-    async def rows(self, table: str, columns: str = "*", order: str = "1, 2, 3") -> list[tuple[object, ...]]:
+    async def rows(self, table: str, columns: str = "*") -> list[tuple[object, ...]]:
+        """A table's rows, in one and the same order whatever happened to them."""
         async with self.database.reading() as session:
             connection = await session.connection()
-            found = await connection.execute(text(f"SELECT {columns} FROM {table} ORDER BY {order}"))
-            return [tuple(row) for row in found]
+            found = await connection.execute(text(f"SELECT {columns} FROM {table}"))
+            return sorted((tuple(row) for row in found), key=repr)
 
     async def book(self, sku: str, *moves: tuple[str, str, str, int]) -> None:
         """Book what no hold or order asked for, in state and ledger alike, as a wrong script would."""

@@ -25,6 +25,7 @@ from tests.allocator.fixtures import (
 )
 from tests.simulator.loop import drive
 from tests.simulator.pipe import Network, SimulatedPipe
+from tests.simulator.repair_cases import repairs
 from tests.simulator.store import Store
 
 BILLION = 1_000_000_000
@@ -245,7 +246,7 @@ def a_gate_that_is_shut(shop: Shop) -> None:
 
 
 CASES = (
-    *(skus_that_are_closed, a_gate_that_is_shut),
+    *(skus_that_are_closed, a_gate_that_is_shut, repairs),
     *(the_wrong_data_set_or_config, names_nobody_knows, more_than_a_place_can_count),
     *(more_has_left_than_a_place_can_count, more_rankings_than_are_kept, more_rules_than_are_kept),
     *(more_places_than_are_searched_one_by_one, units_that_nobody_may_sell_come_back, a_state_that_cannot_be_read),

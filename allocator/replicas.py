@@ -36,7 +36,11 @@ async def replicas_of(client: Redis) -> list[Replica]:
 
 async def why_unsafe(url: str, replica: Replica) -> str:
     """Why this replica could lose what it has, '' when nothing was found; `url` is the server's own."""
-    client = make_client(_beside(url, replica), timeout_s=ASK_SECONDS, connections_max=1)
+    try:
+        client = make_client(_beside(url, replica), timeout_s=ASK_SECONDS, connections_max=1)
+    except ValueError:
+        # One that came through a socket or a tunnel has an address that only the server understands.
+        return f"it could not be asked: {replica.address} is no address"
     try:
         return "; ".join(reason.says for reason in await unsafe_reasons(client))
     except Exception as error:  # noqa: BLE001 - whatever keeps us from asking, it is then unknown

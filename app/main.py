@@ -84,7 +84,7 @@ def create_app(settings: Settings, *, gated: bool = False, schedules: bool = Tru
     """
     The service as an ASGI application; its lifespan opens and closes everything it stands on.
 
-    `gated`: a worker runs beside it and checks the store after each of its starts; until then no sku is sold.
+    `gated`: a worker, beside it or elsewhere, checks the store after each of its starts; until then no sku is sold.
     Without `schedules` another process does what is done once for all.
     """
     metrics = Metrics()

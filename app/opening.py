@@ -76,8 +76,8 @@ async def open_service(
         levels.refuse_forgetful(levels.least)
         epoch, allocators = await _open_dataset(database, pipe, folder)
         if gated:
-            pipe.meet = partial(_meet, client, allocators)
-            await pipe.meet(await run_of(client))
+            pipe.meet = partial(_meet, pipe, allocators, {run := await run_of(client)})
+            await pipe.meet(run)
         ready = await _is_ready(allocators)
         pepper = _pepper(settings, folder)
         if seed and ready:
@@ -192,12 +192,19 @@ async def _meet_first(client: Redis, allocator: Allocator) -> None:
     await gate.open(run, last=True)
 
 
-async def _meet(client: Redis, allocators: dict[str, Allocator], run: str) -> None:
-    """Close every sku of a server that was started anew. Raises what redis-py raises: then nothing is asked of it."""
+async def _meet(pipe: Pipe, allocators: dict[str, Allocator], known: set[str], run: str) -> None:
+    """
+    Close every sku of a server that was started anew; one not `known` yet gets our verbs, its own may be damaged.
+
+    Raises what redis-py raises: then nothing is asked of it.
+    """
+    if run not in known:
+        await pipe.install()
+        known.add(run)
     for allocator in list(allocators.values()):
         # One of another data set is refused by its epoch, whatever is asked.
         with suppress(errors.NotReady):
-            await Gate(client, allocator.seller, allocator.epoch).meet(run)
+            await Gate(pipe.client, allocator.seller, allocator.epoch).meet(run)
 
 
 async def open_sellers(state: State) -> None:

@@ -155,15 +155,6 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
         "Repeat with the same id; it is taken as soon as SQL has caught up. Operators: /readyz says what keeps it.",
         retry_s=10,
     ),
-    DatabaseAway: Kind(
-        503,
-        "database-away",
-        "SQL does not answer",
-        "What was asked for is in SQL alone: lists, what happened, config, and records that have left Valkey. Orders, "
-        "holds and stock go on meanwhile.",
-        "Repeat later; an order or a hold that is still open can be read by its id.",
-        retry_s=5,
-    ),
     KeysUnknown: Kind(
         503,
         "keys-unknown",
@@ -171,6 +162,17 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
         "The key has not been seen since the service started, and the database that knows it does not answer.",
         "Repeat later, with the same id.",
         retry_s=5,
+    ),
+    DatabaseAway: Kind(
+        503,
+        "database-away",
+        "The database does not answer",
+        "Config, keys, webhooks, everything that is listed and what has left Valkey are in SQL, and the database is "
+        "down, full, or took too long. Availability, holds and orders need Valkey alone and go on. A change may have "
+        "been made.",
+        "Repeat the request later. A change of config: read what is there now, and send it again if it is not that.",
+        retry_s=5,
+        outcome="unknown",
     ),
     OpKeyMissing: Kind(
         400,

@@ -40,7 +40,8 @@ Source = Annotated[Path, typer.Argument(help="A folder that `allot backup` made.
 Drill = Annotated[bool, typer.Option("--drill", help="Try it in a temporary place, check it, leave nothing behind.")]
 
 BAD: tuple[type[Exception], ...] = (
-    *(BackupDamaged, CopyFailed, NotEmpty, StoreNotEmpty, RedisError, ServerFailed, FolderInUse, SqlError),
+    *(BackupDamaged, CopyFailed, NotEmpty, StoreNotEmpty, RedisError, ServerFailed, FolderInUse),
+    *SqlError,
 )
 """What is told in a line."""
 

@@ -67,7 +67,8 @@ def _until_told(read: Callable[[], Settings], work: Callable[[Settings], Corouti
 
 
 async def _serve(settings: Settings, key_file: Path | None) -> None:
-    async with _open(settings, create_app(settings, gated=settings.drain)) as served:
+    # Where the worker is elsewhere, it checks the store as well; nobody sells before it has.
+    async with _open(settings, create_app(settings, gated=True)) as served:
         _tell_key(await make_first_key(served.app.state.service, key_file), key_file)
         async with worker_beside(settings) if settings.drain else nullcontext():
             await served.answer()

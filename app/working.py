@@ -144,7 +144,8 @@ async def _verify(verifier: Verifier, bell: Bell) -> None:
 
 def _say(error: Exception, said: str, what: str = "drain_failed") -> str:
     """Say what is new."""
-    says = f"{type(error).__name__}: {error}"
+    reason = f" ({error.__cause__})" if error.__cause__ else ""
+    says = f"{type(error).__name__}: {error}{reason}"
     if says != said:
         log.error(what, says=says)
     return says

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -112,7 +113,7 @@ class Postgres:
             shutil.chown(self.folder, self._user)
         try:
             self._make_cluster()
-            self._start()
+            self.start()
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
@@ -142,6 +143,22 @@ class Postgres:
             cursor = connection.execute(statement.encode(), values or None)
             return cursor.fetchall() if cursor.description else []
 
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self.folder / ".s.PGSQL.5432"
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send this to the server and to every process it has."""
+        for pid in (self.process.pid, *_children(self.process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def kill(self) -> None:
+        """End it at once and all it has, as a crash would; `start` goes on with what is there."""
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
     def stop(self) -> None:
         """End it at once but in order, and remove its folder."""
         # SIGINT: it waits for no client.
@@ -168,10 +185,11 @@ class Postgres:
             message = f"initdb failed:\n{done.stdout}{done.stderr}"
             raise RuntimeError(message)
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start it, or start it again after `kill`. Raises RuntimeError."""
         chosen = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         log = self.folder / "postgres.log"
-        with log.open("wb") as said:
+        with log.open("ab") as said:
             self.process = subprocess.Popen(
                 [self._bin / "postgres", "-D", self._data, *chosen],
                 stdin=subprocess.DEVNULL,
@@ -201,6 +219,12 @@ class Postgres:
     @property
     def _group(self) -> int | None:
         return None if self._user is None else pwd.getpwnam(self._user).pw_gid
+
+
+def _children(pid: int) -> list[int]:
+    """Its backends have sessions of their own, so signals to a group miss them."""
+    found = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(word) for word in found.read_text().split()] if found.exists() else []
 
 
 def _in_memory() -> Path | None:

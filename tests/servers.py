@@ -93,7 +93,7 @@ class Server:
         while not answers(self.socket):
             if self.process.poll() is not None or time.monotonic() > until:
                 self.kill()
-                log = (self.folder / "valkey.log").read_text()[-2000:]
+                log = (self.folder / "valkey.log").read_text(errors="replace")[-2000:]
                 message = f"{self.leg.says} did not start:\n{log}"
                 raise RuntimeError(message)
             time.sleep(0.01)

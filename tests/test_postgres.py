@@ -90,3 +90,17 @@ def test_it_is_as_new_as_the_service_asks_for(postgres):
     [(version,)] = postgres.query("SHOW server_version_num")
 
     assert int(version) // 10_000 == programs().major >= 15
+
+
+def test_what_was_committed_is_there_after_it_was_killed():
+    server = Postgres({"fsync": "on"})
+    try:
+        server.query("CREATE TABLE cup (units integer)")
+        server.query("INSERT INTO cup VALUES (3)")
+
+        server.kill()
+        server.start()
+
+        assert server.query("SELECT units FROM cup") == [(3,)]
+    finally:
+        server.stop()

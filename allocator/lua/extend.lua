@@ -18,6 +18,7 @@
 --   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this op was another request
+--   checking [sku]                  '': a restart, and not every sku is opened yet; not remembered
 --   unknown_hold [hold_id]
 --   hold_ended [hold_id, state]
 --   extended [deadline_ms]
@@ -42,6 +43,7 @@ local refused = gate.pass(head)
 if refused then
   return refused
 end
+gate.need_checked()
 local hold = holds.read(hold_id)
 if not hold then
   return gate.refuse(head, 'unknown_hold', { hold_id })

@@ -15,6 +15,7 @@
 --   invalid [what]
 --   not_ready [epoch found, why]    another data set
 --   stale_config [version]          never: this verb names no config
+--   checking [sku]                  '': a restart, and not every sku is opened yet, so it may be what was lost
 --   unknown_hold [id]
 --   unknown_order [id]
 --   found record                    an answer as shared/gate.lua keeps it; a hold or order shared/holds.lua and
@@ -43,7 +44,9 @@ end
 local record = redis.call('HGET', keys[kind], id)
 if record then
   return { 'found', record, 0, '' }
-elseif kind == 'hold' then
+end
+gate.need_checked()
+if kind == 'hold' then
   return { 'unknown_hold', cmsgpack.pack({ id }), 0, '' }
 end
 return { 'unknown_order', cmsgpack.pack({ id }), 0, '' }

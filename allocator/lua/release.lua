@@ -45,6 +45,7 @@ if refused then
 end
 local hold = holds.read(hold_id)
 if not hold then
+  gate.need_checked()
   -- Not remembered: a release that came too early must not keep the hold from being released later.
   return { 'unknown_hold', cmsgpack.pack({ hold_id }), 0, head.op }
 elseif hold.state ~= 'open' then

@@ -33,5 +33,5 @@ async def check_seller(
 
 
 async def _check_sql(database: Database, findings: Findings, epoch: str, progress: Progress) -> Sound:
-    async with database.reading() as session:
+    async with database.reading(seconds_max=None) as session:
         return await EntryCheck(session, findings, progress).run(epoch)

@@ -10,7 +10,7 @@ that were sold last before all others.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -21,10 +21,11 @@ from allocator.balances import VersionGap
 from allocator.gate import CHECKING, SKUS_MAX, Gate
 from allocator.ledger import START, Damaged, Gap, place
 from allocator.pipe import run_of
-from allocator.records import decode_entry
+from allocator.records import UNREADABLE, Entry, decode_entry
+from allocator.scripts import library
 from app.audit import By, note
 from app.draining.drain import READER, Drain, EntryDiffers
-from app.draining.rows import body_of, hash_of
+from app.draining.rows import VERSION, body_of, hash_of
 from app.store import ledger as store
 from app.store.audit import add_entries
 from app.store.cursors import read_cursor
@@ -32,7 +33,7 @@ from app.store.database import Database
 from app.store.datasets import read_dataset
 from app.store.sellers import list_sellers
 
-from .comparing import evidence
+from .comparing import WRONG_MAX, evidence
 
 ACTOR: Final = "worker"
 
@@ -41,6 +42,8 @@ CHUNK: Final = 2_000
 
 LATEST: Final = 2_000
 """So many of the newest entries say which skus are hot."""
+
+TRIES: Final = 3
 
 PAUSE_SECONDS: Final = 0.05
 """Between looks at a drain that another process does."""
@@ -70,10 +73,15 @@ class Verifier:
         self._database = database
         self._client = client
         self._drain = drain
+        self._installed = ""
 
     async def run(self) -> None:
         """Meet the server and check every seller that waits for it. Raises what SQL and redis-py raise, NotReady."""
         run = await run_of(self._client)
+        if run != self._installed:
+            # The verbs lie in the server's files as well: theirs may be damaged.
+            await self._client.function_load(library().source, replace=True)
+            self._installed = run
         async with self._database.reading() as session:
             epoch = (await read_dataset(session)).epoch
             sellers = [seller.code for seller in await list_sellers(session) if seller.begun]
@@ -85,7 +93,7 @@ class Verifier:
     async def _check(self, check: "_Check") -> None:
         log.info("store_checking", seller=check.seller, run=check.run)
         try:
-            why = await check.find_loss() or await check.drain_rest(self._drain)
+            why = await check.find_loss() or await check.drain_rest(self._drain) or await check.find_odd(self._drain)
             if why:
                 await check.gate.shut(check.run, why)
                 log.error("store_shut", seller=check.seller, why=why)
@@ -106,7 +114,8 @@ class _Check:
         self.gate, self.seller, self.epoch, self.run = gate, seller, epoch, run
         self._database = database
         self._client = client
-        self._stock, self._ledger = SellerKeys(seller).named("stock", "ledger")
+        names = SellerKeys(seller).named("stock", "ledger", "config", "seller")
+        self._stock, self._ledger, self._config, self._owner = names
         self._early: set[str] = set()
         self._frozen = 0
 
@@ -131,7 +140,8 @@ class _Check:
             return (
                 f"the store no longer has entry {position}, up to which SQL has drained: one of them is of another time"
             )
-        if drained is not None and hash_of(body_of(decode_entry(found[0][1]))) != drained:
+        entry = _readable(found[0][1])
+        if entry is None or (drained is not None and hash_of(body_of(entry)) != drained):
             return f"entry {position} of the store is not the one SQL has: they have gone different ways"
         return ""
 
@@ -152,13 +162,45 @@ class _Check:
             cursor = await read_cursor(session, self.seller, READER)
         return cursor.position if cursor else START
 
+    # --- config --------------------------------------------------------------------------------------------------
+
+    async def find_odd(self, drain: Drain) -> str:
+        """Why the config in force is not the one the ledger tells, which every number depends on; '' when it is."""
+        for _ in range(TRIES):
+            odd = await self._odd_fields()
+            # Config may change while skus are checked, and comes into SQL a moment later.
+            if not odd or (why := await self.drain_rest(drain)):
+                return why if odd else ""
+        shown = ", ".join(sorted(odd)[:WRONG_MAX])
+        return f"the config in force is not what the ledger says: {shown}; `allot check --repair` puts it right"
+
+    async def _odd_fields(self) -> set[str]:
+        odd, count, version = set[str](), 0, b"0"
+        async for fields in self._config_pages():
+            version = fields.pop(VERSION, version)
+            found: list[Any] = await self._client.hmget(self._config, list(fields)) if fields else []
+            odd |= {field for field, value in zip(fields, found, strict=True) if value != fields[field]}
+            count += len(fields)
+        if await self._client.hget(self._owner, "config") != (version if count else None):
+            odd.add(VERSION)
+        if await self._client.hlen(self._config) != count:
+            odd.add("the number of fields")
+        return odd
+
+    async def _config_pages(self) -> AsyncIterator[dict[str, bytes]]:
+        after: tuple[str, ...] | None = None
+        async with self._database.reading() as session:
+            while rows := await store.page(session, "config", self.seller, after, CHUNK):
+                yield {key[0]: value for key, value in rows}
+                after = rows[-1][0]
+
     # --- skus --------------------------------------------------------------------------------------------------
 
     async def compare_all(self) -> Verified:
         """Compare every sku, opening them on the way. Raises Moved."""
         started, skus = time.monotonic(), 0
         await self._compare_hot()
-        async with self._database.reading() as session:
+        async with self._database.reading(seconds_max=None) as session:
             async for rows in store.balances(session, self.seller, CHUNK):
                 await self._compare([row for row in rows if row[0] not in self._early])
                 await self._open(upto=rows[-1][0])
@@ -168,7 +210,8 @@ class _Check:
 
     async def _compare_hot(self) -> None:
         newest: Any = await self._client.xrevrange(self._ledger, count=LATEST)
-        touched = Counter(change.sku for _, fields in newest for change in decode_entry(fields).changes)
+        entries = [entry for _, fields in newest if (entry := _readable(fields))]
+        touched = Counter(change.sku for entry in entries for change in entry.changes)
         hot = [sku for sku, _ in touched.most_common(SKUS_MAX)]
         async with self._database.reading() as session:
             states = await store.states_of(session, self.seller, hot)
@@ -195,3 +238,11 @@ class _Check:
     async def _open(self, *, upto: str = "", skus: list[str] | None = None, last: bool = False) -> None:
         if not await self.gate.open(self.run, upto=upto, skus=skus, last=last):
             raise Moved
+
+
+def _readable(fields: Any) -> Entry | None:
+    """An entry of the store's ledger, or None where it is damaged."""
+    try:
+        return decode_entry(fields)
+    except UNREADABLE:
+        return None

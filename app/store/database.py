@@ -6,14 +6,15 @@ write-ahead log and `synchronous=FULL`, and a PostgreSQL that would lose one is 
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -25,6 +26,12 @@ Session = AsyncSession
 SQLITE_FILE: Final = "allot.sqlite3"
 BUSY_MS_MAX: Final = 5_000
 """How long a writer waits for another one."""
+
+SECONDS_MAX: Final = 30.0
+"""Longest one use case may take: a wire whose other end is gone never says so."""
+
+IDLE_TOO_LONG: Final = "25P03"
+"""PostgreSQL's code for who stood still in a transaction."""
 
 DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
@@ -39,14 +46,12 @@ def sqlite_url(folder: Path) -> str:
     return URL.create("sqlite+aiosqlite", database=str(folder / SQLITE_FILE)).render_as_string()
 
 
-SqlError: Final = SQLAlchemyError
-"""Whatever a database or its driver complains of."""
-AWAY: Final = (OperationalError, InterfaceError, PoolTimeout)
-"""What drivers raise when their server does not answer, or its file cannot be read."""
-
-
 class DatabaseAway(OSError):
-    """The database cannot be reached or opened."""
+    """The database cannot be reached or opened, or did not answer in time; what was under way may have been done."""
+
+
+SqlError: Final = (SQLAlchemyError, DatabaseAway)
+"""Whatever a database or its driver complains of."""
 
 
 class Database:
@@ -56,6 +61,7 @@ class Database:
         self.url = async_url(url)
         engine = create_async_engine(self.url, pool_pre_ping=self.url.get_backend_name() != "sqlite")
         prepare_sqlite(engine.sync_engine, foreign_keys=True)
+        _prepare_postgres(engine.sync_engine)
         self._engine = engine
         reading = engine.execution_options(**_reading_options(engine.dialect.name))
         self._readers = async_sessionmaker(reading, class_=AsyncSession, expire_on_commit=False)
@@ -76,22 +82,19 @@ class Database:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
-        """One use case that writes: committed at the end, rolled back on an error."""
-        async with self._writers.begin() as session:
+        """One use case that writes: committed at the end, rolled back on an error. Raises DatabaseAway."""
+        async with _answering(), self._writers.begin() as session:
             yield session
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncSession]:
+    async def reading(self, *, seconds_max: float | None = SECONDS_MAX) -> AsyncIterator[AsyncSession]:
         """
         One use case that only reads: it sees one state of the database and blocks no writer. Raises DatabaseAway.
 
-        What a use case that writes raises stays as it is: nobody knows whether it was committed.
+        None for one that reads all there is, whose every statement must have an end of its own.
         """
-        try:
-            async with self._readers() as session:
-                yield session
-        except AWAY as error:
-            raise DatabaseAway(f"the database does not answer: {type(error).__name__}") from error
+        async with _answering(seconds_max), self._readers() as session:
+            yield session
 
     async def close(self) -> None:
         """Give every connection back."""
@@ -102,6 +105,28 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+@asynccontextmanager
+async def _answering(seconds_max: float | None = SECONDS_MAX) -> AsyncIterator[None]:
+    """Tell a database that is away from everything else that goes wrong."""
+    limit = asyncio.timeout(seconds_max)
+    try:
+        async with limit:
+            yield
+    except (DBAPIError, NoConnectionFree, TimeoutError) as error:
+        if not (_is_away(error) or limit.expired()):
+            raise
+        raise DatabaseAway(f"the database does not answer: {type(getattr(error, 'orig', error)).__name__}") from error
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the same statement may go well later; SQLite says OperationalError of a missing table as well."""
+    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.OperationalError):
+        return error.orig.sqlite_errorcode != sqlite3.SQLITE_ERROR
+    if getattr(getattr(error, "orig", None), "sqlstate", None) == IDLE_TOO_LONG:
+        return True
+    return isinstance(error, (OperationalError, InterfaceError, NoConnectionFree))
 
 
 def _reading_options(dialect: str) -> dict[str, Any]:
@@ -160,3 +185,16 @@ def prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
         # says from the start that it will write waits for its turn.
         writes = connection.get_execution_options().get(WRITES)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _prepare_postgres(engine: Engine) -> None:
+    """Let nobody who stands still, or whose machine is gone, keep others from what he has locked."""
+    if engine.dialect.name != "postgresql":
+        return
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {int(SECONDS_MAX * 1000)}")
+        cursor.close()
+        connection.commit()

@@ -3,7 +3,7 @@
 import pytest
 
 from allocator import AdjustLine, Pipe, ledger
-from allocator.errors import Checking, Frozen, NotReady
+from allocator.errors import Checking, Frozen, NotReady, UnknownHold, UnknownOrder
 from allocator.gate import CHECKING, FROZEN, OPEN, SHUT, Gate
 from allocator.pipe import run_of
 
@@ -69,6 +69,34 @@ async def test_what_was_refused_while_checking_is_not_remembered(checking, alloc
     await checking.open(NEXT, last=True)
 
     assert await sold(allocator, CUP)
+
+
+@pytest.mark.parametrize("verb", ["release", "extend", "ship", "find_hold", "find_order"])
+async def test_while_checking_nobody_says_of_an_order_or_hold_that_there_is_none(checking, allocator, verb: str):
+    """The store may be the one that lost it."""
+    ask = {
+        "release": lambda: allocator.release("gone"),
+        "extend": lambda: allocator.extend("gone", ttl_ms=MINUTE, op="e-1"),
+        "ship": lambda: allocator.ship("shop", "gone", op="s-1"),
+        "find_hold": lambda: allocator.find_hold("gone"),
+        "find_order": lambda: allocator.find_order("shop", "gone"),
+    }[verb]
+
+    with pytest.raises(Checking):
+        await ask()
+
+    await checking.open(NEXT, last=True)
+    with pytest.raises((UnknownHold, UnknownOrder)):
+        await ask()
+
+
+async def test_a_hold_is_not_extended_while_it_may_be_one_that_has_ended(gate, allocator):
+    await stock(allocator, oslo=9)
+    await allocator.hold(hold("cart", 1))
+    await gate.meet(NEXT)
+
+    with pytest.raises(Checking):
+        await allocator.extend("cart", ttl_ms=MINUTE, op="e-1")
 
 
 async def test_an_answer_that_was_given_before_is_given_again_while_checking(gate, allocator):

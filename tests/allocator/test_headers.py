@@ -28,6 +28,7 @@ OUTCOMES = [
     re.compile(r"word = facts and '(\w+)'"),
     re.compile(r"closed\[#closed \+ 1\] = \{ '(\w+)',"),
     re.compile(r"return (not_ready)\("),
+    re.compile(r"gate\.stop\('(\w+)'"),
 ]
 """Every way in which an outcome word leaves a script."""
 

@@ -210,3 +210,7 @@ async def test_the_server_knows_its_replicas_and_they_say_whether_they_are_safe(
     assert says.startswith("appendfsync is everysec")
     assert "could not be asked" in await why_unsafe("rediss://:secret@example:6379/0", Replica("127.0.0.1", 1))
     await client.aclose()
+
+
+async def test_a_replica_at_no_address_could_not_be_asked():
+    assert "could not be asked" in await why_unsafe("redis://example:6379/0", Replica("/run/valkey.sock:0", 0))

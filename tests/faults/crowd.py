@@ -11,6 +11,8 @@ from collections import deque
 from random import Random
 from typing import Final, Self
 
+from app.times import now_ms
+
 from .doors import Door
 from .ops import Diary, Op, Said, Want
 from .shop import HOT, LOCATIONS, SKUS
@@ -87,6 +89,7 @@ class Crowd:
         self._chance = Random(seed)
         self._script = Script(self._chance)
         self._ops_left = 0
+        self._working = 0
         self._stopping = False
         self._accepted_since = -1.0
         """When the newest op was sent that was accepted."""
@@ -102,6 +105,12 @@ class Crowd:
     def allow(self, ops: int) -> None:
         """From now on this many, whatever was left. The judge reads them all, so there is a bound to them."""
         self._ops_left = ops
+
+    async def rest(self) -> None:
+        """Send nothing more, and wait until nobody waits for an answer."""
+        self.allow(0)
+        while self._working:
+            await asyncio.sleep(SPENT_S)
 
     async def spend(self) -> None:
         """Wait until everything that is allowed has been sent."""
@@ -134,7 +143,9 @@ class Crowd:
         while not self._stopping:
             if self._ops_left > 0:
                 self._ops_left -= 1
+                self._working += 1
                 await self._work(door, self._script.next())
+                self._working -= 1
             else:
                 await asyncio.sleep(SPENT_S)
 
@@ -147,15 +158,15 @@ class Crowd:
         await asyncio.sleep(max(0.0, pause_s))
 
     async def _send(self, door: Door, op: Op) -> Said:
-        began = time.monotonic()
-        said = self.diary.note(op, await door.send(op))
+        began, sent_ms = time.monotonic(), now_ms()
+        said = self.diary.note(op, await door.send(op), sent_ms)
         if said.outcome == "accepted":
             self._accepted_since = max(self._accepted_since, began)
         return said
 
     async def _repeat(self, door: Door, ops: deque[Op], until: float) -> None:
         while ops and time.monotonic() < until:
-            op = ops.popleft()
-            if not self.diary.note(op, await door.send(op)).decides:
+            op, sent_ms = ops.popleft(), now_ms()
+            if not self.diary.note(op, await door.send(op), sent_ms).decides:
                 ops.append(op)
                 await asyncio.sleep(SETTLE_PAUSE_S)

@@ -113,7 +113,12 @@ class HttpDoor:
 
     async def read(self, op: Op) -> Any:
         place = f"/v1/orders/{op.channel}/{op.subject}" if op.verb == "order" else f"/v1/holds/{op.subject}"
-        answer = await self._ask(Ask("GET", place), PATIENCE_S)
+        try:
+            answer = await self._ask(Ask("GET", place), PATIENCE_S)
+        except Broken:
+            # A connection that nobody used for a while is closed by the service.
+            await self.close()
+            answer = await self._ask(Ask("GET", place), PATIENCE_S)
         return json.loads(answer.body) if answer.status == 200 else None
 
     async def close(self) -> None:

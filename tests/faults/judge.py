@@ -6,7 +6,7 @@ now; nothing is there that nobody asked for; units add up; and `allocator.check`
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -41,20 +41,34 @@ ANSWERS: Final[dict[str, Callable[[Op, bytes], Any]]] = {
 """How the answer inside a ledger entry is read."""
 
 
-async def judge(diary: Diary, client: Redis, door: Door, verdict: Verdict) -> None:
-    """Fill the verdict's counts and faults. Raises what redis-py raises; the store must be up."""
+async def _store_alone(client: Redis) -> Books:
+    return await read_books(client, SELLER)
+
+
+async def judge(
+    diary: Diary,
+    client: Redis,
+    door: Door,
+    verdict: Verdict,
+    read: Callable[[Redis], Awaitable[Books]] = _store_alone,
+) -> None:
+    """
+    Fill the verdict's counts and faults. Raises what redis-py raises; the store must be up.
+
+    `read` says where the books are, if they are not the store's alone.
+    """
     verdict.ops, verdict.sent = len(diary.ops), diary.sent
     verdict.acknowledged = sum(1 for _ in diary.of("accepted"))
     verdict.refused = sum(1 for _ in diary.of("refused"))
     verdict.unknown = sum(heard.was_unknown for heard in diary.ops.values())
     for _ in range(READINGS_MAX):
         before = await position(client, SELLER)
-        books, report = await read_books(client, SELLER), await check(client, SELLER)
-        read = [fault async for fault in _judge_reading(diary, books, door)]
+        books, report = await read(client), await check(client, SELLER)
+        readable = [fault async for fault in _judge_reading(diary, books, door)]
         if before == await position(client, SELLER):
             break
     verdict.oversold = report.oversold
-    verdict.faults += first_of_each([*judge_answers(diary), *judge_books(diary, books), *read])
+    verdict.faults += first_of_each([*judge_answers(diary), *judge_books(diary, books), *readable])
     verdict.faults += [Fault("store", str(violation)) for violation in report.violations]
 
 
@@ -117,7 +131,7 @@ def judge_effects(diary: Diary, books: Books) -> Faults:
         elif heard.outcome == "refused" and times:
             yield Fault("untrue", id, "refused, and in the ledger")
     for id in effects:
-        if not id.startswith(("configure:", f"receive:{SEEDED}", f"set_quota:{SEEDED}")):
+        if not id.startswith(("configure:", "repair:", f"receive:{SEEDED}", f"set_quota:{SEEDED}")):
             yield Fault("foreign", id)
 
 

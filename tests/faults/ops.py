@@ -1,8 +1,10 @@
 """What was sent and what was heard: the calls of a load, and the diary of their answers."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple
+
+from app.times import now_ms
 
 Outcome = Literal["accepted", "refused", "unknown", "unexpected"]
 
@@ -57,13 +59,15 @@ class Said:
     One answer: what it decided, its content without what may differ in a repetition, and whether it was done just now.
 
     detail: the slug of a refusal; of an answer that decides nothing, why, and PUT_OFF when it promises that nothing
-    happened.
+    happened. sent_ms, heard_ms: when it was asked and answered, by the clock of this machine.
     """
 
     outcome: Outcome
     content: Any = None
     fresh: bool = False
     detail: str = ""
+    sent_ms: int = 0
+    heard_ms: int = 0
 
     @property
     def decides(self) -> bool:
@@ -101,10 +105,10 @@ class Diary:
         self.ops: dict[str, Heard] = {}
         self.sent = 0
 
-    def note(self, op: Op, said: Said) -> Said:
-        """Write an answer down; `op` is known from its first answer on."""
+    def note(self, op: Op, said: Said, sent_ms: int = 0) -> Said:
+        """Write an answer down that has just been heard; `op` is known from its first answer on."""
         self.sent += 1
-        self.ops.setdefault(op.id, Heard(op)).said.append(said)
+        self.ops.setdefault(op.id, Heard(op)).said.append(replace(said, sent_ms=sent_ms, heard_ms=now_ms()))
         return said
 
     def of(self, outcome: Outcome) -> Iterator[Heard]:

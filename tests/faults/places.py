@@ -6,10 +6,14 @@ starts its own store.
 import asyncio
 import secrets
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from redis.asyncio import Redis
+
 from allocator import Allocator, Pipe, Retries, make_client
+from allocator.reading import Books, read_books
 from app.embedded import EmbeddedValkey
 from app.store.database import sqlite_url
 from tests.app.process import Service
@@ -17,6 +21,7 @@ from tests.servers import Leg, Server, present
 
 from .doors import AllocatorDoor, Door, HttpDoor
 from .shop import SELLER, fill, write_seed
+from .verdict import Fault
 
 EPOCH = "epoch-1"
 TIMEOUT_S = 1.0
@@ -24,10 +29,15 @@ TIMEOUT_S = 1.0
 
 
 class Place(ABC):
-    """A store in a folder of its own; `store_url` may lead through a wire that fails."""
+    """
+    A store in a folder of its own; `store_url` may lead through a wire that fails.
+
+    done: what was done to it that callers may not notice, for the report.
+    """
 
     def __init__(self, home: Path, *, leg: Leg | None = None, **settings: str) -> None:
         self.home = home
+        self.done: Counter[str] = Counter()
         self.seed = write_seed(home)
         self.leg = leg or present()[0]
         folder = home / "store"
@@ -42,6 +52,14 @@ class Place(ABC):
     @abstractmethod
     def doors(self, count: int) -> list[Door]:
         """Ways in for this many callers."""
+
+    async def books(self, client: Redis) -> Books:
+        """What the judge reads: the store's own records."""
+        return await read_books(client, SELLER)
+
+    async def examine(self, client: Redis) -> list[Fault]:
+        """What is wrong beside the books."""
+        return []
 
     def replace_server(self, leg: Leg) -> None:
         """Start another kind of server on what the last one left."""
@@ -119,7 +137,7 @@ class WithApi(Place):
             self.seed,
             ALLOT_DATABASE_URL=sqlite_url(home),
             ALLOT_KEY_PEPPER=secrets.token_hex(32),
-            ALLOT_ALLOW_UNSAFE="appendfsync-no",
+            ALLOT_ALLOW_UNSAFE="appendfsync-no,fsync-off",
         )
 
     async def open(self, store_url: str = "") -> None:
@@ -139,6 +157,7 @@ class Embedded(Place):
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.done = Counter()
         self.seed = write_seed(home)
         self.url = EmbeddedValkey(home / "data").url
         self.api = Api(self.home, self.seed, ALLOT_LOG_LEVEL="info")

@@ -92,9 +92,11 @@ async def _play(scenario: Scenario, doors: list[Door], verdict: Verdict) -> None
         await crowd.settle()
     client = make_client(scenario.place.url, timeout_s=10.0)
     try:
-        await judge(crowd.diary, client, doors[0], verdict)
+        await judge(crowd.diary, client, doors[0], verdict, scenario.place.books)
+        verdict.faults += await scenario.place.examine(client)
     finally:
         await client.aclose()
+    verdict.done += scenario.place.done
     verdict.faults += scenario.faults
 
 

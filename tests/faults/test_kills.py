@@ -56,6 +56,23 @@ class ApiKilled(Scenario):
             await self.place.api.start()
 
 
+class OnlyApiKilled(Scenario):
+    """The only API process dies; its callers repeat what they do not know to the next one."""
+
+    name = "the only API process killed"
+
+    async def start(self) -> None:
+        self.place = WithApi(self.home)
+        await self.place.open()
+
+    async def disturb(self, crowd: Crowd) -> None:
+        self.place.api.services[-1].end(signal.SIGKILL)
+        await asyncio.sleep(self.chance.uniform(0.1, 0.5))
+
+    async def heal(self) -> None:
+        await self.place.api.start()
+
+
 class EmbeddedKilled(Scenario):
     """The service that started its own store dies; the next one on the folder adopts that or starts it again."""
 
@@ -95,6 +112,10 @@ async def test_no_acknowledged_op_is_lost_when_valkey_is_killed_under_an_allocat
 
 async def test_another_api_process_answers_for_one_that_was_killed(torture):
     assert_kept(await torture(ApiKilled))
+
+
+async def test_the_next_api_process_answers_for_the_only_one_that_was_killed(torture):
+    assert_kept(await torture(OnlyApiKilled))
 
 
 async def test_the_next_service_on_the_folder_answers_for_one_that_was_killed(torture):

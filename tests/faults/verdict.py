@@ -1,5 +1,6 @@
 """What became of a load: counts, and every broken promise in words."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +16,8 @@ KINDS: Final = {
     "store": "a fault found by allocator.check",
     "stuck": "a call that was refused although it only gives units back",
     "away": "not back in time",
+    "undrained": "an effect that is not in SQL",
+    "recorded": "SQL has something that the store has not, or has otherwise",
 }
 """What a fault can be."""
 
@@ -39,7 +42,7 @@ class Verdict:
     One scenario's counts.
 
     unknown: ops whose callers were left without an answer for a while. back_s: the longest wait from the end of a
-    breakage to the next accepted op.
+    breakage to the next accepted op. done: what was done that callers need not notice.
     """
 
     scenario: str
@@ -53,6 +56,7 @@ class Verdict:
     back_s: float = 0.0
     seconds: float = 0.0
     faults: list[Fault] = field(default_factory=list)
+    done: Counter[str] = field(default_factory=Counter)
 
     def count(self, what: str) -> int:
         return sum(fault.what == what for fault in self.faults)
@@ -63,15 +67,17 @@ class Verdict:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.back_s = max(self.back_s, other.back_s)
         self.faults += other.faults
+        self.done += other.done
 
     @property
     def line(self) -> str:
         """All of it in one line."""
         wrong = [f"{count} {what}" for what in KINDS if (count := self.count(what)) or what in {"lost", "doubled"}]
         rounds = f"{self.rounds} rounds, " if self.rounds > 1 else ""
+        done = "".join(f"{count:,} {what}; " for what, count in self.done.items())
         return (
             f"{self.scenario}: {rounds}{self.ops:,} ops, {self.acknowledged:,} acknowledged, {self.refused:,} refused, "
-            f"{self.unknown:,} unknown for a while, {', '.join(wrong)}, {self.oversold} units oversold; "
+            f"{self.unknown:,} unknown for a while, {', '.join(wrong)}, {self.oversold} units oversold; {done}"
             f"back after {self.back_s:.1f} s; {self.seconds:.1f} s"
         )
 
@@ -86,3 +92,10 @@ def assert_kept(verdict: Verdict) -> None:
     assert not verdict.faults, "\n".join(verdict.examples)
     assert verdict.unknown > 0
     assert verdict.acknowledged > 50
+
+
+def assert_remembered(verdict: Verdict, *what: str) -> None:
+    """Every promise, that of SQL too; and these things must have been done, or nothing is proved."""
+    assert not verdict.faults, "\n".join(verdict.examples)
+    assert verdict.done["entries in SQL"] > verdict.acknowledged > 50
+    assert not [each for each in what if not verdict.done[each]]

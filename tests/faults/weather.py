@@ -3,6 +3,8 @@
 import asyncio
 from collections import Counter
 from contextlib import suppress
+from contextvars import ContextVar
+from itertools import count
 from random import Random
 from typing import Final
 
@@ -18,6 +20,9 @@ DRIP_S: Final = 0.1
 """A kilobyte a second."""
 
 CALM: Final = ""
+
+_connection: ContextVar[int] = ContextVar("connection")
+"""The number of the connection that a task serves."""
 
 
 class Weather(Proxy):
@@ -35,6 +40,8 @@ class Weather(Proxy):
         self._mood = CALM
         self.hurt: Counter[str] = Counter()
         """How often each mood did something."""
+        self._numbers = count(1)
+        self._forgotten_until = 0
 
     def turn(self, mood: str) -> None:
         """From now on. Every connection there is ends: some moods are for new ones."""
@@ -42,7 +49,22 @@ class Weather(Proxy):
         for task in list(self._tasks):
             task.cancel()
 
+    def forget(self) -> None:
+        """Connections there are go silent for ever, as when a router forgets them; new ones are well."""
+        self._forgotten_until = next(self._numbers)
+
+    def lead_to(self, server_url: str) -> None:
+        """To another server from now on; every connection there is ends."""
+        self._path = server_url.removeprefix("unix://")
+        self.turn(CALM)
+
+    def _is_forgotten(self) -> bool:
+        is_forgotten = _connection.get() < self._forgotten_until
+        self.hurt["forgotten"] += is_forgotten
+        return is_forgotten
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _connection.set(next(self._numbers))
         # asyncio's own server complains of connections that are cancelled.
         with suppress(asyncio.CancelledError, OSError):
             if self._mood == "half_open":
@@ -74,6 +96,8 @@ class Weather(Proxy):
     async def _pass_on(self, reader: asyncio.StreamReader, servers: list[asyncio.StreamWriter]) -> None:
         with suppress(ConnectionError):
             while data := await reader.read(CHUNK):
+                if self._is_forgotten():
+                    continue
                 if self._mood == "cut_before" and self._cuts():
                     servers[0].write(data[: self._part(data)])
                     servers[0].close()
@@ -90,6 +114,8 @@ class Weather(Proxy):
 
     async def _answers(self, server: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await server.read(CHUNK):
+            if self._is_forgotten():
+                continue
             if self._mood == "cut_after" and self._cuts():
                 writer.write(data[: self._part(data)])
                 return

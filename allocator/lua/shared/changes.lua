@@ -6,6 +6,7 @@
 function changes.open(head, order_id)
   local order = orders.read(order_id)
   if not order then
+    gate.need_checked()
     return nil, gate.refuse(head, 'unknown_order', { order_id })
   end
   stock.load(stock.skus_of(order.lines))

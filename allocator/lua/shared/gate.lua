@@ -177,6 +177,13 @@ function gate.stop(word, facts)
   error({ stopped = { word, cmsgpack.pack(facts), 0, gate.op or '' } }, 0)
 end
 
+-- While skus are checked nobody can know yet that something never was: the store may have lost it.
+function gate.need_checked()
+  if gate.mode == 'checking' then
+    gate.stop('checking', { '' })
+  end
+end
+
 -- Runs a verb, which `stop` may end.
 function gate.run(verb, KEYS, ARGV)
   local done, reply = pcall(verb, KEYS, ARGV)

@@ -1,0 +1,35 @@
+"""
+A worker with the mistake that the drain must not make: its cursor moves in a transaction of its own, before entries do.
+
+The judge has to find what is missing when it dies in between.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from allocator.ledger import Row
+from app import working
+from app.draining.drain import READER, Drain, _add
+from app.store.cursors import move
+
+BETWEEN_S = 0.5
+"""Killed when its cursor has moved, it is killed here."""
+
+
+class Careless(Drain):
+    """Drains as `Drain` does, but in two transactions."""
+
+    async def _write(self, seller: str, position: str, rows: list[Row]) -> bool:
+        async with self._database.writing() as session:
+            if not await move(session, seller, READER, owner=self._owner, before=position, after=rows[-1][0]):
+                return False
+        time.sleep(BETWEEN_S)
+        async with self._database.writing() as session:
+            await _add(session, await self._group(session, seller, rows))
+        return True
+
+
+if __name__ == "__main__":
+    working.Drain = Careless
+    sys.exit(working.run({"data_dir": Path(sys.argv[-1])}))

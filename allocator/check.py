@@ -16,9 +16,6 @@ from .judging import Judge, Violation
 from .reading import Books, position, read_books
 from .records import Entry, Remembered, waiting_members
 
-ANSWERS_KEPT_MS = 7 * 24 * 3_600_000
-"""How long an op's answer must stay known."""
-
 READINGS_MAX = 3
 """How often the records are read while verbs run meanwhile."""
 
@@ -100,8 +97,6 @@ class _Audit:
         self.note = self.judge.note
         self.waiting: set[bytes] = set()
         self.versions: dict[str, int] = {}
-        times = [entry.at_ms for entry in books.ledger]
-        self.forgetful_ms = max([books.clock_ms, *times]) - ANSWERS_KEPT_MS
 
     def sum_up(self) -> None:
         for hold in self.books.holds.values():
@@ -118,7 +113,7 @@ class _Audit:
             self.note("op_twice", of=op, found=times, expected=1)
         for entry in self.books.ledger:
             self._follow_versions(entry)
-            if entry.op and entry.at_ms >= self.forgetful_ms:
+            if entry.op and entry.op not in self.books.left:
                 said = Remembered(entry.at_ms, entry.fingerprint, entry.word, entry.answer)
                 self.note("op_forgotten", of=entry.op, found=int(self.books.ops.get(entry.op) == said), expected=1)
 
@@ -154,9 +149,9 @@ class _Audit:
             self.note("owner_differs", of=f"{owner} {id}", found=indexed, expected=1 - indexed)
 
     def judge_orders(self) -> None:
-        """The op that placed an order must answer for it as long as answers are kept."""
+        """The op that placed an order must answer for it, here or in SQL."""
         for id, record in self.books.orders.items():
-            if record.order.placed_ms >= self.forgetful_ms:
+            if record.op not in self.books.left:
                 said = self.books.ops.get(record.op)
                 known = said is not None and (said.fingerprint, said.word) == (record.fingerprint, "placed")
                 self.note("op_forgotten", of=f"{id} {record.op}", found=int(known), expected=1)

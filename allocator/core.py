@@ -15,6 +15,7 @@ from . import answers, errors
 from .arguments import Argument, demand_rows, fingerprint, flat
 from .config import Config, ConfigChange
 from .explanation import Explained
+from .finding import Finding
 from .in_force import InForce
 from .keys import SellerKeys
 from .model import (
@@ -24,11 +25,9 @@ from .model import (
     Expired,
     Extended,
     Held,
-    Hold,
     HoldRequest,
     Level,
     Moved,
-    Order,
     OrderRequest,
     Placed,
     Released,
@@ -39,11 +38,11 @@ from .model import (
     StockLine,
 )
 from .pipe import Pipe
-from .records import Remembered, SkuState, decode_answer, decode_states
-from .refusals import placed_or_refused
+from .records import SkuState, decode_states
+from .remembering import History, Remembering
 from .repairs import Repair, Repaired
 from .rules import changed_fields, compile_config
-from .runner import Reply, Retries, Runner
+from .runner import Reply, Retries
 
 RELOADS_MAX = 8
 """How often one call follows a config that keeps changing under it."""
@@ -54,22 +53,26 @@ FIELDS_MAX = 1_000
 """Most config fields, or new skus, that one call of `configure` carries."""
 
 
-class Allocator:
+class Allocator(Finding):
     """
     One seller's stock, holds and orders.
 
     `now_ms` replaces the server's clock (tests only). Every mutating verb takes an `op`, the call's own name: the
     same op with the same request has one effect and one answer, with another request it is an OpConflict.
 
-    Raises, everywhere: Unanswered (nobody knows: repeat with the same op), NotReady, Invalid; and the Refusals a
-    verb's script header lists.
+    `history` is asked about what has left the store (`forget`).
+
+    Raises, everywhere: Unanswered (nobody knows: repeat with the same op), NotReady, Invalid, HistoryAway; and the
+    Refusals a verb's script header lists.
     """
 
-    def __init__(self, pipe: Pipe, seller: str, epoch: str, *, retries: Retries = RETRIES) -> None:
+    def __init__(
+        self, pipe: Pipe, seller: str, epoch: str, *, retries: Retries = RETRIES, history: History | None = None
+    ) -> None:
         self.seller = seller
         self.epoch = epoch
         self.now_ms: int | None = None
-        self._runner = Runner(pipe, SellerKeys(seller), retries)
+        self._runner = Remembering(pipe, SellerKeys(seller), retries, history)
         # In a list, so that a copy of this allocator follows the config too.
         self._known = [InForce()]
 
@@ -273,10 +276,6 @@ class Allocator:
         reply = await self._mutate("release", f"release:{op or hold_id}", [hold_id], actor)
         return answers.released(hold_id, reply.packed, replayed=reply.replayed)
 
-    async def find_hold(self, hold_id: str) -> Hold:
-        """The hold as it stands. Raises UnknownHold."""
-        return answers.hold_record(hold_id, (await self._find("hold", hold_id)).packed)
-
     async def expire(self, *, elapsed_ms: int | None, accept_clock: bool = False, limit: int = 100) -> Expired:
         """End holds whose time is over. `elapsed_ms` since this caller's last run (monotonic), None at first."""
         elapsed = "" if elapsed_ms is None else elapsed_ms
@@ -304,22 +303,6 @@ class Allocator:
 
         reply = await self._follow_config("order", arguments)
         return answers.placed(request.channel, request.external_id, reply.packed, replayed=reply.replayed)
-
-    async def find_order(self, channel: str, external_id: str) -> Order:
-        """The order as it stands. Raises UnknownOrder."""
-        return answers.order_record((await self._find("order", f"{channel}:{external_id}")).packed)
-
-    async def find_remembered(self, op: str) -> Remembered | None:
-        """What this op was answered, as it is remembered; None when it is not."""
-        try:
-            return decode_answer((await self._find("answer", op)).packed)
-        except errors.UnknownOrder:
-            return None
-
-    async def find_answer(self, channel: str, external_id: str, attempt: int = 1) -> Placed:
-        """What this attempt of an order was answered. Raises UnknownOrder, or the refusal that was its answer."""
-        op = f"order:{channel}:{external_id}:{attempt}"
-        return placed_or_refused(channel, external_id, (await self._find("answer", op)).packed)
 
     async def pick(self, channel: str, external_id: str, *, op: str, location: str = "", actor: str = "") -> Changed:
         """The pick has started, at one location or everywhere. Raises NotCommitted."""
@@ -379,9 +362,6 @@ class Allocator:
 
     async def _ask(self, verb: str, arguments: Callable[[], list[Argument]]) -> Reply:
         return await self._follow_config(verb, lambda: [self.epoch, self._in_force.version, self._now(), *arguments()])
-
-    async def _find(self, kind: str, name: str) -> Reply:
-        return await self._runner.attempt("find", [self.epoch, "", "", kind, name])
 
     async def _follow_config(self, verb: str, arguments: Callable[[], list[Argument]]) -> Reply:
         """Run with arguments made from the config we know; when another is in force, read it and run again."""

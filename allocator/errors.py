@@ -6,6 +6,7 @@ What can go wrong, and what it says.
     ├── NotReady          the store is not the one we know: nothing was decided
     ├── Frozen            no unit of this sku moves: its records contradict each other
     ├── Checking          this sku is compared with the ledger after a restart, and opened in a moment
+    ├── HistoryAway       only SQL can tell whether it was done long ago, and SQL cannot be asked: nothing was done
     ├── StaleConfig       ranked with another config than is in force; the allocator reloads and repeats by itself
     ├── Invalid           the request makes no sense; not remembered
     └── Refusal           a decided, remembered "no"
@@ -59,6 +60,10 @@ class Frozen(AllocatorError):
 
 class Checking(AllocatorError):
     """After a restart this sku has yet to be compared with the ledger: ask again in a moment."""
+
+
+class HistoryAway(AllocatorError):
+    """Whether this was done long ago only the database knows, and it cannot be asked."""
 
 
 class StaleConfig(AllocatorError):

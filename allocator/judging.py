@@ -30,7 +30,7 @@ MEANINGS = {
     "deadline_differs": "an open hold's deadline is not the one in the index, or the index has a hold that is not open",
     "owner_differs": "an owner and his open hold do not lead to each other",
     "sku_unknown": "a hold, an order or the ledger names a sku that has no state",
-    "op_forgotten": "an effect is not remembered under its op, with its request and answer",
+    "op_forgotten": "an effect is not remembered under its op, with its request and answer, and did not leave for SQL",
     "op_twice": "one op had more than one effect",
     "version_gap": "a sku's versions do not follow one another from the ledger to its state",
     "unreadable": "a record cannot be read",

@@ -1,7 +1,7 @@
 """
 Every key of the data model, spelled once.
 
-A seller's whole state is eleven keys under one hash tag, so that every script finds all it may touch among
+A seller's whole state is twelve keys under one hash tag, so that every script finds all it may touch among
 its KEYS and a cluster keeps a seller on one node. What belongs to one sku, hold, order or op is a field of a
 hash, not a key of its own: nothing is ever computed inside Lua.
 """
@@ -19,7 +19,7 @@ class Key(NamedTuple):
 
 
 KEYS: dict[str, Key] = {
-    "seller": Key("hash", "epoch, config (version in force), clock and the state of expiry"),
+    "seller": Key("hash", "epoch, config (version in force), clock, the state of expiry, how much is forgotten"),
     "config": Key("hash", "compiled config: document, locations, ranks, rules, channel:<c>, category:<c>, sku:<s>"),
     "stock": Key("hash", "sku -> packed state"),
     "ops": Key("hash", "op -> packed time, fingerprint and answer"),
@@ -29,6 +29,7 @@ KEYS: dict[str, Key] = {
     "deadlines": Key("zset", "open hold id -> deadline_ms"),
     "orders": Key("hash", "channel:external id -> packed order"),
     "waiting": Key("zset", "backordered lines by sku, rank of the channel, age"),
+    "forgotten": Key("string", "filter of the ops, holds and orders that have left for SQL"),
     "servable": Key("set", "skus that owe backorders and have got units since"),
 }
 

@@ -12,6 +12,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from .config import ConfigChange
+from .forgotten import left_of, name_of
 from .keys import SellerKeys
 from .model import Hold
 from .records import (
@@ -30,13 +31,17 @@ from .records import (
 
 
 class Books(msgspec.Struct):
-    """A seller's records, read. `unreadable` names those that could not be: "<key>: <field>"."""
+    """
+    A seller's records, read. `unreadable` names those that could not be: "<key>: <field>".
 
-    clock_ms: int = 0
+    `left` has the ops that were looked for, are not there, and may have left the store for SQL.
+    """
+
     stock: dict[str, SkuState] = {}
     holds: dict[str, Hold] = {}
     orders: dict[str, OrderRecord] = {}
     ops: dict[str, Remembered] = {}
+    left: set[str] = set()
     owners: dict[str, str] = {}
     deadlines: dict[str, int] = {}
     waiting: set[bytes] = set()
@@ -59,7 +64,6 @@ async def read_books(client: Redis, seller: str, *, chunk: int = 500, every_op: 
     answers only those of ops that orders or the ledger name are read, unless `every_op` is wanted.
     """
     books, reader = Books(), _Reader(client, SellerKeys(seller), chunk)
-    books.clock_ms = await reader.clock_ms()
     books.stock = await reader.hash("stock", lambda _, packed: decode_state(packed))
     books.owners = await reader.hash("owners", lambda _, packed: packed.decode())
     books.holds = await reader.hash("holds", decode_hold)
@@ -69,6 +73,10 @@ async def read_books(client: Redis, seller: str, *, chunk: int = 500, every_op: 
     books.ledger = [entry async for entry in reader.ledger()]
     named = {record.op for record in books.orders.values()} | {entry.op for entry in books.ledger if entry.op}
     books.ops = await (reader.hash("ops", _answer) if every_op else reader.answers(sorted(named)))
+    # After the answers: what leaves meanwhile is in the filter by then.
+    names = {op: name_of(op) for op in named - books.ops.keys()}
+    left = await left_of(client, seller, sorted(set(names.values())))
+    books.left = {op for op, name in names.items() if name in left}
     books.unreadable = reader.unreadable
     return books
 
@@ -83,11 +91,6 @@ class _Reader:
     def __init__(self, client: Redis, keys: SellerKeys, chunk: int) -> None:
         self.client, self.keys, self.chunk = client, keys, chunk
         self.unreadable: list[str] = []
-
-    async def clock_ms(self) -> int:
-        [name] = self.keys.named("seller")
-        stored: Any = await self.client.hget(name, "clock")
-        return int(stored or 0)
 
     async def hash(self, key: str, decode: Callable[[str, bytes], Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}

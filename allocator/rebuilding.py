@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
+from .forgotten import Forgotten
 from .gate import SHUT
 from .keys import KEYS, SellerKeys
 from .pipe import run_of
@@ -17,6 +18,9 @@ from .records import decode_hold, decode_order, decode_state, waiting_member
 
 CHUNK: Final = 2_000
 """Most records of one round trip."""
+
+FILTER_CHUNK: Final = 1_048_576
+"""Bytes of the filter that travel together."""
 
 
 class NotEmpty(Exception):
@@ -75,6 +79,14 @@ class Rebuilding:
     async def ops(self, answers: Mapping[str, bytes]) -> None:
         """Remembered answers by op, packed."""
         await self._put("ops", answers)
+
+    async def forgotten(self, filter: Forgotten) -> None:
+        """The filter of all that is left to SQL."""
+        for start in range(0, len(filter.bits), FILTER_CHUNK):
+            part = bytes(filter.bits[start : start + FILTER_CHUNK])
+            await self._client.setrange(self._name["forgotten"], start, part)
+        if filter.names:
+            await self._client.hset(self._name["seller"], "forgotten", str(filter.names))
 
     async def config(self, fields: Mapping[str, bytes]) -> None:
         """Fields of the compiled config."""

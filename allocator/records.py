@@ -6,7 +6,7 @@ everything that reads the state without running a verb: the checker, a replay of
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -73,6 +73,14 @@ class Remembered(msgspec.Struct, frozen=True):
     fingerprint: str
     word: str
     answer: bytes
+
+
+class Kept(NamedTuple):
+    """A record as it is kept, packed. kind: answer, hold or order; id: the op, the hold's id, channel:external id."""
+
+    kind: str
+    id: str
+    packed: bytes
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -161,6 +169,31 @@ def encode_answer(remembered: Remembered) -> bytes:
     """The bytes `decode_answer` reads."""
     head = f"{remembered.at_ms:013d}{remembered.fingerprint}{remembered.word}\n"
     return head.encode() + remembered.answer
+
+
+CLOSED_STATES = frozenset({"shipped", "returned", "cancelled"})
+"""States of orders of which nothing waits or lies ready any more (lua/shared/orders.lua)."""
+
+
+def is_over(kind: str, packed: bytes) -> bool:
+    """Whether a record may leave the store: any answer, a hold that has ended, an order that is closed."""
+    if kind == "answer":
+        return bool(decode_answer(packed).word)
+    row = answers.unpack(packed)
+    return row[9] in CLOSED_STATES if kind == "order" else row[2] != "open"
+
+
+def older_than(kind: str, packed: bytes, until_ms: int) -> bool:
+    """
+    Whether a record may be older, by what it says itself: it changed last at that time or later.
+
+    An answer tells its time, an order when it was placed. A hold tells its deadline, which it may have ended before.
+    """
+    if kind == "answer":
+        return int(packed[:13]) < until_ms
+    row = answers.unpack(packed)
+    said: int = row[5] if kind == "order" else row[3]
+    return said < until_ms
 
 
 def waiting_member(record: OrderRecord, line: str, sku: str) -> bytes:

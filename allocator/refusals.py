@@ -29,6 +29,7 @@ FACTS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
     "checking": _named("sku"),
     "stale_config": _named("version"),
     "op_conflict": _named("op"),
+    "ask_history": _named("what", "id"),
     "short": lambda facts: {"lines": _lines(facts)},
     "unroutable": lambda facts: {"split_limit": facts[0], "lines": _lines(facts[1]), "trace": _trace(facts[2])},
     "unknown_sku": lambda facts: {"skus": facts},
@@ -53,6 +54,7 @@ ERRORS: dict[str, type[errors.AllocatorError]] = {
     "frozen": errors.Frozen,
     "checking": errors.Checking,
     "stale_config": errors.StaleConfig,
+    "ask_history": errors.HistoryAway,
     **errors.REFUSALS,
 }
 """Outcome words that are refusals."""

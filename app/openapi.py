@@ -50,6 +50,7 @@ ALWAYS: Final = (
     errors.Frozen,
     errors.Checking,
     errors.Unanswered,
+    errors.HistoryAway,
     KeysUnknown,
     DatabaseAway,
     Failed,

@@ -27,6 +27,7 @@ from .keeping import kept_running
 from .levels import Levels
 from .metrics import Metrics
 from .recovery.verifying import Verifier
+from .remembering import SqlHistory
 from .security import Keys
 from .seed import Seed, load_seed
 from .seeding import apply_seed
@@ -165,7 +166,8 @@ async def _open_dataset(database: Database, pipe: Pipe, folder: DataFolder | Non
         dataset = await ensure_dataset(session, now_ms=started_ms, id=folder.dataset_id if folder else None)
         await ensure_seller(session, SELLER, "Main")
         allocators = {
-            seller.code: Allocator(pipe, seller.code, dataset.epoch) for seller in await list_sellers(session)
+            seller.code: _allocator(database, pipe, seller.code, dataset.epoch)
+            for seller in await list_sellers(session)
         }
         if dataset.created_ms == started_ms:
             for allocator in allocators.values():
@@ -174,6 +176,10 @@ async def _open_dataset(database: Database, pipe: Pipe, folder: DataFolder | Non
                 await mark_begun(session, allocator.seller)
         begun = {seller.code for seller in await list_sellers(session) if seller.begun}
     return dataset.epoch, {code: allocator for code, allocator in allocators.items() if code in begun}
+
+
+def _allocator(database: Database, pipe: Pipe, seller: str, epoch: str) -> Allocator:
+    return Allocator(pipe, seller, epoch, history=SqlHistory(database, seller))
 
 
 async def _begin(allocator: Allocator) -> None:
@@ -229,7 +235,7 @@ async def open_sellers(state: State) -> None:
 
 
 async def _open_seller(state: State, seller: SellerFacts) -> None:
-    allocator = Allocator(state.pipe, seller.code, state.epoch)
+    allocator = _allocator(state.database, state.pipe, seller.code, state.epoch)
     if not seller.begun:
         await allocator.begin()
         await _meet_first(state.pipe.client, allocator)

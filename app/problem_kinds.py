@@ -184,6 +184,15 @@ ALLOCATOR_KINDS: Final[dict[type[Exception], Kind]] = {
         "Repeat in a moment, same id: skus are opened one by one, those sold most first.",
         retry_s=1,
     ),
+    errors.HistoryAway: Kind(
+        503,
+        "history-away",
+        "The database cannot be asked what was done long ago",
+        "Answers, shipped orders and ended holds older than ALLOT_ANSWER_DAYS are in the database alone. This request "
+        "may be the repetition of one of them, or is about one of them, and the database does not answer.",
+        "Repeat later, with the same id.",
+        retry_s=5,
+    ),
     errors.StaleConfig: Kind(
         503,
         "stale-config",

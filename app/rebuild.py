@@ -43,6 +43,15 @@ class Report(NamedTuple):
     sellers: list[Rebuilt]
 
 
+class Filling(NamedTuple):
+    """How stores are filled: for which data set, over what they have, sold from at once, with how many days."""
+
+    dataset: DatasetFacts
+    discard: bool
+    release: bool
+    days: int
+
+
 def rebuild(
     *, discard: Discard = False, release: Release = False, json: AsJson = False, data_dir: DataDir = None
 ) -> None:
@@ -59,11 +68,12 @@ def rebuild(
 
 
 async def _rebuild(house: House, *, discard: bool, release: bool) -> Report:
+    days = house.settings.answer_days
     try:
         with ExitStack() as stack:
             client = make_client(_url(house.settings, stack))
             try:
-                return await fill_all(house.database, client, discard=discard, release=release)
+                return await fill_all(house.database, client, discard=discard, release=release, days=days)
             finally:
                 await client.aclose()
     except FolderInUse as error:
@@ -80,9 +90,13 @@ def _url(settings: Settings, stack: ExitStack) -> str:
 
 
 async def fill_all(
-    database: Database, client: Redis, *, discard: bool = False, release: bool = False, at_least: int = 0
+    database: Database, client: Redis, *, discard: bool = False, release: bool = False, at_least: int = 0, days: int = 7
 ) -> Report:
-    """Fill the store with all sellers that have begun, under a new epoch of that generation or a later one."""
+    """
+    Fill the store with all sellers that have begun, under a new epoch of that generation or a later one.
+
+    What may leave the store and is older than `days` stays in SQL alone.
+    """
     async with database.reading() as session:
         remembered = await read_dataset(session)
         sellers = [seller.code for seller in await list_sellers(session) if seller.begun]
@@ -91,8 +105,8 @@ async def fill_all(
     await Pipe(client).install()
     async with database.writing() as session:
         dataset = await next_generation(session, at_least)
-    how = {"discard": discard, "release": release}
-    return Report(dataset.epoch, [await _fill(database, client, one, dataset, **how) for one in sellers])
+    how = Filling(dataset, discard, release, days)
+    return Report(dataset.epoch, [await _fill(database, client, one, how) for one in sellers])
 
 
 async def _refuse_whole(client: Redis, sellers: list[str], remembered: DatasetFacts) -> None:
@@ -103,9 +117,7 @@ async def _refuse_whole(client: Redis, sellers: list[str], remembered: DatasetFa
             raise Refused(f"the store has {seller} of epoch {remembered.epoch}, as SQL does: nothing is lost")
 
 
-async def _fill(
-    database: Database, client: Redis, seller: str, dataset: DatasetFacts, *, discard: bool, release: bool
-) -> Rebuilt:
+async def _fill(database: Database, client: Redis, seller: str, how: Filling) -> Rebuilt:
     with RowProgress(f"seller {seller}", Console(stderr=True)) as progress:
         done: dict[str, int] = {}
 
@@ -113,11 +125,11 @@ async def _fill(
             done[kind] = count
             progress.show(sum(done.values()), 0, 0)
 
-        how = {"discard": discard, "release": release}
-        rebuilt = await fill(database, client, seller, dataset.epoch, **how, progress=tell)
+        choices = {"discard": how.discard, "release": how.release}
+        rebuilt = await fill(database, client, seller, how.dataset.epoch, **choices, days=how.days, progress=tell)
     async with database.writing() as session:
         detail = {**rebuilt.records, "complete_until_ms": rebuilt.complete_until_ms}
-        await add_entries(session, [note(by_user(seller), "store.rebuild", dataset.epoch, detail)])
+        await add_entries(session, [note(by_user(seller), "store.rebuild", how.dataset.epoch, detail)])
     return rebuilt
 
 

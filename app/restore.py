@@ -141,7 +141,7 @@ async def _fill(backup: Backup, settings: Settings, stack: ExitStack, watch: _Wa
             database = await fill_database(backup, database_url(settings), shown(progress))
         watch.note("database")
         try:
-            report = await fill_all(database, client, at_least=restored_generation())
+            report = await fill_all(database, client, at_least=restored_generation(), days=settings.answer_days)
             await _note(database, backup, report)
         except BaseException:
             await database.close()

@@ -71,6 +71,10 @@ class Settings(Whereabouts):
         "are refused; at most a quarter of Valkey's memory.",
     )
 
+    answer_days: int = Field(
+        7, ge=1, description="Days until answers, closed orders and ended holds leave Valkey for SQL alone."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_changes: bool = Field(False, description="Log every request that changes something, not only refusals.")
     log_format: Literal["auto", "console", "json"] = Field(

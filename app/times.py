@@ -1,6 +1,9 @@
 """The wall clock, for what SQL remembers and people read."""
 
 import time
+from typing import Final
+
+DAY_MS: Final = 86_400_000
 
 
 def now_ms() -> int:

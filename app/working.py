@@ -1,9 +1,10 @@
 """
 `allot worker`: what goes on beside the API, in a process of its own.
 
-It copies the ledger into SQL, and opens the skus of a store that was started anew when they are what SQL remembers. Any
-number may run, one of them works; whatever fails is said once and tried again, since orders go on meanwhile and
-nothing is lost. It looks a few times a second, and at once when an answer waits for it.
+It copies the ledger into SQL, lets leave Valkey what is old and in SQL, and opens the skus of a store that was started
+anew when they are what SQL remembers. Any number may run, one of them works; whatever fails is said once and tried
+again, since orders go on meanwhile and nothing is lost. It looks a few times a second, and at once when an answer waits
+for it.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from allocator import make_client
 from . import log as logs
 from .bell import Bell
 from .draining.drain import Drain
+from .draining.forgetting import Forgetting
 from .embedded import EmbeddedValkey
 from .opening import check_database, database_url
 from .pulse import Pulse
@@ -42,6 +44,9 @@ TRY_AGAIN_SECONDS: Final = 1.0
 
 VERIFY_SECONDS: Final = 0.5
 """Between looks whether the server was started anew."""
+
+PAGE_PAUSE_SECONDS: Final = 0.05
+"""Between two pages of records that may leave Valkey: nobody should notice."""
 
 Told = Callable[[str], None]
 
@@ -83,7 +88,7 @@ async def _run(settings: Settings, run_dir: Path | None) -> None:
 
 
 async def work(settings: Settings, stop: asyncio.Event, told: Told = lambda _: None) -> None:
-    """Drain until `stop` is set. Stores that are away are waited for. `told` hears what is wrong, '' for nothing."""
+    """Work until `stop` is set. Stores that are away are waited for. `told` hears what is wrong, '' for nothing."""
     url = settings.redis_url or EmbeddedValkey(settings.data_dir).url
     client = make_client(url)
     bell = Bell(stop)
@@ -92,7 +97,9 @@ async def work(settings: Settings, stop: asyncio.Event, told: Told = lambda _: N
         if database is not None:
             async with database, listening(url, bell.ring, bell.nothing_missed, channel=WAKE_DRAIN):
                 drain = Drain(database, client, lambda: told(""))
-                await asyncio.gather(_drain(drain, bell, told), _verify(Verifier(database, client, drain), bell))
+                verifier = Verifier(database, client, drain)
+                forgetting = Forgetting(database, client, days=settings.answer_days)
+                await asyncio.gather(_drain(drain, bell, told), _verify(verifier, bell), _forget(forgetting, bell))
     finally:
         await client.aclose()
 
@@ -109,6 +116,20 @@ async def _open(settings: Settings, bell: Bell, told: Told) -> Database | None:
             told(said)
             await bell.sleep(TRY_AGAIN_SECONDS)
     return None
+
+
+async def _forget(forgetting: Forgetting, bell: Bell) -> None:
+    said = ""
+    while not bell.stopped:
+        try:
+            forgot = await forgetting.run()
+        except Exception as error:  # noqa: BLE001 - the next try must come, whatever one says
+            said = _say(error, said, "forgetting_failed")
+            await bell.sleep(TRY_AGAIN_SECONDS)
+            continue
+        said = ""
+        await bell.sleep(PAGE_PAUSE_SECONDS if forgot.more else TRY_AGAIN_SECONDS)
+    await forgetting.stop()
 
 
 async def _drain(drain: Drain, bell: Bell, told: Told) -> None:

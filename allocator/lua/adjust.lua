@@ -4,12 +4,13 @@
 -- A correction below what is promised leaves a deficit, which everybody's ATP owes from this step on.
 --
 -- KEYS
---   1 seller    hash
---   2 config    hash
---   3 stock     hash
---   4 ops       hash
---   5 ledger    stream
---   6 servable  set
+--   1 seller     hash
+--   2 config     hash
+--   3 stock      hash
+--   4 ops        hash
+--   5 ledger     stream
+--   6 servable   set
+--   7 forgotten  string
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   why            the reason, required
@@ -19,6 +20,7 @@
 --   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this op was another request
+--   ask_history [op, hold or order; its id]   it may have left for SQL; not remembered
 --   frozen [sku, evidence]          its records contradict each other; not remembered
 --   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_sku [sku, ...]
@@ -30,10 +32,11 @@
 --   on_hand changes by exactly the units named and does not fall below 0.
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
-  servable = KEYS[6] }
+  servable = KEYS[6], forgotten = KEYS[7] }
 
 --@include args
 --@include gate
+--@include forgotten
 --@include stock
 --@include rules
 --@include write

@@ -4,12 +4,13 @@
 -- Many skus come in several calls, each a version of its own.
 --
 -- KEYS
---   1 seller    hash
---   2 config    hash
---   3 stock     hash
---   4 ops       hash
---   5 ledger    stream
---   6 servable  set
+--   1 seller     hash
+--   2 config     hash
+--   3 stock      hash
+--   4 ops        hash
+--   5 ledger     stream
+--   6 servable   set
+--   7 forgotten  string
 -- ARGV
 --   epoch, config (always empty), now_ms, op, fingerprint, actor
 --   base          the version this change was made against; 0 before the first
@@ -21,15 +22,17 @@
 --   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          somebody else changed the config since; not remembered
 --   op_conflict [op]                this op was another request
+--   ask_history [op, hold or order; its id]   it may have left for SQL; not remembered
 --   configured [version, skus made]
 -- KEEPS
 --   Every other verb sees the whole old config or the whole new one.
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
-  servable = KEYS[6] }
+  servable = KEYS[6], forgotten = KEYS[7] }
 
 --@include args
 --@include gate
+--@include forgotten
 --@include stock
 --@include write
 

@@ -9,6 +9,7 @@
 --   5 servable   set
 --   6 holds      hash
 --   7 deadlines  zset
+--   8 forgotten  string
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   hold_id
@@ -19,6 +20,7 @@
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this op was another request
 --   checking [sku]                  '': a restart, and not every sku is opened yet; not remembered
+--   ask_history [op, hold or order; its id]   it may have left for SQL; not remembered
 --   unknown_hold [hold_id]
 --   hold_ended [hold_id, state]
 --   extended [deadline_ms]
@@ -26,10 +28,11 @@
 --   An open hold has exactly one deadline, which never moves to an earlier time.
 
 keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], holds = KEYS[6],
-  deadlines = KEYS[7] }
+  deadlines = KEYS[7], forgotten = KEYS[8] }
 
 --@include args
 --@include gate
+--@include forgotten
 --@include stock
 --@include takes
 --@include holds
@@ -46,7 +49,7 @@ end
 gate.need_checked()
 local hold = holds.read(hold_id)
 if not hold then
-  return gate.refuse(head, 'unknown_hold', { hold_id })
+  return forgotten.ask(head, 'hold', hold_id) or gate.refuse(head, 'unknown_hold', { hold_id })
 elseif hold.state ~= 'open' then
   return gate.refuse(head, 'hold_ended', { hold_id, hold.state })
 end

@@ -2,11 +2,12 @@
 -- find: read one hold, one order, an earlier answer, or the config that rankings need.
 --
 -- KEYS
---   1 seller  hash
---   2 config  hash
---   3 holds   hash
---   4 orders  hash
---   5 ops     hash
+--   1 seller     hash
+--   2 config     hash
+--   3 holds      hash
+--   4 orders     hash
+--   5 ops        hash
+--   6 forgotten  string
 -- ARGV
 --   epoch, config (always empty), now_ms (unused, may be empty)
 --   kind          hold, order, answer or config
@@ -16,6 +17,7 @@
 --   not_ready [epoch found, why]    another data set
 --   stale_config [version]          never: this verb names no config
 --   checking [sku]                  '': a restart, and not every sku is opened yet, so it may be what was lost
+--   ask_history [op, hold or order; its id]   it may have left for SQL
 --   unknown_hold [id]
 --   unknown_order [id]
 --   found record                    an answer as shared/gate.lua keeps it; a hold or order shared/holds.lua and
@@ -24,14 +26,15 @@
 -- KEEPS
 --   Nothing is written.
 
-keys = { seller = KEYS[1], config = KEYS[2], hold = KEYS[3], order = KEYS[4], answer = KEYS[5] }
+keys = { seller = KEYS[1], config = KEYS[2], hold = KEYS[3], order = KEYS[4], answer = KEYS[5], forgotten = KEYS[6] }
 
 --@include args
 --@include gate
+--@include forgotten
 
 local head = gate.read_head()
 local kind = args.choice('kind', { hold = true, order = true, answer = true, config = true })
-local id = args.text('id', args.ID_MAX + args.CODE_MAX + 32)
+local id = args.record_id()
 
 local refused = gate.pass(head)
 if refused then
@@ -42,11 +45,14 @@ if kind == 'config' then
   return { 'found', cmsgpack.pack({ version or '0', document or '' }), 0, '' }
 end
 local record = redis.call('HGET', keys[kind], id)
+local asks = not record and forgotten.ask(head, kind == 'answer' and 'op' or kind, id)
 if record then
   return { 'found', record, 0, '' }
 end
 gate.need_checked()
-if kind == 'hold' then
+if asks then
+  return asks
+elseif kind == 'hold' then
   return { 'unknown_hold', cmsgpack.pack({ id }), 0, '' }
 end
 return { 'unknown_order', cmsgpack.pack({ id }), 0, '' }

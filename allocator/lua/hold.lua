@@ -14,6 +14,7 @@
 --   7 holds      hash
 --   8 owners     hash
 --   9 deadlines  zset
+--  10 forgotten  string
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   hold_id, channel
@@ -26,7 +27,8 @@
 --   invalid [what]                  nonsense; not remembered
 --   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
---   op_conflict [op]                this id was another request, or one whose answer is forgotten
+--   op_conflict [op]                this id was another request
+--   ask_history [op, hold or order; its id]   it may have left for SQL; not remembered
 --   frozen [sku, evidence]          its records contradict each other; not remembered
 --   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_channel [channel]
@@ -38,10 +40,11 @@
 --   Nobody holds beyond ATP; the held units of a sku at a location are the sum of its open holds' takes there.
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
-  holds = KEYS[7], owners = KEYS[8], deadlines = KEYS[9] }
+  holds = KEYS[7], owners = KEYS[8], deadlines = KEYS[9], forgotten = KEYS[10] }
 
 --@include args
 --@include gate
+--@include forgotten
 --@include stock
 --@include rules
 --@include atp
@@ -68,8 +71,12 @@ if refused then
   return refused
 end
 if redis.call('HEXISTS', keys.holds, hold.id) == 1 then
-  -- Its answer has been forgotten since; making it again would leave the first one's units held for ever.
+  -- Made under another op; making it again would leave the first one's units held for ever.
   return { 'op_conflict', cmsgpack.pack({ head.op }), 0, head.op }
+end
+refused = forgotten.ask(head, 'hold', hold.id)
+if refused then
+  return refused
 end
 local skus = stock.skus_of(lines)
 rules.fetch(hold.channel, skus)

@@ -2,12 +2,13 @@
 -- move_quota: hand units that one channel has ring-fenced and not consumed to another channel at the same location.
 --
 -- KEYS
---   1 seller    hash
---   2 config    hash
---   3 stock     hash
---   4 ops       hash
---   5 ledger    stream
---   6 servable  set
+--   1 seller     hash
+--   2 config     hash
+--   3 stock      hash
+--   4 ops        hash
+--   5 ledger     stream
+--   6 servable   set
+--   7 forgotten  string
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   why            text for the ledger, may be empty
@@ -19,6 +20,7 @@
 --   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this op was another request
+--   ask_history [op, hold or order; its id]   it may have left for SQL; not remembered
 --   frozen [sku, evidence]          its records contradict each other; not remembered
 --   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_channel [channel]
@@ -31,10 +33,11 @@
 --   The sum of the quotas of a sku at a location.
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
-  servable = KEYS[6] }
+  servable = KEYS[6], forgotten = KEYS[7] }
 
 --@include args
 --@include gate
+--@include forgotten
 --@include stock
 --@include rules
 --@include write

@@ -19,6 +19,7 @@
 --   9 deadlines  zset
 --  10 orders     hash
 --  11 waiting    zset
+--  12 forgotten  string
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   mode           take, or preview: the same answer, nothing written or remembered
@@ -33,6 +34,7 @@
 --   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this attempt, or the accepted one of this order, was another request
+--   ask_history [op, hold or order; its id]   it may have left for SQL; not remembered
 --   frozen [sku, evidence]          its records contradict each other; not remembered
 --   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_channel [channel]
@@ -49,10 +51,11 @@
 --   takes a unit that is not there.
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
-  holds = KEYS[7], owners = KEYS[8], deadlines = KEYS[9], orders = KEYS[10], waiting = KEYS[11] }
+  holds = KEYS[7], owners = KEYS[8], deadlines = KEYS[9], orders = KEYS[10], waiting = KEYS[11], forgotten = KEYS[12] }
 
 --@include args
 --@include gate
+--@include forgotten
 --@include stock
 --@include rules
 --@include atp
@@ -92,10 +95,10 @@ end
 local function accepted_before()
   local packed = redis.call('HGET', keys.orders, order.id)
   if not packed then
-    return nil
+    return forgotten.ask(head, 'order', order.id)
   end
   local before = orders.unpack(order.id, packed)
-  local answer = gate.replay({ op = before.op, fingerprint = head.fingerprint })
+  local answer = gate.remembered({ op = before.op, fingerprint = head.fingerprint })
   if answer then
     answer[4] = head.op
     return answer
@@ -105,6 +108,13 @@ local function accepted_before()
   -- The answer itself has been forgotten since; the order has not.
   local now = answer_of(before, orders.state_of(before), orders.pack_lines(before), { '', 'none', {}, {} })
   return { 'placed', now, 1, head.op }
+end
+
+-- A hold that has ended and left the store must say how it ended.
+local function ask_for_hold()
+  if hold_id ~= '' and redis.call('HEXISTS', keys.holds, hold_id) == 0 then
+    return forgotten.ask(head, 'hold', hold_id)
+  end
 end
 
 local function refuse_demand(skus)
@@ -142,6 +152,7 @@ local refused = args.wrong() and gate.pass(head) or gate.enter(head)
 if not refused and not head.preview then
   refused = gate.replay(head) or accepted_before()
 end
+refused = refused or ask_for_hold()
 if refused then
   return refused
 end

@@ -2,13 +2,14 @@
 -- pick: the pick of an order's takes at a location has started; from now on they cannot simply be cancelled.
 --
 -- KEYS
---   1 seller    hash
---   2 stock     hash
---   3 ops       hash
---   4 ledger    stream
---   5 servable  set
---   6 orders    hash
---   7 waiting   zset
+--   1 seller     hash
+--   2 stock      hash
+--   3 ops        hash
+--   4 ledger     stream
+--   5 servable   set
+--   6 orders     hash
+--   7 waiting    zset
+--   8 forgotten  string
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   order_id       channel:external id
@@ -18,6 +19,7 @@
 --   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this op was another request
+--   ask_history [op, hold or order; its id]   it may have left for SQL; not remembered
 --   frozen [sku, evidence]          its records contradict each other; not remembered
 --   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_order [order_id]
@@ -27,10 +29,11 @@
 --   No units move.
 
 keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
-  waiting = KEYS[7] }
+  waiting = KEYS[7], forgotten = KEYS[8] }
 
 --@include args
 --@include gate
+--@include forgotten
 --@include stock
 --@include takes
 --@include packing

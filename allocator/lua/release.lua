@@ -10,6 +10,7 @@
 --   6 holds      hash
 --   7 owners     hash
 --   8 deadlines  zset
+--   9 forgotten  string
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   hold_id
@@ -18,6 +19,7 @@
 --   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this op was another request
+--   ask_history [op, hold or order; its id]   it may have left for SQL; not remembered
 --   frozen [sku, evidence]          its records contradict each other; not remembered
 --   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_hold [hold_id]          not remembered
@@ -27,10 +29,11 @@
 --   Every unit goes back to where it was taken from; the hold ends exactly once.
 
 keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], holds = KEYS[6],
-  owners = KEYS[7], deadlines = KEYS[8] }
+  owners = KEYS[7], deadlines = KEYS[8], forgotten = KEYS[9] }
 
 --@include args
 --@include gate
+--@include forgotten
 --@include stock
 --@include takes
 --@include holds
@@ -46,6 +49,10 @@ end
 local hold = holds.read(hold_id)
 if not hold then
   gate.need_checked()
+  refused = forgotten.ask(head, 'hold', hold_id)
+  if refused then
+    return refused
+  end
   -- Not remembered: a release that came too early must not keep the hold from being released later.
   return { 'unknown_hold', cmsgpack.pack({ hold_id }), 0, head.op }
 elseif hold.state ~= 'open' then

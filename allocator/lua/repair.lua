@@ -17,6 +17,7 @@
 --   9 orders     hash
 --   10 waiting   zset
 --   11 servable  set
+--   12 forgotten string
 -- ARGV
 --   epoch, config (always empty), now_ms, op, fingerprint, actor
 --   why            the reason and the evidence, required
@@ -30,16 +31,19 @@
 --   invalid [what]                  nonsense; not remembered
 --   not_ready [epoch found, why]    another data set; not remembered
 --   op_conflict [op]                this op was another request
+--   ask_history [op, hold or order; its id]   it may have left for SQL; not remembered
 --   changed_meanwhile [what, id]    it is not as it was inspected; look again
 --   repaired [[[sku, version], ...], strays gone]
 -- KEEPS
 --   Folding the ledger gives the state. Deficits are booked, no bucket ends below zero, or nothing is written.
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
-  holds = KEYS[6], owners = KEYS[7], deadlines = KEYS[8], orders = KEYS[9], waiting = KEYS[10], servable = KEYS[11] }
+  holds = KEYS[6], owners = KEYS[7], deadlines = KEYS[8], orders = KEYS[9], waiting = KEYS[10], servable = KEYS[11],
+  forgotten = KEYS[12] }
 
 --@include args
 --@include gate
+--@include forgotten
 --@include stock
 --@include takes
 --@include holds

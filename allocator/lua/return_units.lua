@@ -6,14 +6,15 @@
 --   scrap       counted on the order, on no shelf
 --
 -- KEYS
---   1 seller    hash
---   2 config    hash
---   3 stock     hash
---   4 ops       hash
---   5 ledger    stream
---   6 servable  set
---   7 orders    hash
---   8 waiting   zset
+--   1 seller     hash
+--   2 config     hash
+--   3 stock      hash
+--   4 ops        hash
+--   5 ledger     stream
+--   6 servable   set
+--   7 orders     hash
+--   8 waiting    zset
+--   9 forgotten  string
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   order_id       channel:external id; empty: no order is known
@@ -25,6 +26,7 @@
 --   not_ready [epoch found, why]    another data set; not remembered
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this op was another request
+--   ask_history [op, hold or order; its id]   it may have left for SQL; not remembered
 --   frozen [sku, evidence]          its records contradict each other; not remembered
 --   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_order [order_id]
@@ -39,10 +41,11 @@
 --   returned <= shipped on every line.
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
-  orders = KEYS[7], waiting = KEYS[8] }
+  orders = KEYS[7], waiting = KEYS[8], forgotten = KEYS[9] }
 
 --@include args
 --@include gate
+--@include forgotten
 --@include stock
 --@include rules
 --@include takes

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from allocator import SellerKeys
 from allocator.balances import VersionGap
+from allocator.forgotten import left_of, name_of
 from allocator.judging import Violation
 from allocator.ledger import START, Damaged, Gap
 from allocator.records import UNREADABLE, decode_hold, decode_order
@@ -19,11 +20,9 @@ from allocator.repairs import RecordKind, RecordRepair, Repair, SkuRepair
 from app.draining.drain import READER
 from app.draining.rows import VERSION
 from app.recovery.comparing import NEW_STATE, is_closed, state_after
-from app.recovery.rebuild import ANSWERS_MS
 from app.store import inspecting, ledger
 from app.store.cursors import read_cursor
 from app.store.database import Database, Session
-from app.times import now_ms
 
 from .entries import shown
 from .findings import Findings
@@ -33,9 +32,6 @@ from .tail import Tail
 
 PAGE: Final = 5_000
 SCAN: Final = 1_000
-
-LATE_MS: Final = 3_600_000
-"""An answer that is nearly old enough to be forgotten may go while we look."""
 
 WORDS: Final = {"orders": "order", "holds": "hold"}
 
@@ -231,20 +227,10 @@ class StoreCheck:
         self.findings.add(what, name, _state_of(kind, name, now), _state_of(kind, name, expected), fix)
 
     async def _not_forgotten(self, kind: str, gone: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-        """Those that should be there: what has ended long ago may leave Valkey."""
-        if not gone:
-            return []
-        width = len(inspecting.KEYS[kind][1])
-        async with self.database.reading() as session:
-            rows = await inspecting.rows_of(session, self.seller, kind, [_key(kind, name) for name, _ in gone])
-            numbers = {":".join(row[:width]): row[-2] for row in rows}
-            times = await inspecting.times_of(session, self.seller, sorted(set(numbers.values())))
-        oldest = now_ms() - ANSWERS_MS
-        return [
-            (name, packed)
-            for name, packed in gone
-            if not _is_over(kind, name, packed) or times.get(numbers.get(name, 0), oldest) > oldest
-        ]
+        """Those that should be there: what has ended long ago may leave Valkey, which then knows of it."""
+        names = {name: f"{WORDS[kind]}:{name}" for name, packed in gone if _is_over(kind, name, packed)}
+        left = await left_of(self.client, self.seller, names.values())
+        return [(name, packed) for name, packed in gone if names.get(name) not in left]
 
     def _record(self, kind: RecordKind, id: str, now: bytes | None, expected: bytes) -> Repair | None:
         return Repair(records=[RecordRepair(kind, id, now or b"", expected)]) if self.whole else None
@@ -252,14 +238,13 @@ class StoreCheck:
     # --- answers and config ------------------------------------------------------------------------------------
 
     async def _answers(self) -> None:
-        oldest = now_ms() - ANSWERS_MS + LATE_MS
         async for page in self._pages("ops"):
-            recent = {op: packed for op, packed in page.items() if int(packed[:13]) >= oldest}
-            if not recent:
-                continue
-            found = await self.tail.look("ops", list(recent))
-            for (op, packed), now in zip(recent.items(), found, strict=True):
-                if now != packed and ("answer", op) not in self.findings.doubtful:
+            found = dict(zip(page, await self.tail.look("ops", list(page)), strict=True))
+            gone = {op: name_of(op) for op, now in found.items() if now is None}
+            left = await left_of(self.client, self.seller, set(gone.values()))
+            for op, packed in page.items():
+                now = found[op]
+                if now != packed and gone.get(op) not in left and ("answer", op) not in self.findings.doubtful:
                     fix = self._record("answer", op, now, packed)
                     kind = "answer_missing" if now is None else "answer_differs"
                     self.findings.add(kind, op, "nothing" if now is None else "another answer", "its answer", fix)

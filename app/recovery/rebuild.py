@@ -1,20 +1,22 @@
 """Fills Valkey again from SQL: everything that was drained, under a new epoch."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from redis.asyncio import Redis
 
+from allocator.forgotten import Forgotten, name_of
 from allocator.ledger import START
 from allocator.rebuilding import Rebuilding
-from allocator.records import decode_answer
+from allocator.records import is_over
 from app.draining.drain import READER
 from app.draining.rows import VERSION
 from app.store import ledger as store
 from app.store.cursors import begin_at
 from app.store.database import Database
-from app.times import now_ms
+from app.store.ledger import Dated
+from app.times import DAY_MS, now_ms
 
 PAGE: Final = 5_000
 """Records read at a time."""
@@ -22,8 +24,8 @@ PAGE: Final = 5_000
 KINDS: Final = ("config", "stock", "holds", "orders", "ops")
 """What a seller has, in the order it is written."""
 
-ANSWERS_MS: Final = 7 * 86_400_000
-"""Answers older than this are asked of SQL alone."""
+LEAVES: Final = {"holds": "hold", "orders": "order", "ops": "answer"}
+"""What leaves the store when it is old, and the kind of record that is; the rest is kept for ever."""
 
 Progress = Callable[[str, int], None]
 """Hears how many records of a kind have been written so far."""
@@ -50,10 +52,13 @@ async def rebuild(
     *,
     discard: bool = False,
     release: bool = False,
+    days: int = 7,
     progress: Progress = lambda _kind, _count: None,
 ) -> Rebuilt:
     """
     Fill the seller's empty keys under this epoch, which must be a new one. Raises NotEmpty.
+
+    Answers, closed orders and ended holds older than `days` stay in SQL alone, and the filter knows of them.
 
     With `discard` keys that are not empty are thrown away first. What may be lost is the reason why its gate stays
     shut, unless it is to be released at once. Nobody may drain meanwhile: the epoch they know is not
@@ -62,15 +67,17 @@ async def rebuild(
     rebuilding = Rebuilding(client, seller)
     await rebuilding.begin(discard=discard)
     counts = dict.fromkeys(KINDS, 0)
-    version = 0
+    version, until_ms, forgotten = 0, now_ms() - days * DAY_MS, Forgotten()
     for kind in KINDS:
         write = getattr(rebuilding, kind)
-        async for records in _pages(database, seller, kind):
+        async for rows in _pages(database, seller, kind):
+            records = _staying(kind, rows, until_ms, forgotten)
             if kind == "config":
                 version = int(records.pop(VERSION, version))
             await write(records)
             counts[kind] += len(records)
             progress(kind, counts[kind])
+    await rebuilding.forgotten(forgotten)
     last = await _begin_ledger(database, seller)
     rebuilt = Rebuilt(seller, counts, last)
     await rebuilding.open(epoch, config_version=version, clock_ms=last, shut="" if release else why_shut(rebuilt))
@@ -88,21 +95,27 @@ def why_shut(rebuilt: Rebuilt) -> str:
     )
 
 
-async def _pages(database: Database, seller: str, kind: str) -> AsyncIterator[dict[str, bytes]]:
+async def _pages(database: Database, seller: str, kind: str) -> AsyncIterator[list[Dated]]:
     after: tuple[str, ...] | None = None
     while True:
         async with database.reading() as session:
-            rows = await store.page(session, kind, seller, after, PAGE)
+            rows = await store.dated_page(session, kind, seller, after, PAGE)
         if not rows:
             return
-        records = {":".join(key): value for key, value in rows}
-        yield _recent(records) if kind == "ops" else records
-        after = rows[-1][0]
+        yield rows
+        after = rows[-1].key
 
 
-def _recent(answers: dict[str, bytes]) -> dict[str, bytes]:
-    oldest = now_ms() - ANSWERS_MS
-    return {op: answer for op, answer in answers.items() if decode_answer(answer).at_ms >= oldest}
+def _staying(kind: str, rows: Sequence[Dated], until_ms: int, forgotten: Forgotten) -> dict[str, bytes]:
+    """The records that the store must have; the others are `forgotten`."""
+    word, staying = LEAVES.get(kind), {}
+    for row in rows:
+        id = ":".join(row.key)
+        if word and row.at_ms < until_ms and is_over(word, row.packed):
+            forgotten.add(name_of(id) if word == "answer" else f"{word}:{id}")
+        else:
+            staying[id] = row.packed
+    return staying
 
 
 async def _begin_ledger(database: Database, seller: str) -> int:

@@ -5,9 +5,9 @@ Rows are dictionaries by column: a shop's day is millions of them, and an object
 """
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import delete, func, insert, select, tuple_
+from sqlalchemy import delete, func, insert, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -48,6 +48,23 @@ PAGES: Final = {
     "ops": (_columns(OpAnswerRow, "op"), *_columns(OpAnswerRow, "answer")),
 }
 """Of each kind of record: the columns of its key, and the one with what Valkey keeps of it."""
+
+
+class Dated(NamedTuple):
+    """A record: its key, what Valkey keeps of it, and when it changed last; 0 for what is kept whatever its age."""
+
+    key: tuple[str, ...]
+    packed: bytes
+    at_ms: int
+
+
+def _changed_at(kind: str, table: Any) -> Any:
+    if kind == "ops":
+        return table.c.at_ms
+    if kind not in {"orders", "holds"}:
+        return literal(0)
+    entry = _columns(LedgerEntryRow, "seller", "number", "at_ms")
+    return select(entry[2]).where(entry[0] == table.c.seller, entry[1] == table.c.number).scalar_subquery()
 
 
 async def last_number(session: AsyncSession, seller: str) -> int:
@@ -112,6 +129,19 @@ async def page(
     if after is not None:
         query = query.where(tuple_(*columns) > tuple_(*after))
     return [(tuple(row[:-1]), blob(row[-1])) for row in await _execute(session, query)]
+
+
+async def dated_page(
+    session: AsyncSession, kind: str, seller: str, after: tuple[str, ...] | None, limit: int
+) -> list[Dated]:
+    """As `page`, with when each record changed last."""
+    columns, value = PAGES[kind]
+    table = columns[0].table
+    query = select(*columns, value, _changed_at(kind, table)).where(table.c.seller == seller)
+    if after is not None:
+        query = query.where(tuple_(*columns) > tuple_(*after))
+    found = await _execute(session, query.order_by(*columns).limit(limit))
+    return [Dated(tuple(key), blob(packed), at_ms) for *key, packed, at_ms in found]
 
 
 def blob(value: Any) -> bytes:

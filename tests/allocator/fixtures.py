@@ -21,6 +21,7 @@ from allocator import (
 )
 from allocator.check import check
 from allocator.records import Place, SkuState, decode_state
+from allocator.remembering import History
 
 CUP, TEE, MUG = "CUP", "TEE-M", "MUG"
 EPOCH = "epoch-1"
@@ -45,9 +46,11 @@ CONFIG = Config(
 )
 
 
-async def new_allocator(redis: Redis, seller: str = "main", epoch: str = EPOCH) -> Allocator:
+async def new_allocator(
+    redis: Redis, seller: str = "main", epoch: str = EPOCH, *, pipe: Pipe | None = None, history: History | None = None
+) -> Allocator:
     """An allocator of its own on the same seller, as another process would have it."""
-    allocator = Allocator(Pipe(redis), seller, epoch)
+    allocator = Allocator(pipe or Pipe(redis), seller, epoch, history=history)
     allocator.now_ms = NOW
     await allocator.begin()
     await allocator.reload()
@@ -147,6 +150,7 @@ def sources(answer: object) -> list[tuple[str, int, str]]:
 
 
 READERS = {
+    b"string": lambda redis, key: redis.get(key),
     b"hash": lambda redis, key: redis.hgetall(key),
     b"set": lambda redis, key: redis.smembers(key),
     b"zset": lambda redis, key: redis.zrange(key, 0, -1, withscores=True),

@@ -48,8 +48,8 @@ class Arg(NamedTuple):
     """An argument with a value that is right, and values that are wrong."""
 
     name: str
-    right: str
-    wrong: tuple[str, ...]
+    right: str | bytes
+    wrong: tuple[str | bytes, ...]
 
 
 def text(name: str, right: str, longest: int) -> Arg:
@@ -85,7 +85,7 @@ UNITS = 1_000_000_000
 HEAD = [text("epoch", EPOCH, 64), optional("config", "", 16), whole("now_ms", str(NOW), 0, 10**13, empty=True)]
 OP = [
     text("op", "raw", 608),
-    Arg("fingerprint", "f" * 16, ("", "short", "f" * 17, "\n" * 16)),
+    Arg("fingerprint", "f" * 16, ("", "short", "f" * 17, f"{'f' * 16}ha", f"{'f' * 16}aa", "\n" * 16)),
     optional("actor", "", 128),
 ]
 MOVE = [whole("lines", "1", 1, 500), text("sku", CUP, 256), text("location", "oslo", 64)]
@@ -98,6 +98,14 @@ DEMAND = [
 STATE = msgspec.msgpack.encode([1, 0])
 ORDER_ID = text("order_id", "shop:1", 576)
 WHY = optional("why", "", 256)
+
+ENDED_HOLD = msgspec.msgpack.encode(["shop", "ann", "expired", NOW, []])
+NO_ENDED_HOLD = (
+    *("", "none", b"\xc1", b"\x00", b"\x95", ENDED_HOLD[:-1], msgspec.msgpack.encode(["shop", "ann", "open", NOW, []])),
+    *(msgspec.msgpack.encode(value) for value in ([], {}, 7, "expired", ["shop", "ann", "expired", NOW])),
+    msgspec.msgpack.encode(["shop", "ann", "expired", NOW, [["CUP", []]]]),
+)
+"""What is no record of a hold that has ended."""
 
 VERBS: dict[str, list[Arg]] = {
     "adjust": [
@@ -138,6 +146,10 @@ VERBS: dict[str, list[Arg]] = {
     ],
     "extend": [*HEAD, *OP, text("hold_id", "h1", 512), whole("ttl_ms", "1", 1, 10**10)],
     "find": [*HEAD, choice("kind", "hold"), text("id", "h1", 608)],
+    "forget": [
+        *(*HEAD, whole("records", "1", 1, 100)),
+        *(choice("kind", "answer"), text("id", "receive:none", 608), Arg("record", "none", ())),
+    ],
     "freeze": [
         *(*HEAD, text("sku", CUP, 256), Arg("seen", "", ()), optional("evidence", "9 are held, 8 by holds", 4_096)),
     ],
@@ -159,6 +171,7 @@ VERBS: dict[str, list[Arg]] = {
         *(choice("kind", "promise"), optional("hold_id", "", 512), whole("partial", "0", 0, 1), *DEMAND),
     ],
     "pick": [*HEAD, *OP, ORDER_ID, optional("location", "", 64)],
+    "recall": [*HEAD, choice("kind", "hold"), text("id", "h8", 608), Arg("record", ENDED_HOLD, NO_ENDED_HOLD)],
     "receive": [*HEAD, *OP, WHY, *MOVE, whole("units", "1", 1, UNITS)],
     "release": [*HEAD, *OP, text("hold_id", "h1", 512)],
     "repair": [

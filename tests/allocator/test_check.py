@@ -8,7 +8,8 @@ import pytest
 from allocator import SellerKeys
 from allocator.check import Violation, check
 from allocator.model import AdjustLine, HoldRequest, Line, OrderRequest, ReturnLine, StockLine
-from allocator.records import decode_state
+from allocator.records import Kept, decode_state
+from tests.allocator.attic import forget
 from tests.allocator.town import CUP, PEN, SELLER, TEE, open_shop
 
 pack, unpack = msgspec.msgpack.encode, msgspec.msgpack.decode
@@ -234,13 +235,23 @@ async def test_an_effect_whose_answer_was_forgotten_is_found(redis, shop):
     assert forgotten == {"receive:delivery", "order:web:W1:1", "web:W1 order:web:W1:1"}
 
 
-async def test_an_answer_older_than_seven_days_may_be_forgotten(redis, shop):
-    await redis.hdel(OPS, "receive:delivery", "order:web:W1:1")
+async def test_an_answer_of_any_age_that_left_without_a_trace_is_found(redis, shop):
+    await redis.hdel(OPS, "receive:delivery")
     shop.now_ms += 8 * 24 * 3_600_000
     await shop.receive([StockLine(PEN, "oslo", 1)], op="a week later")
 
     report = await check(redis, SELLER)
 
+    assert [(violation.what, violation.of) for violation in report.violations] == [("op_forgotten", "receive:delivery")]
+
+
+async def test_an_answer_that_left_for_sql_is_none_that_is_missing(redis, shop):
+    names = ["receive:delivery", "order:web:W1:1", "hold:ann-1"]
+    await forget(shop, [Kept("answer", op, await redis.hget(OPS, op)) for op in names])
+
+    report = await check(redis, SELLER)
+
+    assert await redis.hmget(OPS, names) == [None] * 3
     assert report.violations == []
 
 

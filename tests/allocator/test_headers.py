@@ -41,6 +41,7 @@ DONE = {
     "expired": "Holds whose time is over have ended.",
     "explained": "Every step of the number.",
     "extended": "The hold lives longer.",
+    "forgotten": "What SQL has left the store.",
     "found": "The record as it stands.",
     "frozen_now": "No unit of the sku moves any more, or it may again.",
     "held": "The units are held.",
@@ -49,6 +50,7 @@ DONE = {
     "opened": "These skus may be sold.",
     "paused": "The clock jumped; nothing expires until that is settled.",
     "placed": "The order is accepted.",
+    "recalled": "The record is back from SQL.",
     "released": "The hold was let go.",
     "repaired": "What an inspection found was put right.",
     "served": "Backorders got what had arrived.",
@@ -126,7 +128,8 @@ def test_every_declared_key_is_needed(script: Script):
 
     needless = [word for word, alias in key_aliases(script).items() if f"keys.{alias}" not in code]
 
-    assert needless == [] or (script.name == "find" and "keys[kind]" in code)
+    # By the kind of a record.
+    assert set(needless) <= ({"holds", "orders", "ops"} if "keys[kind]" in code else set())
 
 
 @every_script

@@ -122,7 +122,18 @@ async def test_the_server_knows_which_verbs_only_read_and_which_must_run_when_it
     reading = {name for name, script in scripts().items() if b"no-writes" in flags[script.function]}
     freeing = {name for name, script in scripts().items() if b"allow-oom" in flags[script.function]}
     assert reading == {"availability", "explain", "find", "stock"}
-    assert freeing == {"cancel", "expire", "release", "return_units", "ship", "freeze", "meet", "open", "shut"}
+    assert freeing == {
+        "cancel",
+        "expire",
+        "release",
+        "return_units",
+        "ship",
+        "forget",
+        "freeze",
+        "meet",
+        "open",
+        "shut",
+    }
 
 
 async def test_a_full_server_takes_no_more_orders_but_lets_units_go(allocator, redis):

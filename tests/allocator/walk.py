@@ -17,7 +17,7 @@ from allocator.model import (
     StockLine,
 )
 from tests.allocator.oracle_state import Order
-from tests.allocator.town import CHANNELS, CUP, EPOCH, LOCATIONS, PEN, TEE
+from tests.allocator.town import CHANNELS, CUP, LOCATIONS, PEN, TEE
 from tests.allocator.twins import Twins
 from tests.allocator.wishes import CONFIGS, flat
 
@@ -108,7 +108,7 @@ class Walk:
         return self.random.choice(lively[-4:]) if lively else None
 
     def head(self, op: str) -> list[Any]:
-        return [EPOCH, "", self.allocator.now_ms, op, fingerprint(op), ""]
+        return [self.allocator.epoch, "", self.allocator.now_ms, op, fingerprint(op), ""]
 
     # --- steps -------------------------------------------------------------------------------------------------
 
@@ -247,7 +247,7 @@ class Walk:
         if not self.past:
             return None
         verb, arguments = self.random.choice(self.past)
-        again = [EPOCH, "", self.allocator.now_ms, *arguments[3:]]
+        again = [self.allocator.epoch, "", self.allocator.now_ms, *arguments[3:]]
         if self.random.random() < 0.2 and len(again) > 8:
             again[4] = fingerprint("another request")
         return self.twins.send(verb, again)

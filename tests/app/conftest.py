@@ -33,6 +33,7 @@ ON_BOTH_DATABASES = {
     "test_config_windows",
     "test_draining",
     "test_history_api",
+    "test_forgetting",
     "test_import_service",
     "test_keys_api",
     "test_keys_processes",

@@ -15,6 +15,7 @@ from app.checking.findings import KINDS, Findings
 from app.store.audit import Wanted, list_entries
 from app.store.database import Database
 from app.store.sellers import ensure_seller
+from tests.allocator.attic import Attic
 from tests.allocator.fixtures import dump
 from tests.allocator.town import CUP, EPOCH, PEN, SELLER, TEE
 from tests.allocator.twins import Twins
@@ -44,6 +45,17 @@ async def test_true_books_have_no_findings(books):
     assert checked.findings.counts == {}
     assert (checked.skus, checked.whole, checked.compared) == (3, True, True)
     assert checked.entries > 10
+
+
+async def test_what_has_left_valkey_for_sql_is_no_fault_and_what_vanished_is_one_however_old(books):
+    removed = await Attic(books.redis).clear_out(books.allocator, lambda row: "W2" not in row.id)
+    quiet = await books.kinds()
+    await books.redis.hdel(books.keys["orders"], "web:W2")
+
+    vanished = await books.kinds()
+
+    assert removed > 5
+    assert (quiet, vanished) == (set(), {"order_missing"})
 
 
 async def test_what_is_not_in_sql_yet_is_no_fault(books):

@@ -172,7 +172,7 @@ def test_documents_exactly_the_refusals_of_its_script(operations, id: str):
         for slug in content.get("examples", {})
     }
 
-    service = {"no-key", "keys-unknown", "unfit", "unanswered", "failed", "malformed", "body-too-large"}
+    service = {"no-key", "keys-unknown", "unfit", "unanswered", "failed", "history-away", "malformed", "body-too-large"}
     service |= {"scope-missing", "outside-limits", "rate-limited", "database-away", "ledger-full"}
     service |= {"sku-frozen", "checking", "level-unreachable", "not-in-ledger"}
     assert documented - service - {"idempotency-key-missing"} == refusals

@@ -24,6 +24,7 @@ SLUGS = {
     "hold-ended": 409,
     "idempotency-key-missing": 400,
     "invalid": 422,
+    "history-away": 503,
     "keys-unknown": 503,
     "ledger-full": 503,
     "malformed": 400,

@@ -6,19 +6,23 @@ from pathlib import Path
 import pytest
 
 from allocator import SellerKeys, errors, make_client
+from allocator.check import check
 from allocator.reading import Books, read_books
 from allocator.rebuilding import NotEmpty
 from app.draining.drain import Drain
-from app.recovery import rebuild as recovery
 from app.recovery.rebuild import rebuild
+from app.remembering import SqlHistory
 from app.store.database import Database, sqlite_url
 from app.store.sellers import ensure_seller
+from tests.allocator.forgetting import ForgetfulTwins, RepeatingWalk
 from tests.allocator.town import EPOCH, SELLER
 from tests.allocator.twins import Twins
 from tests.allocator.walk import Walk
 
 STEPS, MORE_STEPS = 200, 100
 NEW_EPOCH = f"{EPOCH}-again"
+AGES = 100_000
+"""Days, so many that nothing is too old to be put back."""
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def forget_refusals(twins: Twins, before: Books) -> None:
     twins.oracle.ops = {op: said for op, said in twins.oracle.ops.items() if op in effects}
 
 
-async def lose_and_rebuild(url: str, folder: Path) -> tuple[Books, Books, dict[str, int]]:
+async def lose_and_rebuild(url: str, folder: Path, days: int = AGES) -> tuple[Books, Books, dict[str, int]]:
     """Drain, lose the store, fill it again; the books before and after, and how many records were written."""
     client = make_client(url)
     told: dict[str, int] = {}
@@ -49,15 +53,14 @@ async def lose_and_rebuild(url: str, folder: Path) -> tuple[Books, Books, dict[s
         await drain.run()
         before = await read_books(client, SELLER, every_op=True)
         await client.delete(*SellerKeys(SELLER).all())
-        rebuilt = await rebuild(database, client, SELLER, NEW_EPOCH, release=True, progress=told.__setitem__)
+        rebuilt = await rebuild(database, client, SELLER, NEW_EPOCH, release=True, days=days, progress=told.__setitem__)
         assert told.items() <= rebuilt.records.items()
     after = await read_books(client, SELLER, every_op=True)
     await client.aclose()
     return before, after, told
 
 
-def test_the_same_records_are_there_again(past, tmp_path, monkeypatch):
-    monkeypatch.setattr(recovery, "ANSWERS_MS", 10**15)
+def test_the_same_records_are_there_again(past, tmp_path):
     twins, _ = past
 
     before, after, written = twins.runner.run(lose_and_rebuild(twins.url, tmp_path))
@@ -70,8 +73,7 @@ def test_the_same_records_are_there_again(past, tmp_path, monkeypatch):
     assert written["stock"] == len(before.stock)
 
 
-def test_what_comes_next_is_decided_as_if_nothing_had_happened(past, tmp_path, monkeypatch):
-    monkeypatch.setattr(recovery, "ANSWERS_MS", 10**15)
+def test_what_comes_next_is_decided_as_if_nothing_had_happened(past, tmp_path):
     twins, walk = past
     before, _, _ = twins.runner.run(lose_and_rebuild(twins.url, tmp_path))
     twins.allocator.epoch = twins.oracle.epoch = NEW_EPOCH
@@ -81,6 +83,29 @@ def test_what_comes_next_is_decided_as_if_nothing_had_happened(past, tmp_path, m
         walk.step()
 
     assert twins.records().stock.keys() == twins.oracle.books.versions.keys()
+
+
+def test_what_is_old_is_left_to_sql_and_no_later_answer_is_another(servers, tmp_path):
+    twins = ForgetfulTwins(servers["valkey"])
+    walk = RepeatingWalk(twins, 12)
+    for _ in range(STEPS):
+        walk.step()
+    before, after, _ = twins.runner.run(lose_and_rebuild(twins.url, tmp_path, days=7))
+    database = twins.run(Database.open(sqlite_url(tmp_path)))
+    twins.allocator.epoch = twins.oracle.epoch = NEW_EPOCH
+    twins.forget_from_now_on(SqlHistory(database, SELLER))
+    forget_refusals(twins, before)
+
+    for _ in range(MORE_STEPS):
+        walk.step()
+
+    report = twins.run(check(twins.client, SELLER))
+    twins.run(database.close())
+    twins.close()
+    assert (after.ops, len(after.orders) < len(before.orders)) == ({}, True)
+    assert {hold.state for hold in after.holds.values()} == {"open"}
+    assert twins.answered_by_history > MORE_STEPS // 30
+    assert report.violations == []
 
 
 def test_who_speaks_for_the_old_epoch_is_refused(past, tmp_path):

@@ -1,5 +1,6 @@
 """The worker beside the service: what happened is in SQL soon, whoever was killed in between."""
 
+import asyncio
 import os
 import re
 import signal
@@ -7,10 +8,13 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from allocator import SellerKeys, make_client
+from allocator.records import Remembered, encode_answer
 from app.embedded import EmbeddedValkey
 from app.server_process import ask
 from app.service_process import OwnService, own_service
@@ -103,6 +107,35 @@ def test_the_worker_goes_on_when_valkey_was_killed_and_started_again(service, tm
     assert soon(lambda: is_placed(service, "2"))
 
     assert soon(lambda: drained(tmp_path) == {"1", "2"})
+
+
+def old_answer_in_valkey(folder: Path) -> Callable[[], bool]:
+    """Give the store an answer of years ago; tells whether it is still there."""
+    url, [ops] = EmbeddedValkey(folder / "data").url, SellerKeys("main").named("ops")
+
+    async def ask(*words: str) -> Any:
+        client = make_client(url)
+        try:
+            return await client.execute_command(*words)
+        finally:
+            await client.aclose()
+
+    said = Remembered(1_500_000_000_000, "f" * 16, "unknown_sku", b"\x91\xa3POT")
+    asyncio.run(ask("HSET", ops, "receive:old", encode_answer(said)))
+    return lambda: asyncio.run(ask("HEXISTS", ops, "receive:old")) == 1
+
+
+def test_the_worker_lets_old_answers_leave_valkey_for_sql(service, tmp_path):
+    is_there = old_answer_in_valkey(tmp_path)
+    first = soon(lambda: worker(tmp_path))
+    assert isinstance(first, int)
+    # One that begins anew walks at once; between two walks there is a rest.
+    os.kill(first, signal.SIGKILL)
+
+    assert soon(lambda: not is_there())
+    with sqlite3.connect(f"file:{tmp_path / 'data' / 'allot.sqlite3'}?mode=ro", uri=True) as database:
+        found = database.execute("SELECT at_ms FROM op_answer WHERE op = 'receive:old'").fetchall()
+    assert found == [(1_500_000_000_000,)]
 
 
 def test_the_worker_ends_with_the_service(tmp_path):

@@ -7,9 +7,11 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from allocator import Allocator, Config, Location, SellerKeys, SkuConfig, errors
+from allocator.forgotten import FIRST
 from allocator.model import AdjustLine, ReturnLine, ShipLine, StockLine
 from allocator.scripts import scripts
 from tests.allocator import raw
+from tests.allocator.attic import Attic
 from tests.allocator.fixtures import (
     AMAZON,
     CONFIG,
@@ -170,6 +172,32 @@ def answers_that_were_forgotten(shop: Shop) -> None:
     shop.do(shop.allocator.order(order("o", 2, attempt=2)))
 
 
+def records_that_left_for_sql(shop: Shop) -> None:
+    attic = Attic(shop.pipe.client)
+    allocator = Allocator(shop.pipe, "main", EPOCH, history=attic)
+    allocator.now_ms = NOW
+    drive(allocator.reload())
+    shop.receive(9)
+
+    def everything(attempt: int) -> None:
+        shop.do(allocator.hold(hold("h", 1)))
+        shop.do(allocator.release("h"))
+        shop.do(allocator.extend("h", 1, op="later"))
+        shop.do(allocator.order(order("o", 1, attempt=attempt)))
+        shop.do(allocator.ship("shop", "o", op="parcel"))
+        shop.do(allocator.pick("shop", "o", op=f"pick-{attempt}"))
+        shop.do(allocator.order(order(f"with-{attempt}", 1, hold="h")))
+        shop.do(allocator.find_order("shop", "o"))
+
+    for attempt in (1, 2, 3):
+        everything(attempt)
+        drive(attic.clear_out(allocator))
+        if attempt == 2:
+            # As if a level of the filter were full.
+            shop.store.command("HSET", "{main}:seller", "forgotten", FIRST)
+            attic.kept.clear()
+
+
 def holds_too_large_to_expire_together(shop: Shop) -> None:
     skus = [SkuConfig(sku=f"sku-{number}") for number in range(1_600)]
     shop.do(shop.allocator.configure_all(msgspec.structs.replace(CONFIG, skus=skus)))
@@ -251,7 +279,12 @@ CASES = (
     *(more_has_left_than_a_place_can_count, more_rankings_than_are_kept, more_rules_than_are_kept),
     *(more_places_than_are_searched_one_by_one, units_that_nobody_may_sell_come_back, a_state_that_cannot_be_read),
     *(candidates_that_may_not_serve, a_firm_order_for_more_than_all_places_have, an_owner_asks_beside_his_own_hold),
-    *(answers_that_were_forgotten, holds_too_large_to_expire_together, a_backorder_of_a_channel_that_is_gone),
+    *(
+        answers_that_were_forgotten,
+        records_that_left_for_sql,
+        holds_too_large_to_expire_together,
+        a_backorder_of_a_channel_that_is_gone,
+    ),
     *(a_partial_order_whose_candidates_have_less_than_all_places,),
     *(more_is_shipped_than_lies_there, a_channel_without_its_own_units_draws_in_several_passes),
 )

@@ -6,6 +6,7 @@ gets the very bytes that a server would send.
 """
 
 from functools import cache
+from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ ARGUMENTS_MAX = 4_000
 @cache
 def _texts() -> dict[str, bytes]:
     return {file.stem: file.read_bytes() for file in sorted(FOLDER.glob("*.lua"))}
+
+
+def sha1hex(text: bytes) -> bytes:
+    """As `redis.sha1hex`: Lua has no digest of its own."""
+    return sha1(text, usedforsecurity=False).hexdigest().encode()
 
 
 class Lua:
@@ -38,7 +44,7 @@ class Lua:
         run("sorted", store, shared)
         run("streams", store, shared)
         self.store = store
-        self.server = run("server", store, shared, msgpack, json, wire)
+        self.server = run("server", store, shared, msgpack, json, wire, sha1hex)
         self._answer, self._answer_list = self.server[b"answer"], self.server[b"answer_list"]
 
     def answer(self, words: list[bytes]) -> bytes:

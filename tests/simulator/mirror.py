@@ -114,9 +114,12 @@ class MirrorTwins(_InTurn):
 
 async def dump(client: Any) -> dict[str, Any]:
     """All that a seller has, by key."""
-    seller, config, stock, ops, ledger, holds, owners, deadlines, orders, waiting, servable = SellerKeys(SELLER).all()
+    (seller, config, stock, ops, ledger, holds, owners, deadlines, orders, waiting, forgotten, servable) = SellerKeys(
+        SELLER
+    ).all()
     found: dict[str, Any] = {name: await client.hgetall(name) for name in (seller, config, stock, ops, holds, owners)}
     found |= {orders: await client.hgetall(orders), servable: await client.smembers(servable)}
+    found |= {forgotten: await client.get(forgotten)}
     found |= {name: await client.zrange(name, 0, -1, withscores=True) for name in (deadlines, waiting)}
     entries = await client.xrange(ledger)
     return found | {ledger: [fields for _, fields in entries]}

@@ -37,6 +37,14 @@ redis.register_function('probe_unpack', function(KEYS, ARGV)
   end
   return heard
 end)
+redis.register_function('probe_digest', function(KEYS, ARGV)
+  local heard = {}
+  for i, value in ipairs(ARGV) do
+    heard[i] = redis.sha1hex(value)
+  end
+  heard[#heard + 1] = redis.sha1hex(12)
+  return heard
+end)
 redis.register_function('probe_json', function(KEYS, ARGV)
   local heard = {}
   for i, value in ipairs(ARGV) do
@@ -185,6 +193,12 @@ class Wishes:
     def ask_string(self) -> list[Any]:
         return self.random.choice([["GET", self.key("string")], ["SET", self.key("string"), self.value()]])
 
+    def ask_range(self) -> list[Any]:
+        ends = [self.random.choice(["0", "1", "3", "-1", "-2", "-9", "7", "40", "x", ""]) for _ in range(2)]
+        if self.random.random() < 0.5:
+            return ["GETRANGE", self.key("string"), *ends]
+        return ["SETRANGE", self.key("string"), self.random.choice([ends[0], "600000000"]), self.value()]
+
     def ask_keys(self) -> list[Any]:
         kind = self.random.choice(list(KEYS))
         word = self.random.choice(["DEL", "EXISTS", "EXISTS", "TYPE", "KEYS", "PING", "NONSENSE"])
@@ -264,6 +278,7 @@ class Wishes:
                 ["FCALL", "nowhere", "0"],
                 ["FCALL", "probe_call", self.random.choice(["x", "-1", "7"])],
                 ["FCALL", "probe_numbers", "1", self.key("hash")],
+                ["FCALL", "probe_digest", "0", *self.fields(3)],
                 ["FCALL", "probe_error", "1", self.key("string"), self.random.choice(ERRORS)],
                 ["FCALL", "probe_read", "0", *self.random.choice([self.ask_hset(), self.ask_hget(), self.ask_hlen()])],
                 ["FUNCTION", "DELETE", "nowhere"],

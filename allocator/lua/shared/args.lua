@@ -112,6 +112,11 @@ function args.id(name)
   return args.text(name, args.ID_MAX)
 end
 
+-- The id of a hold or an order, or an op.
+function args.record_id()
+  return args.text('id', args.ID_MAX + args.CODE_MAX + 32)
+end
+
 -- An order's id: its channel, a colon, its external id.
 function args.order_id()
   return args.text('order_id', args.CODE_MAX + args.ID_MAX)

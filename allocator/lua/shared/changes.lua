@@ -1,13 +1,13 @@
 -- changes: what the later verbs of an order share: find it, change its lines, write it.
 --
--- Needs: gate, packing, stock, orders, write.
+-- Needs: gate, forgotten, packing, stock, orders, write.
 
 -- The order with its skus loaded, or nil and a refusal.
 function changes.open(head, order_id)
   local order = orders.read(order_id)
   if not order then
     gate.need_checked()
-    return nil, gate.refuse(head, 'unknown_order', { order_id })
+    return nil, forgotten.ask(head, 'order', order_id) or gate.refuse(head, 'unknown_order', { order_id })
   end
   stock.load(stock.skus_of(order.lines))
   for _, line in ipairs(order.lines) do

@@ -6,7 +6,7 @@
 --   opened      while checking: every sku up to this one, by bytes, is open
 --   sku:<sku>   empty: opened before its turn; else why it is frozen
 --
--- Needs: args, keys.seller, and for mutating verbs keys.ops.
+-- Needs: args, forgotten, keys.seller, and for verbs with an op keys.ops.
 
 gate.JUMP_MS = 60000
 -- The largest time that fits the 13 digits of a remembered answer: the year 2286.
@@ -19,19 +19,21 @@ function gate.read_head()
   local epoch, config = args.text('epoch', 64), args.optional('config', 16)
   gate.mode, gate.op = nil, nil
   return { epoch = epoch, config = config, given = args.whole_or_none('now_ms', 0, TIME_MAX), op = nil, fingerprint = nil,
-    actor = nil, clock = 0, time = 0, now = 0, preview = false }
+    actor = nil, asked = '', forgotten = 0, clock = 0, time = 0, now = 0, preview = false }
 end
 
 -- op           the call's own name
--- fingerprint  16 characters of the request's digest
+-- fingerprint  16 characters of the request's digest; behind them what SQL was asked about and does not know: a for
+--              the op's answer, h for a hold, o for an order
 -- actor        who asked
 function gate.read_op(head)
   head.op = args.text('op', args.ID_MAX + args.CODE_MAX + 32)
-  head.fingerprint = args.text('fingerprint', 16)
+  local given = args.text('fingerprint', 19)
+  head.fingerprint, head.asked = given:sub(1, 16), given:sub(17)
   head.actor = args.optional('actor', 128)
   gate.op = head.op
-  if #head.fingerprint ~= 16 then
-    args.complain('fingerprint', 'must be 16 bytes')
+  if #given < 16 or head.asked ~= '' and not head.asked:find('^a?h?o?$') then
+    args.complain('fingerprint', 'must be 16 bytes, and letters for what SQL does not know')
   end
   return head
 end
@@ -53,7 +55,7 @@ end
 
 -- Sets head.now, never before the seller's clock. Returns a refusal, or nil.
 function gate.enter(head)
-  local seller = redis.call('HMGET', keys.seller, 'epoch', 'config', 'clock', 'gate')
+  local seller = redis.call('HMGET', keys.seller, 'epoch', 'config', 'clock', 'gate', 'forgotten')
   if seller[1] ~= head.epoch then
     return not_ready(seller[1], '')
   end
@@ -63,7 +65,7 @@ function gate.enter(head)
   if head.config ~= '' and (seller[2] or '0') ~= head.config then
     return { 'stale_config', cmsgpack.pack({ seller[2] or '0' }), 0, head.op or '' }
   end
-  gate.mode = seller[4]
+  gate.mode, head.forgotten = seller[4], tonumber(seller[5] or 0)
   set_time(head, seller[3])
 end
 
@@ -73,7 +75,8 @@ function gate.pass_shut(head)
   if bad then
     return { 'invalid', cmsgpack.pack({ bad }), 0, '' }
   end
-  local seller = redis.call('HMGET', keys.seller, 'epoch', 'clock')
+  local seller = redis.call('HMGET', keys.seller, 'epoch', 'clock', 'forgotten')
+  head.forgotten = tonumber(seller[3] or 0)
   set_time(head, seller[2])
   return seller[1] ~= head.epoch and not_ready(seller[1], '') or nil
 end
@@ -197,7 +200,7 @@ function gate.run(verb, KEYS, ARGV)
 end
 
 -- What this op answered before, or nil. A replay writes, so that waiting for durability after it means something.
-function gate.replay(head)
+function gate.remembered(head)
   local before = redis.call('HGET', keys.ops, head.op)
   if not before then
     return nil
@@ -208,6 +211,11 @@ function gate.replay(head)
     return { 'op_conflict', cmsgpack.pack({ head.op }), 1, head.op }
   end
   return { before:sub(30, word_end - 1), before:sub(word_end + 1), 1, head.op }
+end
+
+-- What this op answered before, or the question for SQL when the answer may have left the store, or nil.
+function gate.replay(head)
+  return gate.remembered(head) or forgotten.ask(head, 'op', head.op)
 end
 
 -- The first step of every mutating verb: a refusal or an earlier answer, or nil to go on.

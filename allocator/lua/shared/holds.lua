@@ -26,6 +26,14 @@ function holds.read(id)
   return packed and holds.unpack(id, packed) or nil
 end
 
+local ENDED = { released = true, expired = true, replaced = true, ordered = true }
+
+-- Whether this is the record of a hold that has ended, for any bytes.
+function holds.is_ended(packed)
+  local sound, row = pcall(cmsgpack.unpack, packed)
+  return sound and type(row) == 'table' and ENDED[row[3]] and type(row[5]) == 'table' and #row[5] == 0 or false
+end
+
 -- Gives all units of the hold back, in memory; the record keeps no takes once it has ended.
 function holds.end_in_memory(hold, state)
   for _, entry in ipairs(hold.skus) do

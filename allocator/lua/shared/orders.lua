@@ -71,6 +71,16 @@ function orders.state_of(order)
   return 'cancelled'
 end
 
+local CLOSED = { shipped = true, returned = true, cancelled = true }
+
+-- Whether this is the record of an order of which nothing waits or lies ready any more, for any bytes.
+function orders.is_closed(packed)
+  local sound, state = pcall(function()
+    return orders.state_of(orders.unpack('', packed))
+  end)
+  return sound and CLOSED[state] or false
+end
+
 -- Checks and packs; to be called before the first write. `lines` are packed. Returns the packed order and its state.
 function orders.pack(order, lines)
   for _, line in ipairs(order.lines) do

@@ -135,6 +135,35 @@ add('SET', -3, function(args)
   return { ok = 'OK' }
 end, { write = true })
 
+add('GETRANGE', 4, function(args)
+  local from, to = integer(args[3]), integer(args[4])
+  if not from or not to then return NOT_INTEGER end
+  local value, wrong = get(args[2], 'string')
+  if wrong then return wrong end
+  local size = value and #value.text or 0
+  if from < 0 and to < 0 and from > to then return '' end
+  from, to = math.max(0, from < 0 and from + size or from), math.max(0, to < 0 and to + size or to)
+  return from <= to and value and value.text:sub(from + 1, to + 1) or ''
+end)
+
+local STRING_MAX = 512 * 1024 * 1024
+
+add('SETRANGE', 4, function(args)
+  local at, part = integer(args[3]), args[4]
+  if not at then return NOT_INTEGER end
+  if at < 0 then return { err = 'ERR offset is out of range' } end
+  local value, wrong = get(args[2], 'string')
+  if wrong then return wrong end
+  local text = value and value.text or ''
+  if part == '' then return #text end
+  if at + #part > STRING_MAX then
+    return { err = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)' }
+  end
+  local before = text:sub(1, at) .. ('\0'):rep(at - #text)
+  store.put_key(args[2], { type = 'string', text = before .. part .. text:sub(at + #part + 1) })
+  return math.max(#text, at + #part)
+end, { write = true })
+
 -- --- hashes -------------------------------------------------------------------------------------------------------
 
 add('HGET', 3, function(args)

@@ -4,7 +4,7 @@
 -- in a function leaves what it wrote before; all it wrote is one unit of the journal.
 -- The words of errors are Valkey's; Redis adds the function's name to some.
 
-local store, shared, msgpack, json, wire = ...
+local store, shared, msgpack, json, wire, sha1hex = ...
 local commands, add = shared.commands, shared.add
 local getinfo = debug.getinfo
 local SOURCE = '@user_function'
@@ -71,6 +71,13 @@ end
 
 function redis.status_reply(text)
   return { ok = text }
+end
+
+function redis.sha1hex(...)
+  if select('#', ...) ~= 1 then
+    error('wrong number of arguments', 0)
+  end
+  return sha1hex(tostring((...)))
 end
 
 local globals = { redis = redis, server = redis, cmsgpack = msgpack, cjson = json, string = string, table = table,

@@ -1,0 +1,41 @@
+"""What is asked for by name: holds, orders and answers as they stand, in the store or, once they have left it, SQL."""
+
+from . import answers, errors
+from .model import Hold, Order, Placed
+from .records import Remembered, decode_answer
+from .refusals import placed_or_refused
+from .remembering import Remembering
+from .runner import Reply
+
+
+class Finding:
+    """The part of the allocator that looks things up. Raises, everywhere: Unanswered, NotReady, HistoryAway."""
+
+    epoch: str
+    _runner: Remembering
+
+    async def find_hold(self, hold_id: str) -> Hold:
+        """The hold as it stands. Raises UnknownHold."""
+        return answers.hold_record(hold_id, (await self._find("hold", hold_id)).packed)
+
+    async def find_order(self, channel: str, external_id: str) -> Order:
+        """The order as it stands. Raises UnknownOrder."""
+        return answers.order_record((await self._find("order", f"{channel}:{external_id}")).packed)
+
+    async def find_remembered(self, op: str) -> Remembered | None:
+        """What this op was answered, as it is remembered; None when it is not."""
+        try:
+            return decode_answer((await self._find("answer", op)).packed)
+        except errors.UnknownOrder:
+            return None
+
+    async def find_answer(self, channel: str, external_id: str, attempt: int = 1) -> Placed:
+        """
+        What this attempt of an order was answered. Raises UnknownOrder, or the refusal it was answered with: Short,
+        Unroutable, UnknownSku, UnknownChannel, UnknownLocation, OverLimit.
+        """
+        op = f"order:{channel}:{external_id}:{attempt}"
+        return placed_or_refused(channel, external_id, (await self._find("answer", op)).packed)
+
+    async def _find(self, kind: str, name: str) -> Reply:
+        return await self._runner.attempt("find", [self.epoch, "", "", kind, name])

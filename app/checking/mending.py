@@ -7,7 +7,7 @@ from allocator.ledger import config_of
 from allocator.records import Entry, decode_state
 from app.audit import By, note
 from app.draining.drain import READER
-from app.draining.rows import VERSION, place_row
+from app.draining.rows import VERSION, Row, place_row
 from app.recovery.comparing import NEW_STATE, state_after
 from app.store import inspecting, ledger, mending
 from app.store.audit import add_entries
@@ -88,9 +88,18 @@ class _Mender:
         if number is None:
             await mending.remove_rows(self.session, self.seller, "holds", [fix.key])
         elif entry is not None:
-            rows = self._rows(number, entry).holds()
-            await ledger.put_holds(self.session, [row for row in rows if row["hold_id"] == fix.key[0]], [])
+            made_ms, lines = await self._made(fix.key[0])
+            rows = [row for row in self._rows(number, entry).holds() if row["hold_id"] == fix.key[0]]
+            await ledger.put_holds(self.session, [{**row, "made_ms": made_ms or row["made_ms"]} for row in rows], lines)
         return number is None or entry is not None
+
+    async def _made(self, hold_id: str) -> tuple[int, list[Row]]:
+        """When a hold was made, and the rows of what it was made of; 0 and none when that entry cannot be read."""
+        number = await inspecting.first_about(self.session, self.seller, "hold", hold_id)
+        entry = None if number is None else await self._entry(number)
+        if number is None or entry is None:
+            return 0, []
+        return entry.at_ms, [row for row in self._rows(number, entry).hold_lines if row["hold_id"] == hold_id]
 
     async def _answer(self, fix: Rows) -> bool:
         row = await inspecting.entry_of_op(self.session, self.seller, fix.key[0])

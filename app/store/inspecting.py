@@ -116,9 +116,14 @@ async def subjects_among(session: AsyncSession, seller: str, wanted: Sequence[tu
     found: set[Any] = set()
     for start in range(0, len(wanted), ASK_MAX // 2):
         part = wanted[start : start + ASK_MAX // 2]
-        query = select(*key).where(SUBJECTS.c.seller == seller, tuple_(*key).in_(part))
-        found |= {tuple(row) for row in await _execute(session, query)}
-    return found
+        for kind in {word for word, _, _ in part}:
+            # By kind and id, which SQLite has an index for; it has none for a list of triples.
+            ids = {id for word, id, _ in part if word == kind}
+            numbers = {number for _, _, number in part}
+            these = SUBJECTS.c.kind == kind, SUBJECTS.c.id.in_(ids), SUBJECTS.c.number.in_(numbers)
+            query = select(*key).where(SUBJECTS.c.seller == seller, *these)
+            found |= {tuple(row) for row in await _execute(session, query)}
+    return found & set(wanted)
 
 
 async def subjects_after(
@@ -134,12 +139,17 @@ async def rows_of(session: AsyncSession, seller: str, kind: str, keys: Sequence[
     """All rows of a derived table that are about these things."""
     table, names = KEYS[kind]
     columns = _compared(table)
-    key = tuple_(*(table.c[name] for name in names)) if len(names) > 1 else table.c[names[0]]
+    # All but the last part of a key one by one: for a list of pairs SQLite would walk every row the seller ever had.
+    by_head: dict[tuple[str, ...], list[str]] = {}
+    for key in keys:
+        by_head.setdefault(key[:-1], []).append(key[-1])
     found: Tuples = []
-    for start in range(0, len(keys), ASK_MAX):
-        part = [one if len(names) > 1 else one[0] for one in keys[start : start + ASK_MAX]]
-        query = select(*columns).where(table.c.seller == seller, key.in_(part))
-        found += [tuple(row) for row in await _execute(session, query)]
+    for head, lasts in by_head.items():
+        same = [table.c[name] == value for name, value in zip(names, head, strict=False)]
+        for start in range(0, len(lasts), ASK_MAX):
+            part = table.c[names[-1]].in_(lasts[start : start + ASK_MAX])
+            query = select(*columns).where(table.c.seller == seller, *same, part)
+            found += [tuple(row) for row in await _execute(session, query)]
     return found
 
 
@@ -173,6 +183,13 @@ async def last_about(session: AsyncSession, seller: str, kind: str, id: str) -> 
     """The number of the newest entry about an order or a hold, as the entries' subjects say."""
     mine = SUBJECTS.c.seller == seller, SUBJECTS.c.kind == kind, SUBJECTS.c.id == id
     found = await _execute(session, select(func.max(SUBJECTS.c.number)).where(*mine))
+    return None if found[0][0] is None else int(found[0][0])
+
+
+async def first_about(session: AsyncSession, seller: str, kind: str, id: str) -> int | None:
+    """The number of the oldest entry about an order or a hold, as the entries' subjects say."""
+    mine = SUBJECTS.c.seller == seller, SUBJECTS.c.kind == kind, SUBJECTS.c.id == id
+    found = await _execute(session, select(func.min(SUBJECTS.c.number)).where(*mine))
     return None if found[0][0] is None else int(found[0][0])
 
 

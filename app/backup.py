@@ -16,7 +16,7 @@ from allocator.ledger import Damaged, Gap
 from .exchange.progress import RowProgress
 from .house import House, Refused, print_json, run, store_url
 from .keys_command import AsJson, DataDir
-from .recovery.backups import Backup, Manifest, NotDrained, drain_all, make_backup
+from .recovery.backups import Backup, Manifest, NotDrained, drain_all, make_backup, refuse_taken
 from .recovery.backups import Progress as Heard
 from .server_process import ServerFailed
 from .store.copying import CopyFailed
@@ -58,6 +58,7 @@ async def _backup(house: House, *, target: Path, with_pepper: bool, wait_s: floa
     with RowProgress("backup", Console(stderr=True), unit="bytes") as progress:
         heard = shown(progress)
         try:
+            refuse_taken(target)
             if wait_s is not None:
                 await _drain(house, wait_s, heard)
             pepper = house.pepper if with_pepper else None

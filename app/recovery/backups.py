@@ -124,9 +124,14 @@ async def make_backup(database: Database, folder: Path, pepper: bytes | None, pr
     return Backup(folder, manifest)
 
 
-def _begin(folder: Path) -> Path:
+def refuse_taken(folder: Path) -> None:
+    """Raises FileExistsError when a backup cannot get this name."""
     if folder.exists():
         raise FileExistsError(f"{folder} is there already: name a new folder")
+
+
+def _begin(folder: Path) -> Path:
+    refuse_taken(folder)
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True, mode=0o700)

@@ -22,7 +22,8 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-# Breaks processes, wires, disks and memory ALLOT_TORTURE times each; about five seconds a time, freezes up to fifteen.
+# Breaks processes, wires, disks, memory and databases ALLOT_TORTURE times each; five to ten seconds a time, freezes and
+# forgotten wires up to a minute.
 torture: export ALLOT_TORTURE ?= 20
 torture: $(STAMP)
 	$(BIN)/python -m pytest tests/faults $(ARGS)

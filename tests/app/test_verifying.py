@@ -11,6 +11,7 @@ from allocator.balances import encode_state
 from allocator.gate import CHECKING, FROZEN, OPEN, SHUT, Gate
 from allocator.pipe import run_of
 from allocator.records import decode_state
+from allocator.scripts import library
 from app.draining.drain import READER, Drain
 from app.recovery.verifying import Verifier
 from app.store.audit import Wanted, list_entries
@@ -119,6 +120,37 @@ async def test_a_run_that_was_checked_is_not_checked_again(verifier, gate, clien
     await verifier.run()
 
     assert await gate.standing() == (OPEN, "")
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "added", "version"])
+async def test_a_store_whose_config_is_not_what_the_ledger_says_is_shut(verifier, gate, client, damage):
+    [config, owner] = SellerKeys(SELLER).named("config", "seller")
+    [field, *_] = await client.hkeys(config)
+    match damage:
+        case "changed":
+            await client.hset(config, field, b"damaged")
+        case "missing":
+            await client.hdel(config, field)
+        case "added":
+            await client.hset(config, "sku:NOBODY", b"damaged")
+        case "version":
+            await client.hset(owner, "config", 999)
+
+    await verifier.run()
+
+    standing = await gate.standing()
+    assert standing.gate == SHUT
+    assert "config in force is not what the ledger says" in standing.why
+
+
+async def test_a_server_that_was_started_anew_gets_our_verbs_again(verifier, client):
+    damaged = library().source.replace("KEEPS", "keeps", 1)
+    await client.function_load(damaged, replace=True)
+
+    await verifier.run()
+
+    [found] = await client.function_list(library().name, withcode=True)
+    assert library().source.encode() in (found.values() if isinstance(found, dict) else found)
 
 
 @pytest.mark.parametrize(

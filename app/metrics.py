@@ -115,6 +115,14 @@ GATE: Final = Family(
     "allot_gate", "0 open; 1 but for frozen skus; 2 skus are being opened after a restart; 3 shut.", ("seller",)
 )
 FROZEN: Final = Family("allot_frozen_skus", "Skus of which no unit moves, because their records differ.", ("seller",))
+CHECKED_TIME: Final = Family(
+    "allot_checked_timestamp_seconds", "When the running check was last through with all of a seller.", ("seller",)
+)
+CHECKED_SECONDS: Final = Family("allot_check_round_seconds", "How long its last round took.", ("seller",))
+CHECKED_RECORDS: Final = Family("allot_checked_records", "Records it looked at in that round.", ("seller",))
+VIOLATIONS: Final = Family(
+    "allot_violations", "What it found in that round that is not as it must be; the log has the kinds.", ("seller",)
+)
 CONFIG_VERSION: Final = Family("allot_config_version", "The version of the config in force.", ("seller",))
 LEDGER: Final = Family("allot_ledger_entries", "Entries of the ledger kept in Valkey.", ("seller",))
 DRAIN_AGE: Final = Family(
@@ -167,18 +175,20 @@ UNITS: Final = {
 
 COUNTERS: Final = (REQUESTS, ORDERS, ORDER_UNITS, HOLDS, RETURNED, SHIPPED, JOB_RUNS, DELIVERIES, BATCHES)
 TIMINGS: Final = (REQUEST_SECONDS, SCRIPT_SECONDS, JOB_SECONDS)
-SURVEYED: Final = (
+READ: Final = (
     *(CONFIG_VERSION, LEDGER, DRAIN_AGE, OPEN_HOLDS, WAITING, GATE, FROZEN),
+    *(CHECKED_TIME, CHECKED_SECONDS, CHECKED_RECORDS, VIOLATIONS),
     *(UNDRAINED, UNDRAINED_BYTES, DRAIN_FAILING),
+)
+"""Gauges about what a seller has that every process reads for itself."""
+
+WALKED: Final = (
     *(SKUS, SKUS_LOW, SKUS_OUT, OPEN_ORDERS, LATE_ORDERS, OPEN_UNITS),
     *(UNREADABLE, SURVEY_SECONDS, SURVEY_TIME, *UNITS.values()),
 )
-"""Gauges about what a seller has."""
+"""Those that the scheduler's survey counts."""
 
-WALKED: Final = tuple(
-    family for family in SURVEYED if family not in {CONFIG_VERSION, LEDGER, DRAIN_AGE, OPEN_HOLDS, WAITING}
-)
-"""Those that the scheduler's survey counts; the others every process reads."""
+SURVEYED: Final = READ + WALKED
 
 GAUGES: Final = (BUILD, STORE_UP, DATABASE_UP, SCHEDULER_UP, READY, CLOCK_JUMP, UNDRAINED_MAX, *SURVEYED)
 

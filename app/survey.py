@@ -7,6 +7,7 @@ skus take some minutes a round and disturb nobody. The numbers of a round are pu
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Final
 
 from redis.exceptions import RedisError
@@ -16,6 +17,8 @@ from allocator.gate import CHECKING, FROZEN, OPEN, SHUT, Gate
 
 from . import metrics as m
 from .deps import State
+from .store.database import SqlError
+from .store.rounds import last_round
 from .times import now_ms
 
 CHUNK: Final = 250
@@ -133,6 +136,7 @@ class Survey:
         state.metrics.set(m.OPEN_HOLDS, standing.open_holds, seller)
         state.metrics.set(m.WAITING, standing.backordered_lines, seller)
         await _tell_gate(state, seller)
+        await _tell_check(state, seller)
         await self._count_shipped(state, seller)
 
     async def _count_shipped(self, state: State, seller: str) -> None:
@@ -148,6 +152,18 @@ class Survey:
             state.metrics.add(m.SHIPPED, seller, times=shipped.units)
             if shipped.read < LEDGER_CHUNK:
                 return
+
+
+async def _tell_check(state: State, seller: str) -> None:
+    """The last round of the running check; nothing while SQL does not answer, which has an alert of its own."""
+    with suppress(*SqlError):
+        async with state.database.reading() as session:
+            last = await last_round(session, seller)
+        if last is not None:
+            state.metrics.set(m.CHECKED_TIME, last.ended_ms / 1000, seller)
+            state.metrics.set(m.CHECKED_SECONDS, (last.ended_ms - last.started_ms) / 1000, seller)
+            state.metrics.set(m.CHECKED_RECORDS, last.records, seller)
+            state.metrics.set(m.VIOLATIONS, last.violations, seller)
 
 
 async def _tell_gate(state: State, seller: str) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from allocator import make_client
 
 from . import log as logs
 from .bell import Bell
+from .checking.running import RunningCheck
 from .draining.drain import Drain
 from .draining.forgetting import Forgetting
 from .embedded import EmbeddedValkey
@@ -32,7 +34,7 @@ from .roles import NotFit, settings_for
 from .server_process import ServerFailed
 from .settings import Settings
 from .signals import WAKE_DRAIN, listening
-from .store.database import Database
+from .store.database import Database, SqlError
 from .whereabouts import in_a_line
 
 ROLE: Final = "worker"
@@ -99,7 +101,12 @@ async def work(settings: Settings, stop: asyncio.Event, told: Told = lambda _: N
                 drain = Drain(database, client, lambda: told(""))
                 verifier = Verifier(database, client, drain)
                 forgetting = Forgetting(database, client, days=settings.answer_days)
-                await asyncio.gather(_drain(drain, bell, told), _verify(verifier, bell), _forget(forgetting, bell))
+                await asyncio.gather(
+                    _drain(drain, bell, told),
+                    _verify(verifier, bell),
+                    _forget(forgetting, bell),
+                    _check(RunningCheck(database, client), bell),
+                )
     finally:
         await client.aclose()
 
@@ -161,6 +168,19 @@ async def _verify(verifier: Verifier, bell: Bell) -> None:
         except Exception as error:  # noqa: BLE001 - the next try must come, whatever one says
             said = _say(error, said, "verify_failed")
         await bell.sleep(VERIFY_SECONDS)
+
+
+async def _check(check: RunningCheck, bell: Bell) -> None:
+    said = ""
+    while not bell.stopped:
+        try:
+            await check.run()
+            said = ""
+        except Exception as error:  # noqa: BLE001 - the next try must come, whatever one says
+            said = _say(error, said, "check_failed")
+        await bell.sleep(TRY_AGAIN_SECONDS)
+    with suppress(*SqlError):
+        await check.stop()
 
 
 def _say(error: Exception, said: str, what: str = "drain_failed") -> str:

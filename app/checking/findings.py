@@ -1,5 +1,6 @@
 """What a check can find, in words, with what a repair would do about it."""
 
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -115,6 +116,8 @@ class Findings:
         self.seller = seller
         self.kept: list[tuple[Finding, Fix | None]] = []
         self.counts: dict[str, int] = {}
+        self.accused: dict[str, tuple[str, bytes]] = {}
+        """Skus of which no unit should move until somebody has looked: why, and the packed state it is about or b""."""
         self.doubtful: set[tuple[str, str]] = set()
         """What SQL itself must have put right before Valkey can be compared with it: kinds of rows and keys."""
 
@@ -133,6 +136,14 @@ class Findings:
         """Keep a broken promise."""
         what = ", ".join(filter(None, (violation.sku, violation.location, violation.of)))
         self.add(violation.what, what, violation.found, violation.expected, fix)
+        if violation.sku:
+            self.accuse([violation.sku], str(violation))
+
+    def accuse(self, skus: Iterable[str], evidence: str, seen: bytes = b"") -> None:
+        """Say that a finding is about these skus; the first evidence against each is kept."""
+        for sku in skus:
+            if len(self.accused) < KEPT_MAX:
+                self.accused.setdefault(sku, (evidence, seen))
 
     def has(self, *kinds: str) -> bool:
         """Whether any of these was found."""

@@ -19,7 +19,7 @@ from allocator.records import UNREADABLE, decode_hold, decode_order
 from allocator.repairs import RecordKind, RecordRepair, Repair, SkuRepair
 from app.draining.drain import READER
 from app.draining.rows import VERSION
-from app.recovery.comparing import NEW_STATE, is_closed, state_after
+from app.recovery.comparing import NEW_STATE, evidence, is_closed, state_after
 from app.store import inspecting, ledger
 from app.store.cursors import read_cursor
 from app.store.database import Database, Session
@@ -43,7 +43,14 @@ class StoreCheck:
     """One seller's check of Valkey."""
 
     def __init__(
-        self, database: Database, client: Redis, findings: Findings, progress: Progress, *, whole: bool
+        self,
+        database: Database,
+        client: Redis,
+        findings: Findings,
+        progress: Progress,
+        *,
+        whole: bool,
+        page: int = PAGE,
     ) -> None:
         self.database = database
         self.client = client
@@ -54,6 +61,7 @@ class StoreCheck:
         self.tail = Tail(client, self.seller)
         self.promises = PromiseCheck(client, findings)
         self.missing = 0
+        self.page = page
         self.whole = whole
         """Whether SQL has every entry as it was: else nobody can say which side is right."""
 
@@ -96,7 +104,7 @@ class StoreCheck:
         while True:
             async with self.database.reading() as session:
                 await self._begin_tail(session)
-                rows = await ledger.page(session, kind, self.seller, after, PAGE)
+                rows = await ledger.page(session, kind, self.seller, after, self.page)
             if not rows:
                 return
             yield {":".join(key): value for key, value in rows}
@@ -183,6 +191,7 @@ class StoreCheck:
         self.promises.pass_over(sku)
         fix = Repair(skus=[SkuRepair(sku, now or b"", expected)]) if self.whole else None
         self.findings.add("state_missing" if now is None else "state_differs", sku, shown(now), shown(expected), fix)
+        self.findings.accuse([sku], evidence(expected, now), now or b"")
 
     def _judge(self, sku: str, now: bytes | None) -> None:
         try:
@@ -225,6 +234,8 @@ class StoreCheck:
         fix = self._record("order" if kind == "orders" else "hold", name, now, expected)
         what = f"{word}_missing" if now is None else f"{word}_differs"
         self.findings.add(what, name, _state_of(kind, name, now), _state_of(kind, name, expected), fix)
+        skus = _skus_of(kind, name, now) | _skus_of(kind, name, expected)
+        self.findings.accuse(sorted(skus), f"{word} {name} is not what the ledger says")
 
     async def _not_forgotten(self, kind: str, gone: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
         """Those that should be there: what has ended long ago may leave Valkey, which then knows of it."""
@@ -311,6 +322,18 @@ def _key(kind: str, name: str) -> tuple[str, ...]:
 
 def _is_over(kind: str, name: str, packed: bytes) -> bool:
     return is_closed(decode_order(packed)) if kind == "orders" else decode_hold(name, packed).state != "open"
+
+
+def _skus_of(kind: str, name: str, packed: bytes | None) -> set[str]:
+    """The skus of a record, as far as it can be read."""
+    if packed is None:
+        return set()
+    try:
+        if kind == "orders":
+            return {line.sku for line in decode_order(packed).order.lines}
+        return {take.sku for take in decode_hold(name, packed).takes}
+    except UNREADABLE:
+        return set()
 
 
 def _state_of(kind: str, name: str, packed: bytes | None) -> str:

@@ -96,6 +96,19 @@ class Lease(SQLModel, table=True):
     said: str = Field(sa_type=Text)
 
 
+class CheckRound(SQLModel, table=True):
+    """The last round of the running check over all that a seller has; violations are those it found, frozen its own."""
+
+    __tablename__ = "check_round"
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    started_ms: int = Field(sa_type=BigInteger)
+    ended_ms: int = Field(sa_type=BigInteger)
+    records: int = Field(sa_type=BigInteger)
+    violations: int
+    frozen: int
+
+
 # --- config: one row per thing operators decide; `version` is the config version that changed it last -------------
 
 

@@ -44,6 +44,7 @@ ON_BOTH_DATABASES = {
     "test_past_api",
     "test_seeding",
     "test_store",
+    "test_running_check",
     "test_verifying",
     "test_webhooks_api",
     "test_webhooks_leases",

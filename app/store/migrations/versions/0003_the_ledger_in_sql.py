@@ -38,6 +38,17 @@ def upgrade() -> None:
         batch_op.create_index("ix_balance_place_location", ["seller", "location", "sku"], unique=False)
 
     op.create_table(
+        "check_round",
+        sa.Column("seller", sa.String(length=64), nullable=False),
+        sa.Column("started_ms", sa.BigInteger(), nullable=False),
+        sa.Column("ended_ms", sa.BigInteger(), nullable=False),
+        sa.Column("records", sa.BigInteger(), nullable=False),
+        sa.Column("violations", sa.Integer(), nullable=False),
+        sa.Column("frozen", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["seller"], ["seller.code"], name=op.f("fk_check_round_seller_seller")),
+        sa.PrimaryKeyConstraint("seller", name=op.f("pk_check_round")),
+    )
+    op.create_table(
         "config_field",
         sa.Column("seller", sa.String(length=64), nullable=False),
         sa.Column("field", sa.String(length=272), nullable=False),
@@ -326,6 +337,7 @@ def downgrade() -> None:
 
     op.drop_table("hold_line")
     op.drop_table("config_field")
+    op.drop_table("check_round")
     with op.batch_alter_table("balance_place", schema=None) as batch_op:
         batch_op.drop_index("ix_balance_place_location")
 

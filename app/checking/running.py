@@ -73,7 +73,8 @@ class RunningCheck:
         if (await gate.standing()).gate not in {OPEN, FROZEN} or not await self._is_ours(seller):
             return None
         started_ms, counted, findings = now_ms(), _Count(), Findings(seller)
-        check = StoreCheck(self._database, self._client, findings, counted.add, whole=True, page=PAGE)
+        check = StoreCheck(self._database, self._client, findings, counted.add, whole=True)
+        check.page = PAGE
         if not await check.run(epoch):
             return None
         frozen = await self._freeze(gate, findings)

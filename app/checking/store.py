@@ -40,17 +40,12 @@ Progress = Callable[[int], None]
 
 
 class StoreCheck:
-    """One seller's check of Valkey."""
+    """One seller's check of Valkey, `page` records at a time."""
+
+    page = PAGE
 
     def __init__(
-        self,
-        database: Database,
-        client: Redis,
-        findings: Findings,
-        progress: Progress,
-        *,
-        whole: bool,
-        page: int = PAGE,
+        self, database: Database, client: Redis, findings: Findings, progress: Progress, *, whole: bool
     ) -> None:
         self.database = database
         self.client = client
@@ -61,7 +56,6 @@ class StoreCheck:
         self.tail = Tail(client, self.seller)
         self.promises = PromiseCheck(client, findings)
         self.missing = 0
-        self.page = page
         self.whole = whole
         """Whether SQL has every entry as it was: else nobody can say which side is right."""
 

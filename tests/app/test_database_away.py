@@ -50,11 +50,9 @@ async def test_orders_go_on_without_it(impatient, client, locked):
     assert answer.status_code == 201
 
 
-async def test_a_use_case_that_never_ends_is_ended(database, monkeypatch):
-    monkeypatch.setattr(store, "SECONDS_MAX", 0.02)
-
+async def test_a_use_case_that_never_ends_is_ended(database):
     with pytest.raises(DatabaseAway, match="TimeoutError"):
-        async with database.reading():
+        async with database.reading(seconds_max=0.02):
             await asyncio.sleep(5)
 
 

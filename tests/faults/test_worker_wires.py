@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app.store import database as store
 from app.store.database import Database, DatabaseAway
 from app.store.sellers import list_sellers
 from tests.postgres import USER, Postgres
@@ -104,8 +103,7 @@ async def test_every_effect_is_in_sql_once_when_the_wire_to_postgres_fails(tortu
     assert_remembered(await torture(WireToPostgres), *WireToPostgres.moods)
 
 
-async def test_a_use_case_on_a_forgotten_wire_is_ended_and_the_next_one_gets_another(postgres, monkeypatch):
-    monkeypatch.setattr(store, "SECONDS_MAX", 0.3)
+async def test_a_use_case_on_a_forgotten_wire_is_ended_and_the_next_one_gets_another(postgres):
     url = postgres.new_migrated()
 
     async with (
@@ -116,7 +114,7 @@ async def test_a_use_case_on_a_forgotten_wire_is_ended_and_the_next_one_gets_ano
             await list_sellers(session)
         wire.forget()
         with pytest.raises(DatabaseAway):
-            async with database.reading() as session:
+            async with database.reading(seconds_max=0.3) as session:
                 await list_sellers(session)
 
         async with database.reading() as session:

@@ -32,4 +32,4 @@ class Careless(Drain):
 
 if __name__ == "__main__":
     working.Drain = Careless
-    sys.exit(working.run({"data_dir": Path(sys.argv[-1])}))
+    sys.exit(working.run(Path(sys.argv[-1])))

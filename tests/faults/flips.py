@@ -177,4 +177,8 @@ async def _set(client: Redis, name: str) -> Any:
     return dict.fromkeys(await client.smembers(name), b"")
 
 
-_READ: Final = {"hash": _hash, "stream": _stream, "zset": _zset, "set": _set}
+async def _string(client: Redis, name: str) -> Any:
+    return {b"": await client.get(name)}
+
+
+_READ: Final = {"string": _string, "hash": _hash, "stream": _stream, "zset": _zset, "set": _set}

@@ -166,18 +166,28 @@ def judge_lines(orders: list[OrderRow], lines: list[OrderLineRow], takes: list[O
     """Lines and takes are those of the orders, and no others."""
     expected_lines, expected_takes = [], []
     for row in orders:
-        for line in decode_order(row.record).order.lines:
-            facts = msgspec.structs.asdict(line)
-            del facts["takes"]
-            expected_lines.append((row.channel, row.external_id, *facts.values()))
+        order = decode_order(row.record).order
+        key = {"channel": row.channel, "external_id": row.external_id, "placed_ms": order.placed_ms}
+        for line in order.lines:
+            expected_lines.append({**key, **msgspec.structs.asdict(line)})
             expected_takes += [
-                (row.channel, row.external_id, line.line, place, take.sku, take.location, take.units, take.picking)
+                {**key, "line": line.line, "place": place, **msgspec.structs.asdict(take)}
                 for place, take in enumerate(line.takes)
             ]
-    names = [name for name in OrderLineRow.model_fields if name != "seller"]
-    yield from _unequal("line", expected_lines, [tuple(getattr(row, name) for name in names) for row in lines])
-    names = ["channel", "external_id", "line", "place", "sku", "location", "units", "picking"]
-    yield from _unequal("take", expected_takes, [tuple(getattr(row, name) for name in names) for row in takes])
+    yield from _unequal("line", _picked(OrderLineRow, expected_lines), _dumped(OrderLineRow, lines))
+    yield from _unequal("take", _picked(OrderTakeRow, expected_takes), _dumped(OrderTakeRow, takes))
+
+
+def _names(table: type) -> list[str]:
+    return [name for name in table.model_fields if name != "seller"]
+
+
+def _picked(table: type, facts: list[dict[str, Any]]) -> list[tuple]:
+    return [tuple(each[name] for name in _names(table)) for each in facts]
+
+
+def _dumped(table: type, rows: list[Any]) -> list[tuple]:
+    return [tuple(getattr(row, name) for name in _names(table)) for row in rows]
 
 
 def _unequal(word: str, expected: Iterable[tuple], found: Iterable[tuple]) -> Faults:

@@ -7,10 +7,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from allocator import make_client
-from allocator.ledger import last_id, place
 from tests.servers import Server
 
-from .shop import SELLER
 from .weather import Weather
 from .workers import WithWorkers
 
@@ -56,13 +54,8 @@ class WithReplica(WithWorkers):
         self.link.forget()
 
     async def sql_is_ahead(self) -> None:
-        """Wait until SQL has what the replica has not: by that its place can be told from the primary's."""
-        async with asyncio.timeout(LINK_SECONDS_MAX), make_client(self._servers[-1].url) as client:
-            while True:
-                cursor = await self.cursor()
-                if cursor and place(cursor.position) > place(await last_id(client, SELLER)):
-                    return
-                await asyncio.sleep(0.02)
+        """Wait until SQL has what the replica, which is cut off, has not."""
+        await self.sql_is_ahead_of(self._servers[-1].url)
 
     async def fail_over(self) -> None:
         """The primary dies, the replica takes its place, and clients are led there."""

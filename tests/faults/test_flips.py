@@ -30,7 +30,7 @@ FROZEN_VERSION = -2
 FROZEN_SECONDS_MAX = 30.0
 [STOCK] = SellerKeys(SELLER).named("stock")
 
-FLIPS = 24
+FLIPS = 16
 """In the short run; ALLOT_TORTURE times as many in the long one."""
 
 

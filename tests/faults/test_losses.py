@@ -102,8 +102,7 @@ class OlderCopy(StoreLost):
         server.process.send_signal(signal.SIGSTOP)
         shutil.copytree(server.folder / "appendonlydir", self.copy)
         server.process.send_signal(signal.SIGCONT)
-        # What SQL has got since then is how the copy can be told from the newest one.
-        await self.place.moves(10.0)
+        await self.place.sql_is_ahead_of(server.url)
 
     async def lose(self) -> None:
         server = self.place.server

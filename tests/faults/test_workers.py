@@ -11,7 +11,7 @@ from .scenario import OPS_BROKEN, Scenario
 from .verdict import assert_remembered
 from .workers import WithWorkers
 
-KILLS = 3
+KILLS = 2
 TRIES = 5
 TAKEN_SECONDS_MAX = 2.0
 CARELESS = (str(Path(__file__).with_name("careless_worker.py")),)

@@ -17,6 +17,8 @@ import httpx
 from redis.asyncio import Redis
 from sqlmodel import update
 
+from allocator import make_client
+from allocator.ledger import last_id, place
 from allocator.reading import Books
 from app.draining.drain import READER
 from app.store.cursors import Cursor, read_cursor
@@ -134,6 +136,14 @@ class WithWorkers(WithApi):
             if now is not None and (before is None or now.position != before.position):
                 return True
         return False
+
+    async def sql_is_ahead_of(self, store_url: str) -> None:
+        """Wait until SQL has what comes after all that this store has now: only by that can the two be told apart."""
+        async with make_client(store_url) as client:
+            last = place(await last_id(client, SELLER))
+        async with asyncio.timeout(START_SECONDS_MAX):
+            while (cursor := await self.cursor()) is None or place(cursor.position) <= last:
+                await asyncio.sleep(0.02)
 
     async def freeze_who_drains(self, seconds_max: float = 10.0) -> Worker:
         """Freeze the worker that drains; the others go on, and wait for its lease to end."""

@@ -67,13 +67,14 @@ class Gate:
         _, [gate] = await self._call("shut", run, why)
         return str(gate)
 
-    async def freeze(self, sku: str, evidence: str, *, seen: bytes = b"") -> bool:
+    async def freeze(self, sku: str, evidence: str, *, seen: bytes = b"", run: str = "") -> bool:
         """
         Let no unit of a sku move any more; without evidence end that. The ledger tells it.
 
-        False when `seen`, the packed state the evidence is about, is not the state any more.
+        False when `seen`, the packed state the evidence is about, is not the state any more, or when the check of this
+        `run` of the server has been overtaken: somebody else has opened the sku meanwhile.
         """
-        word, _ = await self._call("freeze", sku, seen, evidence)
+        word, _ = await self._call("freeze", sku, seen, run, evidence)
         return word == "frozen_now"
 
     async def standing(self) -> Standing:

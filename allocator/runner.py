@@ -112,4 +112,8 @@ class Runner:
             found: dict[bytes, bytes] = await self._pipe.client.hgetall(name)  # type: ignore[assignment] # bytes, by our factory
         except UNKNOWN as error:
             raise errors.Unanswered from error
+        except ResponseError as error:
+            if is_busy(error):
+                raise errors.Unanswered from error
+            raise
         return {field.decode(): value for field, value in found.items()}

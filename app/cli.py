@@ -10,7 +10,7 @@ import typer
 ROLES = ("serve", "api", "scheduler", "worker")
 """Commands of processes that run for ever."""
 
-ELSEWHERE = ("replay", "demo", "bench", "rebuild", "release", "check", "backup", "restore")
+ELSEWHERE = ("replay", "demo", "bench", "rebuild", "release", "simulate", "check", "backup", "restore")
 """Commands that are functions in a module of the same name; only whoever does not serve waits for their imports."""
 
 GROUPS = {"keys": "keys_command", "sellers": "sellers_command"}

@@ -10,11 +10,12 @@
 --   epoch, config (always empty), now_ms
 --   sku
 --   seen      empty, or the packed state the evidence is about: another one by now is not frozen
+--   run       empty, or the run of the server whose check found it: a sku that is open by then is not frozen
 --   evidence  for people; empty to end it
 -- RETURNS, first match wins
 --   invalid [what]
 --   not_ready [epoch found, why]    another data set
---   changed_since [sku]             the state is not the one that was seen
+--   changed_since [sku]             the state is not the one that was seen, or the sku was opened meanwhile
 --   frozen_now [was]                the evidence there was before, '' for none
 -- KEEPS
 --   The state stays as it is, for somebody to look at.
@@ -27,13 +28,14 @@ keys = { seller = KEYS[1], stock = KEYS[2], ledger = KEYS[3], servable = KEYS[4]
 --@include write
 
 local head = gate.read_head()
-local sku, seen, evidence = args.sku(), args.bytes(), args.optional('evidence', 4096)
+local sku, seen, run, evidence = args.sku(), args.bytes(), args.optional('run', 64), args.optional('evidence', 4096)
 
 local refused = gate.pass_shut(head)
 if refused then
   return refused
 end
-if seen ~= '' and redis.call('HGET', keys.stock, sku) ~= seen then
+local moved = seen ~= '' and redis.call('HGET', keys.stock, sku) ~= seen
+if moved or (run ~= '' and not gate.is_unchecked(run, sku)) then
   return { 'changed_since', cmsgpack.pack({ sku }), 0, '' }
 end
 local before = gate.evidence(sku)

@@ -220,7 +220,7 @@ class _Check:
         self._early = set(hot)
 
     async def _compare(self, rows: Sequence[tuple[str, bytes]]) -> None:
-        """Freeze those that differ. Nothing moves them meanwhile: they are closed."""
+        """Freeze those that differ. Nothing moves them meanwhile: they are closed, or another check has opened them."""
         if not rows:
             return
         found: list[Any] = await self._client.hmget(self._stock, [sku for sku, _ in rows])
@@ -229,7 +229,8 @@ class _Check:
                 await self._freeze(sku, evidence(expected, state))
 
     async def _freeze(self, sku: str, says: str) -> None:
-        await self.gate.freeze(sku, says)
+        if not await self.gate.freeze(sku, says, run=self.run):
+            return
         self._frozen += 1
         log.error("sku_frozen", seller=self.seller, sku=sku, evidence=says)
         async with self._database.writing() as session:

@@ -57,9 +57,10 @@ SqlError: Final = (SQLAlchemyError, DatabaseAway)
 class Database:
     """Transactions on one database. Make it with `open`, end it with `close`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, **options: Any) -> None:
+        """Connect when first asked; `options` are the engine's own."""
         self.url = async_url(url)
-        engine = create_async_engine(self.url, pool_pre_ping=self.url.get_backend_name() != "sqlite")
+        engine = create_async_engine(self.url, pool_pre_ping=self.url.get_backend_name() != "sqlite", **options)
         prepare_sqlite(engine.sync_engine, foreign_keys=True)
         _prepare_postgres(engine.sync_engine)
         self._engine = engine
@@ -123,7 +124,8 @@ async def _answering(seconds_max: float | None = SECONDS_MAX) -> AsyncIterator[N
 def _is_away(error: Exception) -> bool:
     """Whether the same statement may go well later; SQLite says OperationalError of a missing table as well."""
     if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.OperationalError):
-        return error.orig.sqlite_errorcode != sqlite3.SQLITE_ERROR
+        # Without a code it is the driver's own word: the connection is closed.
+        return getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
     if getattr(getattr(error, "orig", None), "sqlstate", None) == IDLE_TOO_LONG:
         return True
     return isinstance(error, (OperationalError, InterfaceError, NoConnectionFree))

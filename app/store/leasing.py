@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from .cursors import Cursor, begin_at, read_cursor, take_lease
+from .cursors import Cursor, begin_at, is_held, read_cursor, take_lease
 from .database import Database
 
 
@@ -26,7 +26,7 @@ async def keep_lease(
         cursor = await read_cursor(session, seller, reader)
     if cursor and cursor.lease == owner and cursor.lease_until_ms > now_ms + lease_ms // 2:
         return cursor
-    if cursor and cursor.lease != owner and cursor.lease_until_ms > now_ms:
+    if cursor and cursor.lease != owner and is_held(cursor.lease_until_ms, now_ms, lease_ms):
         return None
     async with database.writing() as session:
         if cursor is None:

@@ -17,6 +17,7 @@ JUMP_MS = 60_000
 EFFECTS = {"moved", "held", "extended", "released", "expired", "placed", "changed", "served", "configured"}
 VERSIONED = {"moved", "held", "released", "placed", "changed"}
 UNREMEMBERED = {"invalid", "stale_config"}
+QUESTIONS = {"availability", "explain"}
 
 
 class Said(NamedTuple):
@@ -108,7 +109,7 @@ class Oracle:
         return op
 
     def _decide(self, verb: str, own: dict[str, Any]) -> Said:
-        before, trial = self.books, self.books.copy()
+        before, trial = self.books, self.books if verb in QUESTIONS else self.books.copy()
         trial.touched = set()
         if verb == "configure":
             own = {**own, "config": self.coming}

@@ -198,7 +198,7 @@ class OrderVerbs(Verbs):
     def serve(self, sweep: bool, skus: int, lines: int) -> Answer:
         if sweep:
             self.books.servable |= {sku for sku in self.books.versions if self._queue(sku)}
-        chosen, served = sorted(self.books.servable)[:skus], []
+        chosen, served = sorted(self.books.servable - self.books.closed)[:skus], []
         for sku in chosen:
             lines, complete = self._serve_sku(sku, lines, served)
             if complete:

@@ -198,7 +198,9 @@ class Verbs:
 
     def expire(self, limit: int) -> Answer:
         due = [
-            (h.deadline_ms, id) for id, h in self.books.holds.items() if h.state == "open" and h.deadline_ms <= self.now
+            (hold.deadline_ms, id)
+            for id, hold in self.books.holds.items()
+            if hold.state == "open" and hold.deadline_ms <= self.now and not self.books.closed & hold.takes.keys()
         ]
         ended = [id for _, id in sorted(due)[:limit]]
         for id in ended:

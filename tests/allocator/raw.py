@@ -151,7 +151,8 @@ VERBS: dict[str, list[Arg]] = {
         *(choice("kind", "answer"), text("id", "receive:none", 608), Arg("record", "none", ())),
     ],
     "freeze": [
-        *(*HEAD, text("sku", CUP, 256), Arg("seen", "", ()), optional("evidence", "9 are held, 8 by holds", 4_096)),
+        *(*HEAD, text("sku", CUP, 256), Arg("seen", "", ()), optional("run", "", 64)),
+        optional("evidence", "9 are held, 8 by holds", 4_096),
     ],
     "hold": [
         *(*HEAD, *OP, text("hold_id", "h9", 512), text("channel", "shop", 64), optional("owner", "ann", 512)),

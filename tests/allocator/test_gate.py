@@ -268,6 +268,14 @@ async def test_a_sku_that_moved_since_it_was_looked_at_is_not_frozen(gate, alloc
     assert await gate.freeze(CUP, "evidence", seen=await redis.hget("{main}:stock", CUP))
 
 
+async def test_a_check_freezes_only_what_it_keeps_closed(checking):
+    await checking.open(NEXT, skus=[CUP])
+
+    assert not await checking.freeze(CUP, "evidence", run=NEXT)
+    assert not await checking.freeze(MUG, "evidence", run="an earlier run")
+    assert await checking.freeze(MUG, "evidence", run=NEXT)
+
+
 async def test_a_frozen_sku_stays_frozen_over_a_restart(gate, allocator):
     await stock(allocator, oslo=9)
     await gate.freeze(CUP, "evidence")

@@ -35,6 +35,7 @@ from app.store.ledger_tables import (
     ShipmentRow,
 )
 from app.store.sellers import ensure_seller
+from app.times import now_ms
 from tests.allocator.town import SELLER
 from tests.allocator.twins import Twins
 from tests.allocator.walk import Walk
@@ -317,6 +318,15 @@ async def test_another_process_goes_on_when_the_first_stops(database, client, mo
 
     assert went_on.entries == 20
     assert len(await rows(database, LedgerEntryRow)) == 40
+
+
+async def test_nobody_waits_for_a_lease_of_a_clock_that_was_far_ahead(drain, database, client, monkeypatch):
+    monkeypatch.setattr(draining, "GROUP", 10)
+    with monkeypatch.context() as ahead:
+        ahead.setattr(draining, "now_ms", lambda: now_ms() + 7_200_000)
+        await drain.drain_group(SELLER)
+
+    assert await another(database, client).drain_group(SELLER) == 10
 
 
 async def test_who_lost_the_lease_writes_nothing(drain, database, client, monkeypatch):

@@ -13,6 +13,7 @@ from allocator.pipe import run_of
 from allocator.records import decode_state
 from allocator.scripts import library
 from app.draining.drain import READER, Drain
+from app.recovery import verifying
 from app.recovery.verifying import Verifier
 from app.store.audit import Wanted, list_entries
 from app.store.cursors import begin_at
@@ -293,13 +294,29 @@ async def test_hot_skus_are_opened_before_all_others(verifier, gate, allocator, 
     assert last
 
 
+async def test_a_check_that_another_one_has_overtaken_freezes_nothing(verifier, gate, allocator, monkeypatch):
+    real = verifying._Check.compare_all
+
+    async def overtaken(self):
+        monkeypatch.setattr(verifying._Check, "compare_all", real)
+        await verifier.run()
+        assert await receive(allocator)
+        return await real(self)
+
+    monkeypatch.setattr(verifying._Check, "compare_all", overtaken)
+
+    await verifier.run()
+
+    assert (await gate.standing()).gate == OPEN
+
+
 async def test_a_server_that_is_started_again_while_it_is_checked_is_checked_again(verifier, gate, monkeypatch):
     real = Gate.freeze
     monkeypatch.setattr("app.recovery.verifying.CHUNK", 1)
 
-    async def restarted(self, sku, evidence, *, seen=b""):
+    async def restarted(self, sku, evidence, *, seen=b"", run=""):
         await self.meet("the next run")
-        return await real(self, sku, evidence, seen=seen)
+        return await real(self, sku, evidence, seen=seen, run=run)
 
     monkeypatch.setattr(Gate, "freeze", restarted)
     await gate._client.hdel(STOCK, "PEN")

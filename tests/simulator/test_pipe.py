@@ -5,6 +5,7 @@ import random
 import time
 
 import pytest
+from redis._parsers.base import BaseParser
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from allocator import Allocator, StockLine, errors
@@ -130,3 +131,20 @@ def run_of(seed: int) -> object:
     heard = [repr(one) for one in world.loop.run(crowd())]
     world.loop.close()
     return heard, world.store.command("XRANGE", "{main}:ledger", "-", "+"), world.store.now_ms
+
+
+@pytest.mark.parametrize(
+    "words", ["BUSY Valkey is busy running a script.", "LOADING the dataset", "READONLY a replica"]
+)
+def test_a_config_that_a_busy_server_does_not_tell_is_unanswered(world, words):
+    ask = world.network.ask
+
+    async def busy(name, commands, *, together=False):
+        if name == "HGETALL":
+            return [BaseParser.parse_error(words)]
+        return await ask(name, commands, together=together)
+
+    world.network.ask = busy
+
+    with pytest.raises(errors.Unanswered):
+        world.loop.run(world.allocator.configure_all(CONFIG))

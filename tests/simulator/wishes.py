@@ -201,7 +201,7 @@ class Wishes:
 
     def ask_keys(self) -> list[Any]:
         kind = self.random.choice(list(KEYS))
-        word = self.random.choice(["DEL", "EXISTS", "EXISTS", "TYPE", "KEYS", "PING", "NONSENSE"])
+        word = self.random.choice(["DEL", "UNLINK", "EXISTS", "EXISTS", "TYPE", "KEYS", "PING", "NONSENSE"])
         return {"KEYS": ["KEYS", "{x}:*"], "PING": ["PING"]}.get(word, [word, self.key(kind)])
 
     # --- sorted sets -------------------------------------------------------------------------------------------

@@ -114,6 +114,13 @@ function gate.closed(skus)
   return closed
 end
 
+-- Whether this run of the server is being checked and the sku is not open yet.
+function gate.is_unchecked(run, sku)
+  local found = redis.call('HMGET', keys.seller, 'gate', 'run', 'opened', 'sku:' .. sku)
+  local waits = not found[4] and is_after(sku, found[3] or '')
+  return found[1] == 'checking' and found[2] == run and (waits or (found[4] or '') ~= '')
+end
+
 -- The fields of skus in the seller's hash, those that are frozen apart from those that were opened.
 local function fields_of_skus()
   local frozen, opened, all = {}, {}, redis.call('HGETALL', keys.seller)

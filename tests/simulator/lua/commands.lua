@@ -88,6 +88,9 @@ add('DEL', -2, function(args)
   return count
 end, { write = true })
 
+-- Nobody waits for memory here, so nothing is freed later.
+add('UNLINK', -2, commands.DEL.run, { write = true })
+
 add('EXISTS', -2, function(args)
   local count = 0
   for i = 2, #args do

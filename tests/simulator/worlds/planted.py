@@ -1,0 +1,324 @@
+"""
+Bugs to be found, each as it is easily made: a line forgotten, a condition turned, a step in the wrong place.
+
+A simulator that finds none of its own bugs proves nothing. `first` is a seed near which a bug is known to show; worlds
+know nothing of any of them.
+"""
+
+from typing import NamedTuple
+
+from .patches import Patch
+
+LUA, SHARED, WORLDS = "allocator/lua", "allocator/lua/shared", "tests/simulator/worlds"
+
+
+class Bug(NamedTuple):
+    """What it is called, how it gets into the code, and the seed to begin with."""
+
+    name: str
+    patch: Patch
+    first: int = 0
+
+
+BUGS = (
+    # --- the gate ---
+    Bug(
+        "an op is not looked up",
+        Patch(f"{SHARED}/gate.lua", "  if not before then\n    return nil", "  if true then\n    return nil"),
+    ),
+    Bug(
+        "the fingerprint is not compared",
+        Patch(f"{SHARED}/gate.lua", "if before:sub(14, 29) ~= head.fingerprint then", "if false then"),
+    ),
+    Bug(
+        "a refusal is not remembered",
+        Patch(f"{SHARED}/gate.lua", "  if head.op and not head.preview then", "  if false then"),
+    ),
+    Bug(
+        "a replay writes nothing",
+        Patch(f"{SHARED}/gate.lua", "  redis.call('HINCRBY', keys.seller, 'replays', 1)\n", ""),
+    ),
+    Bug(
+        "the epoch is not compared",
+        Patch(
+            f"{SHARED}/gate.lua",
+            "  if seller[1] ~= head.epoch then\n    return not_ready(seller[1], '')",
+            "  if false then\n    return not_ready(seller[1], '')",
+        ),
+    ),
+    Bug(
+        "the config's version is not compared",
+        Patch(f"{SHARED}/gate.lua", "if head.config ~= '' and (seller[2] or '0') ~= head.config then", "if false then"),
+    ),
+    Bug(
+        "time goes backwards",
+        Patch(f"{SHARED}/gate.lua", "head.now = math.max(head.clock, head.time)", "head.now = head.time"),
+        first=22,
+    ),
+    # --- state and ledger ---
+    Bug(
+        "a version is not raised",
+        Patch(f"{SHARED}/stock.lua", "state.flat[1] = state.flat[1] + 1", "state.flat[1] = state.flat[1]"),
+    ),
+    Bug(
+        "a deficit is not recorded",
+        Patch(f"{SHARED}/stock.lua", "    stock.move(state, flat[at], 'deficit', gap - deficit)\n", ""),
+    ),
+    Bug(
+        "a ledger entry is without its changes",
+        Patch(f"{SHARED}/write.lua", "{ sku, version, state.moves }, { sku", "{ sku, version, {} }, { sku"),
+    ),
+    Bug(
+        "a move is not noted",
+        Patch(
+            f"{SHARED}/stock.lua",
+            "  note(state, code, bucket, of or '', units)\nend",
+            "  if bucket ~= 'spent' then note(state, code, bucket, of or '', units) end\nend",
+        ),
+    ),
+    Bug(
+        "the answer of an effect is not remembered",
+        Patch(f"{SHARED}/write.lua", "    gate.remember(head, word, answer)\n", ""),
+    ),
+    Bug(
+        "more is drawn than is there",
+        Patch(f"{SHARED}/drawing.lua", "local units = math.min(available_units, wanted)", "local units = wanted"),
+    ),
+    Bug(
+        "what is owed is sold again",
+        Patch(f"{SHARED}/atp.lua", "  local pool = open - owed", "  local pool = open"),
+    ),
+    Bug(
+        "the buffer is sold",
+        Patch(f"{SHARED}/atp.lua", "  local after = pool - buffer", "  local after = pool"),
+    ),
+    Bug(
+        "cancelled units stay committed",
+        Patch(
+            f"{LUA}/cancel.lua",
+            "local given = takes.give_back(stock.skus[line.sku], take, 'committed', units)",
+            "local given = math.min(take.units, units)\n      take.units = take.units - given",
+        ),
+    ),
+    Bug(
+        "units of a hold count twice when an order takes it over",
+        Patch(f"{SHARED}/take_over.lua", "      stock.move(state, take.location, 'held', -units)\n", ""),
+    ),
+    Bug(
+        "a quota does not get back what it lent",
+        Patch(f"{SHARED}/takes.lua", "stock.move(state, take.location, 'consumed', -back, part[3])", "local _ = back"),
+    ),
+    Bug(
+        "shipped units of a quota are not spent",
+        Patch(
+            f"{SHARED}/shipping.lua", "stock.move(state, take.location, 'spent', part[2], part[3])", "local _ = part"
+        ),
+    ),
+    Bug(
+        "more comes back than was shipped",
+        Patch(
+            f"{LUA}/return_units.lua",
+            "if line.units > sold.shipped - sold.returned then",
+            "if line.units > sold.shipped then",
+        ),
+        first=6,
+    ),
+    # --- holds and backorders ---
+    Bug(
+        "a hold expires before its time",
+        Patch(
+            f"{LUA}/expire.lua",
+            "'-inf', string.format('%.0f', head.now)",
+            "'-inf', string.format('%.0f', head.now + 1000)",
+        ),
+    ),
+    Bug(
+        "a hold that ended has a deadline",
+        Patch(f"{SHARED}/holds.lua", "packed)\n  redis.call('ZREM', keys.deadlines, hold.id)\n", "packed)\n"),
+    ),
+    Bug(
+        "an owner still has a hold that ended",
+        Patch(f"{SHARED}/holds.lua", "    redis.call('HDEL', keys.owners, holds.owner_field(hold))\n", ""),
+    ),
+    Bug(
+        "a longer life is not in the index",
+        Patch(
+            f"{LUA}/extend.lua",
+            "redis.call('ZADD', keys.deadlines, string.format('%.0f', hold.deadline_ms), hold_id)\n",
+            "",
+        ),
+        first=15,
+    ),
+    Bug(
+        "the hold that was replaced keeps its units",
+        Patch(f"{LUA}/hold.lua", "  holds.end_in_memory(old, 'replaced')", "  old.state = 'replaced'"),
+    ),
+    Bug(
+        "a line that was served waits on",
+        Patch(
+            f"{SHARED}/orders.lua",
+            "      redis.call('ZREM', keys.waiting, waiting_member(order, line))",
+            "      local _ = line",
+        ),
+    ),
+    Bug(
+        "units that arrived serve nobody",
+        Patch(
+            f"{SHARED}/write.lua",
+            "    redis.call('SADD', keys.servable, unpack(sealed.servable))",
+            "    local _ = sealed",
+        ),
+    ),
+    Bug(
+        "a field that is gone from the config stays",
+        Patch(f"{LUA}/configure.lua", "  redis.call('HDEL', keys.config, unpack(removed))", "  local _ = removed"),
+    ),
+    # --- callers ---
+    Bug(
+        "a retry is another op",
+        Patch(
+            "allocator/runner.py",
+            "                with attempt:\n",
+            "                with attempt:\n                    arguments[3] = 'another'\n",
+        ),
+    ),
+    Bug(
+        "another call's answer is believed",
+        Patch("allocator/runner.py", "if echo and echo.decode() != arguments[OP_AT]:", "if False:"),
+    ),
+    Bug(
+        "a server that is busy has refused",
+        Patch(
+            "allocator/runner.py",
+            "                raise RedisConnectionError(str(error)) from error",
+            "                raise errors.Refusal from error",
+        ),
+    ),
+    # --- after a restart ---
+    Bug(
+        "a server that was started anew is believed",
+        Patch(f"{LUA}/meet.lua", "if redis.call('HGET', keys.seller, 'run') ~= run then", "if false then"),
+        first=40,
+    ),
+    Bug(
+        "a closed sku is sold",
+        Patch(f"{SHARED}/stock.lua", "local closed = gate.mode and gate.closed(missing)[1]", "local closed"),
+    ),
+    Bug(
+        "nobody looks whether the store has lost entries",
+        Patch("app/recovery/verifying.py", "why = await check.find_loss() or await", "why = await"),
+        first=40,
+    ),
+    Bug(
+        "a store is compared before SQL has all of its ledger",
+        Patch("app/recovery/verifying.py", " or await check.drain_rest(self._drain)", ""),
+        first=12,
+    ),
+    Bug(
+        "a check freezes what another has opened",
+        Patch(f"{SHARED}/gate.lua", "  return found[1] == 'checking' and found[2] == run and", "  return true or"),
+        first=31,
+    ),
+    Bug(
+        "an answer leaves before it is on the disk",
+        Patch(f"{WORLDS}/server.py", "        self.fsync()\n        return replies", "        return replies"),
+        first=5,
+    ),
+    # --- the drain ---
+    Bug(
+        "what is not in SQL is trimmed",
+        Patch(
+            "app/draining/drain.py",
+            "until = min(place(cursor.position), await self._keep_from(name))",
+            "until = await self._keep_from(name)",
+        ),
+    ),
+    Bug(
+        "the last entry that was drained is trimmed",
+        Patch("app/draining/drain.py", 'minid=f"{until[0]}-{until[1]}"', 'minid=f"{until[0]}-{until[1] + 1}"'),
+    ),
+    Bug(
+        "the cursor moves in a transaction of its own",
+        Patch(
+            "app/draining/drain.py",
+            "            new = await",
+            "        async with self._database.writing() as session:\n            new = await",
+        ),
+        first=6,
+    ),
+    Bug(
+        "the drain passes over an entry",
+        Patch(
+            "allocator/ledger.py",
+            "return [_row(entry) for entry in found[1:]]",
+            "return [_row(entry) for entry in found[2:]]",
+        ),
+    ),
+    Bug(
+        "answers are not drained",
+        Patch("app/draining/drain.py", "    await store.put_answers(session, group.answers())\n", ""),
+    ),
+    Bug(
+        "takes of an order that changed stay in SQL",
+        Patch(
+            "app/store/ledger.py",
+            "    for table in (OrderTakeRow, OrderLineRow):\n        for those",
+            "    for table in (OrderLineRow,):\n        for those",
+        ),
+    ),
+    Bug(
+        "fields that are gone from the config stay in SQL",
+        Patch("app/store/ledger.py", "    for part in _parts(removed):\n", "    for part in _parts(removed[:0]):\n"),
+    ),
+    Bug(
+        "a group begins with states of the one before the last",
+        Patch(
+            "app/draining/drain.py",
+            "return {sku: decode_state(state) for sku, state in found.items()}",
+            "return {sku: decode_state(state) for sku, state in list(found.items())[1:]}",
+        ),
+    ),
+    Bug(
+        "a place without anything keeps its turn",
+        Patch("allocator/balances.py", "        if not _tidy(place):", "        if not _tidy(place) and not touched:"),
+    ),
+    # --- the rebuild ---
+    Bug(
+        "a rebuild keeps the epoch",
+        Patch("app/store/datasets.py", "max(found.generation + 1, at_least)", "max(found.generation, at_least)"),
+    ),
+    Bug(
+        "a rebuild forgets holds",
+        Patch("allocator/rebuilding.py", '        await self._put("holds", records)\n', ""),
+        first=61,
+    ),
+    Bug(
+        "a rebuild forgets owners",
+        Patch("allocator/rebuilding.py", '        await self._put("owners", owners)\n', ""),
+        first=77,
+    ),
+    Bug(
+        "a rebuild forgets who waits",
+        Patch("allocator/rebuilding.py", "                if line.backordered:\n", "                if False:\n"),
+        first=136,
+    ),
+    Bug(
+        "a rebuild forgets answers",
+        Patch(
+            "allocator/rebuilding.py",
+            '        await self._put("ops", answers)\n',
+            '        await self._put("ops", {})\n',
+        ),
+        first=19,
+    ),
+    Bug(
+        "a rebuild leaves the drain where it was",
+        Patch("app/store/cursors.py", 'anew = {"position": position, "entries": 0}', 'anew = {"entries": 0}'),
+        first=19,
+    ),
+    Bug(
+        "a rebuild adds to what is there",
+        Patch("allocator/rebuilding.py", "        await self._client.unlink(*self._all)\n", "        pass\n"),
+        first=42,
+    ),
+)

@@ -70,7 +70,7 @@ class Tally:
             ),
             (
                 f"{self.deeds:,} deeds, {self.scripts:,} scripts, {self.entries:,} ledger entries; "
-                f"{self.lost:,} acknowledged effects went with a lost Valkey, each in the window that was reported"
+                f"{self.lost:,} acknowledged effects went with a lost Valkey or with a primary whose replica was behind"
             ),
             *(line for verdict in self.failed[:FAILED_MAX] for line in _says(verdict)),
             f"{len(self.failed):,} worlds found what must not be" if self.failed else "nothing was found",

@@ -48,7 +48,7 @@ class Verdict(NamedTuple):
     What became of a world. found: what must never be, empty when all is well.
 
     deeds: things that were wanted; scripts: runs that counted; entries: of the ledger, in SQL; lost: acknowledged
-    effects that went with Valkey's data and were reported.
+    effects that went with Valkey's data, as a rebuild reported, or had not reached the replica that took over.
     """
 
     seed: int

@@ -1,4 +1,4 @@
-# make demo | test | torture | check | bench | load | clean          ARGS="…" is passed on: make test ARGS="-k replay -x"
+# make demo | test | torture | mutate | check | bench | load | clean          ARGS="…" is passed on: make test ARGS="-k replay -x"
 # Needs Python 3.11 or newer with pip; everything else goes into .venv.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test torture check bench load clean install
+.PHONY: demo test torture mutate check bench load clean install
 .DEFAULT_GOAL := test
 
 install: $(STAMP)
@@ -27,6 +27,10 @@ test: $(STAMP)
 torture: export ALLOT_TORTURE ?= 20
 torture: $(STAMP)
 	$(BIN)/python -m pytest tests/faults $(ARGS)
+
+# Thousands of wrong versions of the Lua; nearly all must be noticed. Some twenty minutes of one processor.
+mutate: $(STAMP)
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -53,18 +53,15 @@ if refused then
   return refused
 end
 
--- Where the clock should be: where it was judged last, plus the time that really passed.
+-- Where the clock should be: where verbs have followed it to, or in a pause where it was judged last, plus the time that
+-- really passed.
 local judged = redis.call('HGET', keys.seller, 'judged')
 local paused = redis.call('HGET', keys.seller, 'paused')
-local expected = math.max(head.clock, tonumber(judged or 0)) + (elapsed or 0)
-if paused then
-  expected = tonumber(judged) + (elapsed or 0)
-end
+local expected = (paused and tonumber(judged) or head.clock) + (elapsed or 0)
 local first = not judged or (not elapsed and not paused)
 local jump = head.time - expected
 
 if accept or first or jump <= gate.JUMP_MS then
-  head.now = math.max(head.clock, head.time)
   redis.call('HSET', keys.seller, 'clock', string.format('%.0f', head.now), 'judged', string.format('%.0f', head.now))
   head.clock = head.now
   if paused then

@@ -19,6 +19,7 @@ from allocator import (
     SkuConfig,
     StockLine,
 )
+from allocator.balances import encode_state
 from allocator.check import check
 from allocator.records import Place, SkuState, decode_state
 from allocator.remembering import History
@@ -168,6 +169,8 @@ async def ledger_length(redis: Redis) -> int:
 
 
 async def assert_sound(redis: Redis, seller: str = "main") -> None:
-    """The books of the seller must be true."""
+    """The books of the seller must be true, and every state as short as it can be."""
     report = await check(redis, seller)
     assert report.violations == []
+    for packed in (await redis.hgetall(f"{{{seller}}}:stock")).values():
+        assert encode_state(decode_state(packed)) == packed

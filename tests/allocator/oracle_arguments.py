@@ -48,7 +48,7 @@ class Cursor:
         return int(value)
 
     def whole_or_none(self, least: int, most: int) -> int | None:
-        if self.rest and self.rest[0] == "":
+        if self.rest and self.rest[0] in {"", b""}:
             self.next()
             return None
         return self.whole(least, most)

@@ -9,6 +9,7 @@ from tests.allocator.oracle_view import available, explained
 
 PLACE_MAX = 10_000_000_000
 UNITS_MAX = 1_000_000_000
+SKUS_OF_A_RUN = 1_500
 
 Answer = tuple[str, list[Any]]
 
@@ -202,10 +203,15 @@ class Verbs:
             for id, hold in self.books.holds.items()
             if hold.state == "open" and hold.deadline_ms <= self.now and not self.books.closed & hold.takes.keys()
         ]
-        ended = [id for _, id in sorted(due)[:limit]]
-        for id in ended:
+        chosen, skus = [id for _, id in sorted(due)[:limit]], 0
+        ended: list[str] = []
+        for id in chosen:
+            skus += len(self.books.holds[id].takes)
+            if skus > SKUS_OF_A_RUN and ended:
+                break
             self._end(self.books.holds[id], "expired")
-        return "expired", [ended, int(limit > 0 and len(ended) == limit)]
+            ended.append(id)
+        return "expired", [ended, int(limit > 0 and (len(chosen) == limit or len(ended) < len(chosen)))]
 
     # --- config ------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -36,7 +36,7 @@ NUMBERS = [
         "--7",
         "7,0",
     ),
-    *("", "seven", "1_000", "٣", "\x007", "7\n", str(2**53), str(2**63), "9" * 400, "100000000000000"),
+    *("", "seven", "1_000", "٣", "\x007", "7\n", str(2**53), str(2**63), "9" * 400, "100000000000000", "0" * 16 + "7"),
 ]
 """What callers may send for a number. Only plain whole numbers within the limits are taken."""
 
@@ -44,25 +44,37 @@ TEXTS = ["a\nb", "\x00", "tab\there", "\x1b[2J", "\x7f"]
 """Control characters part the fields of index members, so no text may have them."""
 
 
+COUNTS = {"locations": 1, "channels": 1, "skus": 1, "overlay": 2, "fields": 2, "lines": 0, "moves": 4, "records": 4}
+COUNTS["strays"] = 2
+"""Arguments that say how many rows follow, and how wide a row is; 0 for all that is left."""
+
+WIDE = {("repair", "skus"): 8}
+"""Rows that are wider in one verb: with a row of others inside."""
+
+
 class Arg(NamedTuple):
-    """An argument with a value that is right, and values that are wrong."""
+    """An argument with a value that is right, values that are wrong, and values that only just are not."""
 
     name: str
     right: str | bytes
     wrong: tuple[str | bytes, ...]
+    edges: tuple[str | bytes, ...] = ()
+    least: int = 0
+    most: int = 0
 
 
 def text(name: str, right: str, longest: int) -> Arg:
-    return Arg(name, right, ("", "x" * (longest + 1), *TEXTS))
+    return Arg(name, right, ("", "x" * (longest + 1), *TEXTS), ("x", "x" * longest))
 
 
 def optional(name: str, right: str, longest: int) -> Arg:
-    return Arg(name, right, ("x" * (longest + 1), *TEXTS))
+    return Arg(name, right, ("x" * (longest + 1), *TEXTS), ("", "x" * longest))
 
 
 def whole(name: str, right: str, least: int, most: int, *, empty: bool = False) -> Arg:
     wrong = [value for value in NUMBERS if not _fits(value, least, most) and not (empty and value == "")]
-    return Arg(name, right, (*wrong, str(least - 1), str(most + 1)))
+    edges = () if name in COUNTS else (str(least), str(most), f"{least:016d}", *([""] if empty else []))
+    return Arg(name, right, (*wrong, str(least - 1), str(most + 1)), edges, least, most)
 
 
 def _fits(value: str, least: int, most: int) -> bool:
@@ -75,14 +87,27 @@ def choice(name: str, right: str) -> Arg:
 
 RANKINGS = (
     *("", "oslo", "[", "[] []", "1", "null", '"oslo"', '["oslo"]', '["oslo",0,"rome"]', "[0,0]", "[null,0]", '["",0]'),
-    *(f'["{"x" * 65}",0]', '["a\\u0000b",0]', '["oslo",0,"oslo",1]', "[" * 2_000, f'["{"x" * 8_000}",0]'),
+    *(
+        f'["{"x" * 65}",0]',
+        '["a\\u0000b",0]',
+        '["oslo",0,"oslo",1]',
+        "[" * 2_000,
+        f'["{"x" * 8_000}",0]',
+        f'[{" " * 7_991}"oslo",0]',
+    ),
     *(f'["oslo",{tie}]' for tie in ("-1", "10001", "0.5", "NaN", "1e400", "null", '"0"', "[]")),
     json.dumps([value for number in range(16) for value in (f"city-{number}", number)]),
 )
 """What is no ranking of locations."""
 
+RANKINGS_JUST_RIGHT = (
+    *(f'["{"x" * 64}",0]', '["oslo",0]', '["oslo",10000]', f'[{" " * 7_990}"oslo",0]', "[]"),
+    json.dumps([value for number in range(15) for value in (f"city-{number}", number)]),
+)
+"""The longest code and the largest tie, the longest text, none and the most locations."""
+
 UNITS = 1_000_000_000
-HEAD = [text("epoch", EPOCH, 64), optional("config", "", 16), whole("now_ms", str(NOW), 0, 10**13, empty=True)]
+HEAD = [text("epoch", EPOCH, 64), optional("config", "", 16), whole("now_ms", str(NOW), 0, 10**13 - 1, empty=True)]
 OP = [
     text("op", "raw", 608),
     Arg("fingerprint", "f" * 16, ("", "short", "f" * 17, f"{'f' * 16}ha", f"{'f' * 16}aa", "\n" * 16)),
@@ -90,7 +115,7 @@ OP = [
 ]
 MOVE = [whole("lines", "1", 1, 500), text("sku", CUP, 256), text("location", "oslo", 64)]
 DEMAND = [
-    Arg("candidates", '["oslo",0,"rome",1]', RANKINGS),
+    Arg("candidates", '["oslo",0,"rome",1]', RANKINGS, RANKINGS_JUST_RIGHT),
     whole("lines", "2", 1, 1_500),
     *(text("line", "1", 512), text("sku", CUP, 256), whole("units", "1", 1, UNITS)),
     *(text("line", "2", 512), text("sku", CUP, 256), whole("units", "1", 1, UNITS)),
@@ -113,7 +138,7 @@ VERBS: dict[str, list[Arg]] = {
         *OP,
         text("why", "count", 256),
         *MOVE,
-        Arg("units", "1", whole("units", "1", -UNITS, UNITS).wrong),
+        whole("units", "1", -UNITS, UNITS)._replace(wrong=(*whole("units", "1", -UNITS, UNITS).wrong, "0")),
     ],
     "availability": [
         *HEAD,
@@ -129,7 +154,7 @@ VERBS: dict[str, list[Arg]] = {
         *(text("line", "1", 512), whole("units", "1", 1, UNITS, empty=True)),
     ],
     "configure": [
-        *(*HEAD, *OP, optional("base", "1", 16), whole("version", "2", 1, 10**12)),
+        *(*HEAD, *OP, text("base", "1", 16), whole("version", "2", 1, 10**12)),
         *(whole("fields", "1", 0, 1_000), text("field", "ranks", 272), Arg("value", "", ())),
         *(whole("skus", "1", 0, 1_000), text("sku", CUP, 256)),
     ],
@@ -239,12 +264,49 @@ def wrong_calls(verb: str) -> Iterator[tuple[str, list[str]]]:
     yield "one too many", [*arguments, "1"]
 
 
+def edge_calls(verb: str) -> Iterator[tuple[str, list[str]]]:
+    """Calls with one value that only just keeps its limits."""
+    arguments = right(verb)
+    for position, argument in enumerate(VERBS[verb]):
+        for value in argument.edges:
+            yield f"{argument.name}={value[:20]!r}", [*arguments[:position], value, *arguments[position + 1 :]]
+
+
 _pipes: WeakKeyDictionary[Redis, Pipe] = WeakKeyDictionary()
+
+
+def row_calls(verb: str) -> Iterator[tuple[str, list[str], bool]]:
+    """Calls with fewest and most rows of every kind, and with one too few and too many; and whether that is allowed."""
+    arguments = VERBS[verb]
+    for at, count in enumerate(arguments):
+        if count.name in COUNTS and verb != "serve":
+            width = WIDE.get((verb, count.name), COUNTS[count.name])
+            rows = (width or len(arguments) - at - 1) // int(count.right) * int(count.right)
+            row, behind = arguments[at + 1 : at + 1 + rows // int(count.right)], arguments[at + 1 + rows :]
+            for number, allowed in _numbers(count):
+                before = [argument.right for argument in arguments[:at]]
+                values = [*before, str(number), *_rows(row, number), *(argument.right for argument in behind)]
+                yield f"{number} {count.name}", values, allowed
+
+
+def _numbers(count: Arg) -> list[tuple[int, bool]]:
+    numbers = [(count.least - 1, False), (count.least, True), (count.most, True), (count.most + 1, False)]
+    return [(number, allowed) for number, allowed in numbers if number >= 0]
+
+
+def _rows(row: list[Arg], number: int) -> list[str]:
+    """So many rows; lines have names of their own."""
+    return [str(n) if field.name == "line" else field.right for n in range(1, number + 1) for field in row]
+
+
+async def reply(redis: Redis, verb: str, arguments: list[str]) -> list[Any]:
+    """All four parts of a reply: the outcome word, its packed facts, whether it is a replay, and the op."""
+    script = scripts()[verb]
+    pipe = _pipes.setdefault(redis, Pipe(redis))
+    return list(await pipe.run(script, SellerKeys("main").named(*script.keys), arguments))
 
 
 async def call(redis: Redis, verb: str, arguments: list[str]) -> tuple[str, object]:
     """The outcome word and its facts."""
-    script = scripts()[verb]
-    pipe = _pipes.setdefault(redis, Pipe(redis))
-    word, packed, _, _ = await pipe.run(script, SellerKeys("main").named(*script.keys), arguments)
+    word, packed, _, _ = await reply(redis, verb, arguments)
     return word.decode(), decode_states(packed) if word == b"found" and verb == "stock" else unpack(packed)

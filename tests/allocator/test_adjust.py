@@ -5,7 +5,7 @@ import pytest
 from allocator import AdjustLine
 from allocator.errors import Invalid, NotEnough, OverLimit, UnknownLocation, UnknownSku
 
-from .fixtures import CUP, atp, hold, order, place, stock
+from .fixtures import CUP, atp, buckets, hold, order, place, sold_at_the_till, stock
 
 BILLION = 1_000_000_000
 
@@ -63,6 +63,14 @@ async def test_units_found_again_end_the_deficit(allocator, redis):
 
     found = await place(redis, "oslo")
     assert (found.on_hand, found.deficit, await atp(allocator)) == (6, 0, 1)
+
+
+async def test_units_found_on_a_shelf_below_zero_are_booked_though_it_stays_below(allocator, redis):
+    await sold_at_the_till(allocator, "1", 3)
+
+    await allocator.adjust(adjusted("bergen", 1), op="a1", why="found")
+
+    assert await buckets(redis, "bergen") == (-2, 0, 0)
 
 
 async def test_a_correction_of_nothing_is_nonsense(allocator):

@@ -270,6 +270,13 @@ async def test_a_field_laid_over_with_nothing_is_taken_out(allocator):
     assert await atp(allocator) == 6
 
 
+async def test_a_channel_laid_over_with_nothing_is_unknown(allocator):
+    with pytest.raises(UnknownChannel):
+        await allocator.availability([CUP], ["shop"], overlay={"channel:shop": b""})
+
+    assert await atp(allocator) == 0
+
+
 async def test_a_channel_laid_over_can_be_new(allocator):
     await stock(allocator, oslo=10)
     with pytest.raises(UnknownChannel):

@@ -1,12 +1,15 @@
 """What is no longer wanted goes back to where it came from; what is being picked stays."""
 
+import msgspec
 import pytest
 
 from allocator import CancelLine, Rule
+from allocator.answers import unpack
 from allocator.errors import NotCommitted, PickStarted, UnknownLine, UnknownOrder
 
 from .fixtures import (
     CONFIG,
+    CUP,
     TEE,
     atp,
     buckets,
@@ -139,6 +142,28 @@ async def test_what_is_picked_elsewhere_does_not_bind_the_rest(allocator, redis)
         await allocator.cancel("shop", "1", [CancelLine("1", 1)], op="c2")
 
 
+@pytest.mark.parametrize(("picked", "left"), [("oslo", {"oslo": 2}), ("rome", {"rome": 2})])
+async def test_units_that_are_picked_stay_wherever_they_lie(allocator, picked, left):
+    await stock(allocator, oslo=2, rome=2)
+    await allocator.order(order("1", 4))
+    await allocator.pick("shop", "1", location=picked, op="p1")
+
+    changed = await allocator.cancel("shop", "1", [CancelLine("1", 2)], op="c1")
+
+    assert units_at(changed) == left
+
+
+async def test_a_single_unit_that_is_picked_is_told(allocator):
+    await stock(allocator, oslo=1)
+    await allocator.order(order("1", 1))
+    await allocator.pick("shop", "1", op="p1")
+
+    with pytest.raises(PickStarted) as refused:
+        await allocator.cancel("shop", "1", op="c1")
+
+    assert refused.value.facts == {"line": "1", "units": 1}
+
+
 async def test_a_pick_moves_no_units(allocator, redis):
     await stock(allocator, oslo=5)
     await allocator.order(order("1", 3))
@@ -222,3 +247,32 @@ async def test_a_line_the_order_does_not_have_refuses_all(allocator, redis):
 
     assert refused.value.facts == {"line": "7"}
     assert await buckets(redis, "oslo") == (5, 0, 3)
+
+
+async def test_units_in_conflict_are_cancelled_before_units_that_lie_on_a_shelf(allocator, redis):
+    await stock(allocator, oslo=1)
+    await allocator.order(order("1", 3, channel="amazon"))
+    await turn_backorders_into_conflicts(redis, "amazon:1", units=2)
+
+    changed = await allocator.cancel("amazon", "1", [CancelLine("1", 1)], op="c1")
+
+    [line] = changed.lines
+    assert (changed.state, line.committed, line.conflict, line.cancelled) == ("conflict", 1, 1, 1)
+    assert ((await state(redis)).backordered, (await state(redis)).conflict) == (0, 1)
+
+    changed = await allocator.cancel("amazon", "1", op="c2")
+
+    [line] = changed.lines
+    assert (changed.state, line.committed, line.conflict, line.cancelled) == ("cancelled", 0, 0, 3)
+    assert (await state(redis)).conflict == 0
+    assert await buckets(redis, "oslo") == (1, 0, 0)
+
+
+async def turn_backorders_into_conflicts(redis, order_id: str, units: int) -> None:
+    """As a store is that was rebuilt from records in which the order has lost its location."""
+    row = unpack(await redis.hget("{main}:orders", order_id))
+    row[8][0][5:7] = [0, units]
+    version, _, *places = unpack(await redis.hget("{main}:stock", CUP))
+    await redis.hset("{main}:orders", order_id, msgspec.msgpack.encode(row))
+    await redis.hset("{main}:stock", CUP, msgspec.msgpack.encode([version, [0, units], *places]))
+    await redis.delete("{main}:waiting")

@@ -6,6 +6,7 @@ import pytest
 from allocator import Config, ConfigChange, Location, Rule, SkuConfig
 from allocator.errors import Invalid, StaleConfig, UnknownChannel, UnknownSku
 
+from . import raw
 from .fixtures import (
     CONFIG,
     CUP,
@@ -36,6 +37,18 @@ async def test_a_rule_is_in_force_at_once(allocator):
     await allocator.configure_all(with_rules(Rule(kind="buffer", units=2)))
 
     assert await atp(allocator) == 3
+
+
+@pytest.mark.parametrize("scope", [{"category": "kitchen"}, {"channel": "shop"}, {"sku": CUP}, {}])
+async def test_a_rule_that_changes_is_in_force_at_once_though_others_stay(allocator, scope):
+    await stock(allocator, oslo=9)
+
+    left = []
+    for units in (1, 3, 2):
+        await allocator.configure_all(with_rules(Rule(kind="buffer", units=units, **scope)))
+        left.append(await atp(allocator))
+
+    assert left == [8, 6, 7]
 
 
 async def test_a_rule_that_was_taken_out_speaks_no_more(allocator, redis):
@@ -71,6 +84,16 @@ async def test_a_sku_named_again_keeps_its_stock(allocator):
     await allocator.configure_all(with_rules(Rule(kind="buffer", units=1)))
 
     assert await atp(allocator) == 4
+
+
+async def test_a_sku_named_twice_is_made_once(allocator, redis):
+    call = raw.right("configure")
+    head, skus = call[:-2], ["2", "POT", "POT"]
+
+    word, facts = await raw.call(redis, "configure", [*head, *skus])
+
+    assert (word, facts) == ("configured", [2, 1])
+    assert (await allocator.stock(["POT"])) != [None]
 
 
 async def test_a_new_sku_is_known_from_then_on(allocator):

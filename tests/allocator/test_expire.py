@@ -4,8 +4,25 @@ import msgspec
 import pytest
 
 from allocator import LINES_MAX, SkuConfig, StockLine
+from allocator.gate import Gate
 
-from .fixtures import CONFIG, MINUTE, NOW, TEE, atp, buckets, hold, new_allocator, order, place, quota, stock
+from .fixtures import (
+    CONFIG,
+    CUP,
+    EPOCH,
+    MINUTE,
+    MUG,
+    NOW,
+    TEE,
+    atp,
+    buckets,
+    hold,
+    new_allocator,
+    order,
+    place,
+    quota,
+    stock,
+)
 
 HOUR = 60 * MINUTE
 
@@ -144,7 +161,48 @@ async def test_a_pause_lasts_as_long_as_the_clock_is_wrong(expiring):
     assert [(run.paused, run.jump_ms) for run in again] == [(True, HOUR - 1_000)] * 3
 
 
-async def test_when_the_clock_is_back_expiry_resumes_by_itself(expiring):
+async def test_a_restart_of_the_service_does_not_end_a_pause(expiring, redis):
+    await expiring.hold(hold("h1", 3))
+    expiring.now_ms += HOUR
+    await expiring.expire(elapsed_ms=1_000)
+    restarted = await new_allocator(redis)
+    restarted.now_ms = expiring.now_ms
+
+    again = await restarted.expire(elapsed_ms=None)
+
+    assert (again.paused, again.jump_ms, again.hold_ids) == (True, HOUR - 1_000, [])
+    assert await redis.hget("{main}:seller", "paused") == str(HOUR - 1_000).encode()
+
+
+async def test_verbs_that_follow_a_wrong_clock_step_by_step_do_not_end_a_pause(expiring):
+    expiring.now_ms += 2 * MINUTE
+    await expiring.expire(elapsed_ms=0)
+    for back in (MINUTE, 0):
+        expiring.now_ms = NOW + 2 * MINUTE - back
+        await stock(expiring, TEE, oslo=1)
+
+    assert (await expiring.expire(elapsed_ms=1_000)).jump_ms == 2 * MINUTE - 1_000
+
+
+async def test_time_that_verbs_have_followed_is_no_jump(expiring):
+    for _ in range(5):
+        expiring.now_ms += 50_000
+        await stock(expiring, TEE, oslo=1)
+
+    assert not (await expiring.expire(elapsed_ms=0)).paused
+
+
+async def test_an_accepted_clock_ends_holds_at_the_first_run_of_a_service(expiring, redis):
+    await expiring.hold(hold("h1", 3))
+    restarted = await new_allocator(redis)
+    restarted.now_ms = NOW + HOUR
+
+    accepted = await restarted.expire(elapsed_ms=None, accept_clock=True)
+
+    assert (accepted.paused, accepted.hold_ids) == (False, ["h1"])
+
+
+async def test_when_the_clock_is_back_expiry_resumes_by_itself(expiring, redis):
     await expiring.hold(hold("h1", 3))
     expiring.now_ms += HOUR
     await expiring.expire(elapsed_ms=1_000)
@@ -154,6 +212,7 @@ async def test_when_the_clock_is_back_expiry_resumes_by_itself(expiring):
     due = await later(expiring, MINUTE)
 
     assert (resumed.paused, resumed.hold_ids) == (False, [])
+    assert await redis.hget("{main}:seller", "paused") is None
     assert due.hold_ids == ["h1"]
 
 
@@ -213,6 +272,15 @@ async def test_the_clock_follows_the_verbs_while_time_passes_as_it_should(expiri
     assert not (await expiring.expire(elapsed_ms=250_000)).paused
 
 
+async def test_the_clock_follows_a_verb_by_a_minute_and_no_further(expiring, redis):
+    expiring.now_ms += MINUTE
+    await stock(expiring, TEE, oslo=1)
+    expiring.now_ms += MINUTE + 1
+    await stock(expiring, TEE, oslo=1)
+
+    assert int(await redis.hget("{main}:seller", "clock")) == NOW + MINUTE
+
+
 async def test_a_slow_process_is_not_a_jump(expiring):
     await expiring.hold(hold("h1", 3))
 
@@ -236,24 +304,50 @@ async def test_without_a_given_time_the_servers_clock_counts(expiring, redis):
 
 
 async def test_large_holds_end_in_as_many_runs_as_it_takes(allocator, redis):
-    wide = [f"SKU-{number:04}" for number in range(4_500)]
-    await _hold_widely(allocator, wide)
+    wide = [f"SKU-{number:04}" for number in range(LINES_MAX + 1)]
+    await _hold_widely(allocator, a=wide[:1_000], b=wide[1_000:LINES_MAX], c=wide[LINES_MAX:])
     await allocator.expire(elapsed_ms=None)
     allocator.now_ms += MINUTE
 
-    runs = [await allocator.expire(elapsed_ms=MINUTE)]
-    while runs[-1].more:
-        runs.append(await allocator.expire(elapsed_ms=0))
+    runs = [await allocator.expire(elapsed_ms=elapsed) for elapsed in (MINUTE, 0)]
 
-    assert sorted(id for run in runs for id in run.hold_ids) == ["h0", "h1500", "h3000"]
-    assert await atp(allocator, sku=wide[-1]) == 1
+    # one run touches as many skus as one hold may have lines
+    assert [(run.hold_ids, run.more) for run in runs] == [(["a", "b"], True), (["c"], False)]
+    assert await atp(allocator, sku=wide[-1]) == 2
 
 
-async def _hold_widely(allocator, wide: list[str]) -> None:
-    """Holds of 1,500 lines, each line of a sku of its own."""
+async def test_large_holds_end_in_as_many_runs_as_it_takes_beside_one_that_stays(allocator, redis):
+    wide = [f"SKU-{number:04}" for number in range(LINES_MAX + 1)]
+    await _hold_widely(allocator, a=wide[:1], b=wide[1:1_000], c=wide[1_000:] + wide[1:3])
+    await Gate(redis, "main", EPOCH).freeze(wide[0], "evidence")
+    await allocator.expire(elapsed_ms=None)
+    allocator.now_ms += MINUTE
+
+    runs = [await allocator.expire(elapsed_ms=elapsed) for elapsed in (MINUTE, 0)]
+
+    assert [(run.hold_ids, run.more) for run in runs] == [(["b"], True), (["c"], False)]
+
+
+async def test_holds_of_a_frozen_sku_stay_and_keep_none_behind_them_from_ending(expiring, redis):
+    await stock(expiring, MUG, oslo=9)
+    for number in range(3):
+        await expiring.hold(hold(f"cup-{number}", 1, ttl_ms=1_000))
+    for number in range(3):
+        await expiring.hold(hold(f"mug-{number}", (MUG, 1), ttl_ms=2_000))
+    await Gate(redis, "main", EPOCH).freeze(CUP, "evidence")
+    expiring.now_ms += MINUTE
+
+    runs = [await expiring.expire(elapsed_ms=elapsed, limit=2) for elapsed in (MINUTE, 0, 0)]
+
+    assert [(run.hold_ids, run.more) for run in runs] == [(["mug-0", "mug-1"], True), (["mug-2"], False), ([], False)]
+    assert await buckets(redis, "oslo") == (10, 3, 0)
+
+
+async def _hold_widely(allocator, **holds: list[str]) -> None:
+    """Holds by id, of a line for each of these skus; there are two units of each."""
+    wide = sorted({sku for skus in holds.values() for sku in skus})
     await allocator.configure_all(msgspec.structs.replace(CONFIG, skus=[SkuConfig(sku=sku) for sku in wide]))
     for start in range(0, len(wide), 500):
-        await allocator.receive([StockLine(sku, "oslo", 1) for sku in wide[start : start + 500]], op=f"wide-{start}")
-    for start in range(0, len(wide), LINES_MAX):
-        wanted = [(sku, 1) for sku in wide[start : start + LINES_MAX]]
-        await allocator.hold(hold(f"h{start}", *wanted))
+        await allocator.receive([StockLine(sku, "oslo", 2) for sku in wide[start : start + 500]], op=f"wide-{start}")
+    for id, skus in holds.items():
+        await allocator.hold(hold(id, *((sku, 1) for sku in skus)))

@@ -217,6 +217,18 @@ async def test_a_hold_that_left_still_says_how_it_ended(shop, redis, attic):
     assert (placed.hold, preview.hold) == ("released", "released")
 
 
+async def test_a_hold_that_left_is_not_released_again(shop, redis, attic):
+    await shop.hold(hold("h", 5))
+    await shop.release("h")
+    await attic.clear_out(shop)
+    assert await left(redis, "hold", "h")
+
+    with pytest.raises(HoldEnded) as refused:
+        await shop.release("h", op="again")
+
+    assert refused.value.facts == {"hold": "h", "state": "released"}
+
+
 async def test_orders_holds_and_answers_that_left_are_found(shop, attic):
     await shop.hold(hold("h", 5))
     await shop.release("h")

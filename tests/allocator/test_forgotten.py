@@ -1,5 +1,7 @@
 """The filter: Lua and Python put every name in the same place, nothing added is missed, and little else is found."""
 
+from hashlib import sha1
+
 import pytest
 
 from allocator import forgotten
@@ -36,6 +38,31 @@ async def test_python_makes_the_filter_that_the_scripts_make(allocator, redis):
     assert found == bytes(made.bits[: len(found)])
     assert not any(made.bits[len(found) :])
     assert int(await redis.hget("{main}:seller", "forgotten")) == made.names == len(NAMES)
+
+
+def block_and_bytes(name: str) -> tuple[int, set[int]]:
+    """Where a name lies in the first level, and the bytes of that block it has bits in."""
+    digest = sha1(name.encode(), usedforsecurity=False).digest()
+    bits = [int.from_bytes(digest[start : start + 2]) % (8 * BLOCK) for start in range(4, 20, 2)]
+    return block_of(int.from_bytes(digest[:4]), 0), {bit // 8 for bit in bits}
+
+
+async def test_a_name_takes_nothing_from_another_in_its_block(allocator, redis):
+    """The last byte of a block, which the first of two names has a bit in, keeps it when the second comes."""
+    last: dict[int, str] = {}
+    pairs: list[str] = []
+    for number in range(4_000):
+        at, has = block_and_bytes(f"receive:{number}")
+        if at in last:
+            pairs += [last.pop(at), f"receive:{number}"]
+        elif BLOCK - 1 in has:
+            last[at] = f"receive:{number}"
+
+    await forget(allocator, redis, pairs)
+
+    found = await redis.get(FILTER)
+    assert len(pairs) > 4
+    assert found == bytes(filled(pairs).bits[: len(found)])
 
 
 @pytest.mark.parametrize("names", [FIRST - 2, 3 * FIRST - 2])

@@ -7,10 +7,12 @@ import pytest
 from redis.exceptions import ResponseError
 
 from allocator import AdjustLine, StockLine, errors
+from allocator.answers import unpack
+from allocator.records import decode_order, waiting_member
 from allocator.scripts import scripts
 
 from .fixtures import CONFIG, CUP, MUG, atp, buckets, dump, hold, new_allocator, order, stock, units_at
-from .raw import VERBS, call, changed, right, wrong_calls
+from .raw import VERBS, call, changed, edge_calls, reply, right, row_calls, wrong_calls
 
 pack = msgspec.msgpack.encode
 
@@ -50,13 +52,80 @@ async def test_one_wrong_argument_is_refused_and_changes_nothing(busy, redis, ve
 
 
 @every_verb
+async def test_what_only_just_keeps_the_limits_is_understood(busy, redis, verb):
+    answers = {what: await call(redis, verb, arguments) for what, arguments in edge_calls(verb)}
+
+    refused = {what: facts for what, (word, facts) in answers.items() if word == "invalid"}
+    assert {what: facts for what, facts in refused.items() if facts not in WRONG_BESIDE_LIMITS} == {}
+
+
+WRONG_BESIDE_LIMITS = (
+    ["sku is there twice"],
+    ["field is there twice"],
+    ["version must be greater than the one in force"],
+    ["candidates must name the location the goods left"],
+)
+
+
+@every_verb
+async def test_the_fewest_and_the_most_rows_are_understood_and_no_others(busy, redis, verb):
+    for what, arguments, allowed in row_calls(verb):
+        word, facts = await call(redis, verb, arguments)
+
+        assert (word != "invalid") == allowed or facts in WRONG_BESIDE_LIMITS, (what, word, facts)
+
+
+@every_verb
+async def test_nonsense_is_no_replay_and_names_its_op(busy, redis, verb):
+    operation = b"raw" if "op" in {argument.name for argument in VERBS[verb]} else b""
+
+    word, _, replayed, named = await reply(redis, verb, [*right(verb), "one too many"])
+
+    assert (word, replayed, named) == (b"invalid", 0, operation)
+
+
+@pytest.mark.parametrize(
+    ("verb", "values", "words"),
+    [
+        ("receive", {"location": ""}, "location is missing"),
+        ("receive", {"location": "", "units": "0"}, "location is missing"),
+        ("receive", {"why": "x" * 257}, "why must be text of at most 256 bytes without control characters"),
+        ("receive", {"units": "0"}, "units must be a whole number from 1 to 1000000000"),
+        ("receive", {"fingerprint": "short"}, "fingerprint must be 16 bytes, and letters for what SQL does not know"),
+        ("adjust", {"units": "0"}, "units must not be 0"),
+        ("unavailable", {"direction": "up"}, "direction has a value that is not known"),
+        ("move_quota", {"to": "shop"}, "to must be another channel than from"),
+        ("order", {"line": "1"}, "line is named twice"),
+        ("order", {"candidates": ""}, "candidates is missing"),
+        ("order", {"candidates": "[1]"}, "candidates must be up to 15 locations, each once, with their ties"),
+        ("configure", {"version": "0"}, "version must be a whole number from 1 to 1000000000000"),
+        ("configure", {"base": "1", "version": "1"}, "version must be greater than the one in force"),
+        ("recall", {"record": b"?"}, "record is not that of an ended hold or a closed order"),
+        ("repair", {"bucket": "backordered"}, "bucket is none of that place"),
+        ("repair", {"state": "?"}, "state cannot be read"),
+        ("repair", {"kind": "hold", "record": "?"}, "record cannot be read"),
+        ("order", {"kind": "gone", "candidates": "[]"}, "candidates must name the location the goods left"),
+    ],
+)
+async def test_what_is_wrong_is_told_in_words(busy, redis, verb, values, words):
+    assert await call(redis, verb, changed(verb, **values)) == ("invalid", [words])
+
+
+async def test_arguments_too_few_or_too_many_are_told_in_words(busy, redis):
+    words = ["the arguments are not as many as announced"]
+
+    assert await call(redis, "release", [*right("release"), ""]) == ("invalid", words)
+    assert await call(redis, "stock", [*right("stock"), ""]) == ("invalid", words)
+
+
+@every_verb
 async def test_the_refusal_names_the_argument(busy, redis, verb):
     for argument in VERBS[verb]:
         if argument.wrong:
             word, [what] = await call(redis, verb, changed(verb, **{argument.name: argument.wrong[-1]}))
 
             assert word == "invalid"
-            assert what.startswith(argument.name) or "as many as announced" in what
+            assert what.startswith(f"{argument.name} ") or "as many as announced" in what
 
 
 @pytest.mark.parametrize(
@@ -253,3 +322,137 @@ async def test_units_promised_twice_stop_every_verb_that_is_no_fact(redis, verb)
         await call(redis, verb, changed(verb, hold_id="h1") if verb != "hold" else changed(verb, owner=""))
 
     assert await dump(redis) == before
+
+
+TEN_BILLION = 10_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("owed", "place", "words"),
+    [
+        (0, [10, -1, 0, 0], "a bucket fell below zero"),
+        (0, [10, 0, -1, 0], "a bucket fell below zero"),
+        (0, [10, 0, 0, [0, ["wet", -1], []]], "a bucket fell below zero"),
+        (0, [10, 0, 0, [0, ["wet", 2, "lost", -1], []]], "a bucket fell below zero"),
+        (0, [10, 0, 0, [0, [], ["shop", 1, 1, 2, 0]]], "a quota consumed less than nothing"),
+        (0, [10, 0, 0, [0, [], ["shop", 1, 0, -1, 0]]], "a quota consumed less than nothing"),
+        (0, [10, 0, 0, [0, [], ["shop", 1, 0, 0, 0, "till", 1, 1, 2, 0]]], "a quota consumed less than nothing"),
+        (0, [TEN_BILLION + 1, 0, 0, 0], "on_hand is out of range"),
+        (0, [-TEN_BILLION - 1, 0, 0, [TEN_BILLION + 1, [], []]], "on_hand is out of range"),
+        (0, [2, 3, 0, 0], "units were promised twice"),
+        (0, [2, 3, 0, [0, ["wet", 0], []]], "units were promised twice"),
+        ([-1, 0], [10, 0, 0, 0], "a debt fell below zero"),
+        ([0, -1], [10, 0, 0, 0], "a debt fell below zero"),
+    ],
+)
+async def test_numbers_that_cannot_be_stop_whatever_moves_units_of_that_sku(redis, owed, place, words):
+    await _busy_seller(redis)
+    await redis.hset("{main}:stock", CUP, pack([9, owed, "oslo", *place]))
+    before = await dump(redis)
+
+    with pytest.raises(ResponseError, match=words):
+        await call(redis, "receive", changed("receive", location="rome"))
+
+    assert await dump(redis) == before
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        [TEN_BILLION, 0, 0, 0],
+        [-TEN_BILLION, 0, 0, [TEN_BILLION, [], []]],
+        [2, 3, 0, [1, [], []]],
+        [2, 3, 0, [5, [], []]],
+        [10, 0, 0, [0, ["wet", 10], ["shop", 1, 2, 2, 0]]],
+    ],
+)
+async def test_numbers_at_their_limits_stop_nobody(redis, place):
+    await _busy_seller(redis)
+    await redis.hset("{main}:stock", CUP, pack([9, 0, "oslo", *place]))
+
+    word, _ = await call(redis, "receive", changed("receive", location="rome"))
+
+    assert word == "moved"
+
+
+@pytest.mark.parametrize(
+    "changes", [{2: 4}, {3: 2}, {4: 1}, {5: 1}, {6: 1}, {7: 1}, {8: 1}, {2: 6, 4: 1, 5: 1, 6: 1, 8: 2}]
+)
+async def test_an_order_whose_lines_do_not_add_up_stops_its_next_verb(redis, changes):
+    await _busy_seller(redis)
+    row = unpack(await redis.hget("{main}:orders", "shop:1"))
+    for bucket, units in changes.items():
+        row[8][0][bucket] = units
+    await redis.hset("{main}:orders", "shop:1", pack(row))
+    before = await dump(redis)
+
+    with pytest.raises(ResponseError, match="the units of a line do not add up"):
+        await call(redis, "pick", right("pick"))
+
+    assert await dump(redis) == before
+
+
+async def test_an_order_whose_lines_add_up_from_every_bucket_is_sound(redis):
+    await _busy_seller(redis)
+    row = unpack(await redis.hget("{main}:orders", "shop:1"))
+    row[8][0][2:9] = [3 + 2 + 3 + 4 + 5, 3, 2, 3, 4, 5, 2]
+    await redis.hset("{main}:orders", "shop:1", pack(row))
+
+    word, [state, *_] = await call(redis, "pick", right("pick"))
+
+    assert (word, state) == ("changed", "conflict")
+
+
+@pytest.mark.parametrize(
+    ("move", "known"),
+    [
+        *((("oslo", bucket, ""), True) for bucket in ("on_hand", "held", "committed")),
+        *((("oslo", bucket, "shop"), True) for bucket in ("unavailable", "quota", "consumed", "spent", "floor")),
+        *((("", bucket, ""), True) for bucket in ("backordered", "conflict")),
+        *((("oslo", "conflict", ""), False), (("", "held", ""), False), (("oslo", "held", "shop"), False)),
+        *((("oslo", bucket, ""), False) for bucket in ("unavailable", "quota", "consumed", "spent", "floor")),
+    ],
+)
+async def test_a_repair_moves_units_between_buckets_that_there_are(busy, redis, move, known):
+    location, bucket, of = move
+
+    word, _ = await call(redis, "repair", changed("repair", location=location, bucket=bucket, of=of))
+
+    assert word == ("changed_meanwhile" if known else "invalid")
+
+
+async def test_a_repair_takes_an_ended_hold_out_of_the_indexes(busy, redis):
+    await busy.release("h1")
+    await redis.zadd("{main}:deadlines", {"h1": 1})
+    await redis.hset("{main}:owners", "shop:ann", "h1")
+    head = right("repair")[:7]
+
+    done = await call(redis, "repair", [*head, "0", "0", "2", "deadlines", "h1", "owners", "shop:ann"])
+
+    assert done == ("repaired", [[], 2])
+    assert await redis.exists("{main}:deadlines", "{main}:owners") == 0
+
+
+async def test_an_error_of_the_server_itself_is_told(redis):
+    await _busy_seller(redis)
+    await redis.delete("{main}:holds")
+    await redis.set("{main}:holds", "no hash")
+
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await call(redis, "release", right("release"))
+
+
+@pytest.mark.parametrize(("units", "gone"), [(1, 1), (11, 0)])
+async def test_a_repair_takes_out_of_the_queue_what_does_not_wait(redis, units, gone):
+    allocator = await new_allocator(redis)
+    await allocator.configure_all(CONFIG)
+    await stock(allocator, oslo=10)
+    await allocator.order(order("1", units, channel="amazon"))
+    member = waiting_member(decode_order(await redis.hget("{main}:orders", "amazon:1")), "1", CUP)
+    await redis.zadd("{main}:waiting", {member: 0})
+    head = right("repair")[:7]
+
+    done = await call(redis, "repair", [*head, "0", "0", "1", "waiting", member.decode()])
+
+    assert done == ("repaired", [[], gone])
+    assert await redis.zcard("{main}:waiting") == 1 - gone

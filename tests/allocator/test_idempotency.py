@@ -8,6 +8,7 @@ from allocator.errors import NotEnough, OpConflict, Short, StaleConfig, UnknownS
 from .fixtures import (
     CONFIG,
     CUP,
+    MINUTE,
     NOW,
     TEE,
     atp,
@@ -268,3 +269,63 @@ async def test_a_config_change_made_against_an_old_one_is_refused(allocator, red
         await behind.configure(ConfigChange(base, base + 1, skus=[CUP]))
 
     assert behind.version == base
+
+
+# --- answers that were forgotten, as they are after some days ---------------------------------------------------------
+
+
+MONTH = 30 * 24 * 60 * MINUTE
+
+
+@pytest.fixture
+async def forgetful(redis):
+    """A shop whose books are not looked at afterwards: answers are gone that nobody has forgotten as they should."""
+    allocator = await new_allocator(redis)
+    await allocator.configure_all(CONFIG)
+    return allocator
+
+
+async def forget(allocator, redis, op: str) -> dict[bytes, object]:
+    """A month goes by and an answer is removed. Returns everything as it is then."""
+    allocator.now_ms += MONTH
+    await allocator.expire(elapsed_ms=MONTH, accept_clock=True)
+    assert await redis.hdel("{main}:ops", op) == 1
+    return await dump(redis)
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_an_accepted_order_answers_for_itself_when_its_answer_is_forgotten(forgetful, redis, attempt):
+    await stock(forgetful, oslo=5)
+    first = await forgetful.order(order("1", 3, (CUP, 1)))
+    before = await forget(forgetful, redis, "order:shop:1:1")
+
+    again = await forgetful.order(order("1", 3, (CUP, 1), attempt=attempt))
+
+    assert (again.kind, again.state, again.placed_ms, again.lines) == ("promise", "committed", NOW, first.lines)
+    assert (again.hold, again.plan, again.trace, again.versions) == ("", "none", [], [])
+    assert again.replayed
+    assert await dump(redis) == before
+
+
+async def test_another_request_for_an_order_whose_answer_is_forgotten_is_told(forgetful, redis):
+    await stock(forgetful, oslo=5)
+    await forgetful.order(order("1", 3))
+    before = await forget(forgetful, redis, "order:shop:1:1")
+
+    with pytest.raises(OpConflict) as refused:
+        await forgetful.order(order("1", 2, attempt=2))
+
+    assert (refused.value.facts, refused.value.replayed) == ({"op": "order:shop:1:2"}, True)
+    assert await dump(redis) == before
+
+
+async def test_a_hold_whose_answer_is_forgotten_is_not_made_twice(forgetful, redis):
+    await stock(forgetful, oslo=5)
+    await forgetful.hold(hold("h1", 3, ttl_ms=2 * MONTH))
+    before = await forget(forgetful, redis, "hold:h1")
+
+    with pytest.raises(OpConflict) as refused:
+        await forgetful.hold(hold("h1", 3, ttl_ms=2 * MONTH))
+
+    assert (refused.value.facts, refused.value.replayed) == ({"op": "hold:h1"}, False)
+    assert await dump(redis) == before

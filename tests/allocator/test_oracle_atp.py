@@ -133,9 +133,10 @@ async def put_in_server(twins: Twins) -> None:
 
 owners = st.sampled_from(["", "ann", "bob"])
 asked_locations = st.just([""]) | st.lists(st.sampled_from([*LOCATIONS, "atlantis"]), max_size=3).map(flat)
+questions = st.tuples(owners, asked_locations)
 
 
-@given(configs(), stocks, debts, st.tuples(owners, asked_locations))
+@given(configs(), stocks, debts, questions)
 @settings(
     max_examples=2 * settings.default.max_examples,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -27,6 +27,7 @@ ties = st.integers(0, 2) | st.just(0)
 rankings = st.tuples(st.permutations(CITIES), st.lists(ties, min_size=15, max_size=15), st.integers(0, 15))
 demands = st.lists(st.tuples(st.sampled_from(SKUS), st.integers(1, 12)), min_size=1, max_size=4)
 kinds = st.sampled_from(["promise", "promise", "firm", "hold"])
+ways = st.tuples(kinds, st.sampled_from(LIMITS), st.booleans())
 
 
 def country() -> Config:
@@ -71,7 +72,7 @@ def places_of(on_hand: tuple[int, ...]) -> list[Any]:
     return [value for city, count in zip(CITIES, on_hand, strict=True) for value in (city, count, 0, 0, 0)]
 
 
-@given(stocks, rankings, demands, st.tuples(kinds, st.sampled_from(LIMITS), st.booleans()))
+@given(stocks, rankings, demands, ways)
 @settings(max_examples=10 * settings.default.max_examples, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_routing_finds_the_best_set_of_locations(twins, stock, ranking, demand, how):
     stock_up(twins, stock)

@@ -249,3 +249,14 @@ async def test_backorders_of_a_sku_are_owed_in_everybodys_number(allocator):
 
     # amazon does not even sell from bergen, and still its debt is everybody's
     assert await atp(allocator, "till") == 6
+
+
+async def test_shared_units_that_are_owed_already_are_not_taken_among_the_fenced_ones(allocator):
+    await sold_at_the_till(allocator, "T1", 3)
+    await stock(allocator, oslo=6)
+    await quota(allocator, "oslo", "till", 2)
+
+    placed = await allocator.order(order("1", 6, kind="firm"))
+
+    assert sources(placed) == [("shared", 1, ""), ("borrowed", 2, "till")]
+    assert placed.lines[0].backordered == 3

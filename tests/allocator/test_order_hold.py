@@ -2,7 +2,7 @@
 
 import pytest
 
-from allocator import AdjustLine, Rule
+from allocator import AdjustLine, Rule, StockLine
 from allocator.errors import Short
 
 from .fixtures import (
@@ -247,3 +247,23 @@ async def test_the_owner_may_hold_again_after_his_order(allocator):
     held = await allocator.hold(hold("h2", 2, owner="ann"))
 
     assert held.replaced == ""
+
+
+async def test_units_of_a_hold_that_were_damaged_meanwhile_are_not_taken_over(allocator, redis):
+    await stock(allocator, oslo=5)
+    await allocator.hold(hold("h1", 3))
+    await allocator.unavailable([StockLine(CUP, "oslo", 4)], op="u1", reason="wet", direction="in")
+
+    placed = await allocator.order(order("1", 1, 2, hold="h1", kind="firm"))
+
+    assert [(line.committed, line.backordered) for line in placed.lines] == [(1, 0), (0, 2)]
+
+
+async def test_a_sale_of_goods_that_are_gone_takes_over_what_its_hold_took_there(allocator):
+    await stock(allocator, bergen=2)
+    await allocator.hold(hold("h1", 2, channel="till"))
+    await quota(allocator, "bergen", "shop", 2)
+
+    placed = await allocator.order(order("1", 2, channel="till", hold="h1"))
+
+    assert sources(placed) == [("shared", 2, "")]

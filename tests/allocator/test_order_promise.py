@@ -256,3 +256,14 @@ async def test_an_order_may_have_fifteen_hundred_lines(allocator, redis):
     assert len(placed.lines) == 1_500
     assert await buckets(redis, "oslo", CUP) == (1_500, 0, 750)
     assert await buckets(redis, "oslo", MUG) == (1_500, 0, 750)
+
+
+async def test_an_unknown_sku_of_two_lines_is_named_once(allocator):
+    for ask in (
+        lambda: allocator.order(order("1", ("POT", 1), 1, ("PAN", 1), ("POT", 1))),
+        lambda: allocator.hold(hold("h1", ("POT", 1), 1, ("PAN", 1), ("POT", 1))),
+    ):
+        with pytest.raises(UnknownSku) as refused:
+            await ask()
+
+        assert refused.value.facts == {"skus": ["POT", "PAN"]}

@@ -4,7 +4,7 @@ import pytest
 
 from allocator.errors import Invalid, NotEnough, OverLimit, UnknownChannel, UnknownLocation, UnknownSku
 
-from .fixtures import CONFIG, CUP, atp, buckets, order, place, quota, state, stock, with_channel
+from .fixtures import CONFIG, CUP, atp, buckets, order, place, quota, sources, state, stock, with_channel
 
 
 async def test_a_quota_is_set_and_not_added(allocator, redis):
@@ -129,11 +129,12 @@ async def test_a_quota_is_handed_to_another_channel_and_not_to_itself(allocator)
 
 
 async def test_a_quota_counts_to_a_billion_and_no_further(allocator):
-    await quota(allocator, "oslo", "amazon", 1_000_000_000)
-    await quota(allocator, "oslo", "shop", 1)
+    await quota(allocator, "oslo", "amazon", 999_999_999)
+    await quota(allocator, "oslo", "shop", 2)
+    await allocator.move_quota(CUP, "oslo", "shop", "amazon", 1, op="m1")
 
     with pytest.raises(OverLimit) as refused:
-        await allocator.move_quota(CUP, "oslo", "shop", "amazon", 1, op="m1")
+        await allocator.move_quota(CUP, "oslo", "shop", "amazon", 1, op="m2")
 
     assert refused.value.facts == {"sku": CUP, "location": "oslo", "units": 1_000_000_000}
 
@@ -149,3 +150,42 @@ async def test_unknown_things_have_no_quota(allocator):
         await allocator.move_quota(CUP, "oslo", "shop", "ebay", 1, op="m1")
 
     assert refused.value.facts == {"channel": "ebay"}
+
+
+async def test_two_lines_of_a_sku_do_not_borrow_a_unit_twice(allocator):
+    await allocator.configure_all(with_channel(CONFIG, "shop", overflow="borrow"))
+    await stock(allocator, oslo=5)
+    await quota(allocator, "oslo", "till", 1)
+    await quota(allocator, "oslo", "amazon", 2)
+
+    placed = await allocator.order(order("1", 1, 1, 1, 1, 1))
+
+    borrowed = [("borrowed", 1, "till"), ("borrowed", 1, "amazon"), ("borrowed", 1, "amazon")]
+    assert sources(placed) == [("shared", 1, ""), ("shared", 1, ""), *borrowed]
+
+
+async def test_two_lines_of_a_firm_order_do_not_take_a_fenced_unit_twice(allocator):
+    await allocator.configure_all(with_channel(CONFIG, "shop", overflow="none"))
+    await stock(allocator, oslo=4)
+    await quota(allocator, "oslo", "shop", 1)
+    await quota(allocator, "oslo", "amazon", 2)
+
+    placed = await allocator.order(order("1", 1, 1, 1, 1, kind="firm"))
+
+    borrowed = [("borrowed", 1, "amazon"), ("borrowed", 1, "amazon")]
+    assert sources(placed) == [("own", 1, "shop"), ("shared", 1, ""), *borrowed]
+
+
+async def test_a_quota_of_nothing_keeps_its_floor_and_what_it_has_consumed(allocator, redis):
+    await stock(allocator, oslo=5)
+    await quota(allocator, "oslo", "shop", 2)
+    await allocator.order(order("1", 2))
+
+    await quota(allocator, "oslo", "shop", 0)
+    await quota(allocator, "oslo", "till", 0, floor=3)
+
+    uses = (await place(redis, "oslo")).quotas
+    assert {channel: (use.quota, use.consumed, use.spent, use.floor) for channel, use in uses.items()} == {
+        "shop": (0, 2, 0, 0),
+        "till": (0, 0, 0, 3),
+    }

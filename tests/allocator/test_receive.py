@@ -1,11 +1,12 @@
 """Units arrive on shelves, all lines or none."""
 
+import msgspec
 import pytest
 
-from allocator import StockLine
+from allocator import Location, StockLine
 from allocator.errors import OverLimit, UnknownLocation, UnknownSku
 
-from .fixtures import CUP, TEE, atp, order, place, state, stock, with_inactive
+from .fixtures import CONFIG, CUP, TEE, atp, order, place, state, stock, with_inactive
 
 BILLION = 1_000_000_000
 
@@ -65,6 +66,17 @@ async def test_a_place_counts_to_ten_billion_and_no_further(allocator, redis):
 
     assert refused.value.facts == {"sku": CUP, "location": "oslo", "units": 10 * BILLION}
     assert await atp(allocator, sku=TEE) == 0
+
+
+async def test_a_sku_at_very_many_places_has_each_of_them_once(allocator, redis):
+    many = [Location(code=f"place-{number}") for number in range(20)]
+    await allocator.configure_all(msgspec.structs.replace(CONFIG, locations=[*CONFIG.locations, *many]))
+    await allocator.receive([StockLine(CUP, place.code, 1) for place in many], op="r1")
+
+    await allocator.receive([StockLine(CUP, code, 1) for code in ("oslo", "oslo", "place-19", "rome", "oslo")], op="r2")
+
+    places = (await state(redis)).places
+    assert (len(places), places["oslo"].on_hand, places["place-19"].on_hand, places["rome"].on_hand) == (22, 3, 2, 1)
 
 
 async def test_five_hundred_lines_arrive_together(allocator, redis):

@@ -10,13 +10,13 @@ from redis._parsers.base import BaseParser
 from redis.exceptions import ConnectionError as LostConnection
 
 from allocator import AdjustLine, Allocator, ConfigChange, Pipe, Retries, StockLine, make_client
-from allocator.errors import NotReady, Short, Unanswered, UnknownOrder
+from allocator.errors import Short, Unanswered, UnknownOrder
 from allocator.runner import BUSY_WORDS, UNKNOWN, is_busy
 from allocator.scripts import scripts
 from tests.proxy import Proxy
 from tests.servers import Leg, Server, present
 
-from .fixtures import CONFIG, CUP, EPOCH, NOW, atp, buckets, hold, ledger_length, new_allocator, order, place, stock
+from .fixtures import CONFIG, CUP, EPOCH, NOW, buckets, hold, ledger_length, order, stock
 
 each_leg = pytest.mark.parametrize("leg", present(), ids=lambda leg: leg.id)
 
@@ -288,58 +288,6 @@ async def test_a_server_that_forgot_the_verbs_is_given_them_again(allocator, red
 
     assert [one.replayed for one in placed] == [False] * 30
     assert await buckets(redis, "oslo") == (50, 0, 30)
-
-
-async def test_a_server_that_lost_everything_is_not_taken_for_empty_stock(allocator, redis):
-    await stock(allocator, oslo=5)
-    await redis.flushall()
-
-    for ask in (
-        allocator.order(order("1", 1)),
-        allocator.hold(hold("h1", 1)),
-        allocator.availability([CUP], ["shop"]),
-        allocator.explain(CUP, "shop"),
-        allocator.find_order("shop", "1"),
-        allocator.receive([StockLine(CUP, "oslo", 1)], op="r1"),
-        allocator.expire(elapsed_ms=None),
-        allocator.serve(),
-        allocator.configure_all(CONFIG),
-        allocator.reload(),
-    ):
-        with pytest.raises(NotReady) as refused:
-            await ask
-        assert refused.value.facts == {"epoch_found": "", "why": ""}
-    assert await redis.dbsize() == 0
-
-
-async def test_another_data_set_is_not_taken_for_ours(allocator, redis):
-    await stock(allocator, oslo=5)
-    stranger = Allocator(Pipe(redis), "main", "epoch-2")
-
-    with pytest.raises(NotReady) as refused:
-        await stranger.order(order("1", 1))
-    with pytest.raises(NotReady):
-        await stranger.begin()
-
-    assert refused.value.facts == {"epoch_found": EPOCH, "why": ""}
-    assert (await place(redis, "oslo")).on_hand == 5
-
-
-async def test_stock_that_lost_its_mark_is_not_adopted(redis):
-    allocator = await new_allocator(redis)
-    await allocator.configure_all(CONFIG)
-    await redis.hdel("{main}:seller", "epoch")
-
-    with pytest.raises(NotReady):
-        await allocator.begin()
-
-
-async def test_beginning_twice_is_beginning_once(allocator):
-    await stock(allocator, oslo=5)
-
-    await allocator.begin()
-
-    assert await atp(allocator) == 5
 
 
 async def test_an_answer_to_another_question_is_not_believed(allocator, redis):

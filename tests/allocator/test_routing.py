@@ -133,6 +133,16 @@ async def test_a_place_beyond_the_first_eight_is_found_greedily(allocator):
     assert (placed.plan, units_at(placed)) == ("greedy", {"malmo": 5, "nice": 5})
 
 
+async def test_the_split_limit_of_a_firm_order_is_kept_where_it_can_be_though_three_better_places_would_do(allocator):
+    await allocator.configure_all(network(*MANY[:15], split_limit=2))
+    units = dict.fromkeys(MANY[:15], 1) | {"aarhus": 4, "bergen": 4, "cork": 4, "malmo": 5, "nice": 5}
+    await stock(allocator, **units)
+
+    placed = await allocator.order(order("1", 10, kind="firm"))
+
+    assert (placed.plan, units_at(placed)) == ("greedy", {"malmo": 5, "nice": 5})
+
+
 # --- ties
 
 
@@ -357,6 +367,17 @@ async def test_a_refused_route_says_who_had_units_that_the_split_limit_left_out(
     ]
 
 
+async def test_a_partial_hold_and_order_say_who_had_units_that_the_split_limit_left_out(allocator):
+    await allocator.configure_all(with_channel(CONFIG, "shop", split_limit=1))
+    await stock(allocator, oslo=4, rome=4)
+
+    held = await allocator.hold(hold("h1", 3, (CUP, 3), partial=True))
+    placed = await allocator.order(order("1", 4, partial=True))
+
+    assert verdicts(held) == {"oslo": ("taken", 4), "rome": ("left_out", 0), "bergen": ("nothing_open", 0)}
+    assert verdicts(placed) == {"oslo": ("nothing_open", 0), "rome": ("taken", 4), "bergen": ("nothing_open", 0)}
+
+
 async def test_the_trace_names_candidates_that_may_not_serve(allocator, redis):
     await allocator.configure_all(with_inactive("rome"))
     await stock(allocator, oslo=2, bergen=5)
@@ -366,3 +387,73 @@ async def test_the_trace_names_candidates_that_may_not_serve(allocator, redis):
 
     assert word == "placed"
     assert facts[6] == [["oslo", "taken", 2], ["rome", "inactive", 0], ["atlantis", "not_eligible", 0]]
+
+
+# --- what a hold has found already
+
+
+async def test_places_of_a_hold_count_towards_the_split_limit(allocator):
+    await allocator.configure_all(with_channel(CONFIG, "shop", split_limit=2))
+    await stock(allocator, oslo=2)
+    await allocator.hold(hold("h1", 2))
+    await stock(allocator, rome=1, bergen=1)
+
+    with pytest.raises(Unroutable):
+        await allocator.order(order("1", 4, hold="h1"))
+    placed = await allocator.order(order("2", 3, hold="h1"))
+
+    assert units_at(placed) == {"oslo": 2, "rome": 1}
+
+
+async def test_a_place_that_two_lines_of_a_hold_use_counts_once(allocator):
+    await allocator.configure_all(with_channel(CONFIG, "shop", split_limit=2))
+    await stock(allocator, oslo=2)
+    await stock(allocator, TEE, oslo=2)
+    await allocator.hold(hold("h1", 2, (TEE, 2)))
+    await stock(allocator, rome=1)
+
+    placed = await allocator.order(order("1", 3, (TEE, 2), hold="h1"))
+
+    assert units_at(placed) == {"oslo": 4, "rome": 1}
+
+
+async def test_a_partial_order_gets_its_hold_when_nothing_else_is_open(allocator):
+    await stock(allocator, oslo=2)
+    await allocator.hold(hold("h1", 2))
+
+    placed = await allocator.order(order("1", 3, hold="h1", partial=True))
+
+    assert (placed.lines[0].committed, placed.lines[0].cancelled) == (2, 1)
+
+
+async def test_a_partial_order_gets_its_hold_when_the_split_limit_allows_no_more(allocator):
+    await stock(allocator, oslo=2)
+    await allocator.hold(hold("h1", 2))
+    await stock(allocator, rome=5)
+    await allocator.configure_all(with_channel(CONFIG, "shop", locations=shelves("rome"), split_limit=1))
+
+    placed = await allocator.order(order("1", 3, hold="h1", partial=True))
+
+    assert (placed.plan, units_at(placed)) == ("none", {"oslo": 2})
+
+
+@pytest.mark.parametrize(("wanted", "taken"), [(3, {"cork": 3}), (5, {"bergen": 1, "cork": 4})])
+async def test_of_equal_places_those_with_more_of_what_is_still_wanted_serve(allocator, wanted, taken):
+    await allocator.configure_all(network("aarhus", "bergen", "cork", "delft", equal=True))
+    await stock(allocator, TEE, aarhus=1)
+    await allocator.hold(hold("h1", (TEE, 1)))
+    await stock(allocator, bergen=3, cork=4, delft=2)
+    await stock(allocator, TEE, bergen=40, delft=50)
+
+    placed = await allocator.order(order("1", (TEE, 1), wanted, hold="h1"))
+
+    assert units_at(placed) == {"aarhus": 1, **taken}
+
+
+async def test_of_equal_pairs_one_unit_more_decides(allocator):
+    await allocator.configure_all(network("aarhus", "bergen", "cork", equal=True))
+    await stock(allocator, aarhus=5, bergen=5, cork=6)
+
+    placed = await allocator.order(order("1", 10))
+
+    assert set(units_at(placed)) == {"aarhus", "cork"}

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from allocator import Rule, SkuConfig, StockLine
+from allocator import AdjustLine, ReturnLine, Rule, ShipLine, SkuConfig, StockLine, ledger
 
 from .fixtures import (
     AMAZON,
@@ -325,3 +325,121 @@ async def test_a_location_taken_from_the_channel_serves_it_no_more(allocator):
 
     assert given(served) == [("amazon:1", "1", 1)]
     assert units_at(await allocator.find_order("amazon", "1")) == {"rome": 1}
+
+
+async def test_a_queue_longer_than_one_page_is_looked_through(allocator):
+    await backorder_widely(allocator, "wide", 1_050)
+    await backorder(allocator, "s", 1, channel="shop")
+    await stock(allocator, bergen=1)
+
+    served = await allocator.serve()
+
+    # amazon's thousand cannot use bergen; the shop's line is on the second page
+    assert [(line.order, line.units) for line in served.lines] == [("shop:s", 1)]
+    assert not served.more
+
+
+async def backorder_widely(allocator, id: str, lines: int) -> None:
+    """An order of amazon's of so many lines of one cup each, for which there is nothing."""
+    await allocator.order(order(id, *[1] * lines, channel="amazon"))
+
+
+async def test_a_sweep_looks_at_a_hundred_waiting_skus_and_the_next_goes_on_behind_them(allocator, redis):
+    wide = [f"SKU-{number:03}" for number in range(150)]
+    skus = [SkuConfig(sku=sku) for sku in wide]
+    await allocator.configure_all(msgspec.structs.replace(CONFIG, skus=skus))
+    await backorder(allocator, "wide", *((sku, 1) for sku in wide))
+
+    found = []
+    for _ in range(3):
+        await redis.delete("{main}:servable")
+        await allocator.serve(sweep=True, skus=1)
+        waiting = {sku.decode() for sku in await redis.smembers("{main}:servable")}
+        found.append((len(waiting), min(waiting) < "SKU-100", await redis.hget("{main}:seller", "swept")))
+
+    # one of them was looked at and left out again
+    assert found == [(99, True, b"SKU-099"), (49, False, b""), (99, True, b"SKU-099")]
+
+
+async def test_lines_of_a_channel_that_can_get_nothing_are_not_counted(allocator):
+    for number in range(3):
+        await backorder(allocator, f"a{number}", 1)
+
+    served = await allocator.serve(sweep=True, lines=1)
+
+    assert (served.lines, served.more) == ([], False)
+
+
+async def test_lines_of_a_channel_that_is_no_more_are_not_counted(allocator):
+    for number in range(3):
+        await backorder(allocator, f"a{number}", 1)
+    await backorder(allocator, "s", 1, channel="shop")
+    without = [channel for channel in CONFIG.channels if channel.code != "amazon"]
+    await allocator.configure_all(msgspec.structs.replace(CONFIG, channels=without))
+    await stock(allocator, oslo=1)
+
+    served = await allocator.serve(lines=2)
+
+    assert given(served) == [("shop:s", "1", 1)]
+
+
+async def test_the_ledger_tells_the_orders_that_got_units_and_no_others(allocator, redis):
+    await backorder(allocator, "a", 1)
+    await backorder(allocator, "s", 1, channel="shop")
+    await stock(allocator, bergen=1)
+    await allocator.serve()
+
+    [*_, (_, entry)] = await ledger.read(redis, "main", "0-0")
+
+    assert (entry.verb, entry.records.keys()) == ("serve", {"order:shop:s"})
+
+
+async def test_all_that_waits_is_in_the_order_of_its_names(allocator, redis):
+    await backorder(allocator, "a", 1, (TEE, 1))
+    await backorder(allocator, "s", 1, channel="shop")
+
+    assert {score for _, score in await redis.zrange("{main}:waiting", 0, -1, withscores=True)} == {0}
+
+
+async def test_units_found_fit_again_serve_too(allocator):
+    await stock(allocator, oslo=2)
+    await allocator.unavailable([StockLine(CUP, "oslo", 2)], op="u1", reason="wet", direction="in")
+    await backorder(allocator, "1", 2)
+
+    await allocator.unavailable([StockLine(CUP, "oslo", 1)], op="u2", reason="wet", direction="out")
+
+    assert given(await allocator.serve()) == [("amazon:1", "1", 1)]
+
+
+async def test_what_is_corrected_up_and_down_serves_with_what_is_left(allocator):
+    await backorder(allocator, "1", 2)
+
+    await allocator.adjust([AdjustLine(CUP, "oslo", 5), AdjustLine(CUP, "oslo", -4)], op="a1", why="count")
+
+    assert given(await allocator.serve()) == [("amazon:1", "1", 1)]
+
+
+async def test_units_in_quarantine_and_units_of_a_hold_serve_nobody(allocator, redis):
+    await stock(allocator, bergen=2)
+    await allocator.hold(hold("h1", 2))
+    await backorder(allocator, "1", 2)
+    await redis.delete("{main}:servable")
+
+    back = [ReturnLine(sku=CUP, location="oslo", units=1, disposition="quarantine")]
+    await allocator.return_units(back, op="r1")
+    await allocator.order(order("2", 2, hold="h1"))
+
+    assert await redis.smembers("{main}:servable") == set()
+
+
+async def test_units_served_to_a_line_that_is_being_picked_are_a_take_of_their_own(allocator):
+    await stock(allocator, oslo=1)
+    await backorder(allocator, "1", 3)
+    await allocator.pick("amazon", "1", op="p1")
+    await stock(allocator, oslo=2)
+    await allocator.serve()
+
+    shipped = await allocator.ship("amazon", "1", [ShipLine("1", "oslo", 2)], op="s1")
+
+    [line] = shipped.lines
+    assert (line.shipped, [(take.units, take.picking) for take in line.takes]) == (2, [(1, False)])

@@ -5,7 +5,7 @@ import pytest
 from allocator import StockLine
 from allocator.errors import Invalid, NotEnough, UnknownLocation, UnknownSku
 
-from .fixtures import CUP, TEE, atp, hold, order, place, stock
+from .fixtures import CUP, TEE, atp, hold, order, place, quota, stock
 
 
 async def set_aside(allocator, units: int, *, op: str, reason: str = "damaged", direction: str = "in", at="oslo"):
@@ -84,6 +84,16 @@ async def test_what_is_repaired_ends_the_deficit(allocator, redis):
     await set_aside(allocator, 4, op="u2", direction="out")
 
     assert (await place(redis, "oslo")).deficit == 0
+
+
+async def test_damage_is_a_deficit_at_every_place_behind_an_empty_one_with_a_quota(allocator, redis):
+    await quota(allocator, "bergen", "shop", 1)
+    await stock(allocator, oslo=5)
+    await allocator.order(order("1", 5))
+
+    await allocator.unavailable([StockLine(CUP, "oslo", 2)], op="u1", reason="wet", direction="in")
+
+    assert (await place(redis, "oslo")).deficit == 2
 
 
 async def test_a_direction_is_in_or_out(allocator):

@@ -1,26 +1,37 @@
 """
 Which lines of the library's Lua were reached, by file.
 
-A hook notes every line that runs. What could run is read from the compiled text, since Lua tells the lines of a
-function only when there is one to ask: blank lines, comments and lone `end`s are no lines.
+A hook notes every line of the library that runs. What could run is read from the compiled text, since Lua tells the
+lines of a function only when there is one to ask: blank lines, comments and lone `end`s are no lines.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from allocator.scripts import library, modules, verbs
 from tests.simulator.store import Store
 
+FAR = 10_000
+"""The watched library begins so many lines below its first, so that no other Lua has lines of these numbers."""
+
 HOOK = b"""
-local lines, getinfo = {}, debug.getinfo
+local far = ...
+local lines = {}
 debug.sethook(function(_, line)
-  if not lines[line] and getinfo(2, 'S').source == '@user_function' then
-    lines[line] = true
+  if line > far then
+    lines[line - far] = true
   end
 end, 'l')
-return lines
+return function()
+  local found = {}
+  for line in pairs(lines) do
+    found[#found + 1] = line
+  end
+  lines = {}
+  return table.concat(found, ' ')
+end
 """
 
 NOT_A_STATEMENT = {"end", "else"}
@@ -37,19 +48,26 @@ class Line(NamedTuple):
     text: str
 
 
-class Coverage:
-    """The lines that were reached on this store since it was asked for."""
+class WatchedStore(Store):
+    """A server with the library on it, which remembers the lines that ran."""
 
-    def __init__(self, store: Store) -> None:
-        self._lines: Any = store.lua.runtime.execute(HOOK)
+    def __init__(self) -> None:
+        super().__init__()
+        self._take: Callable[[], bytes] = self.lua.runtime.execute(HOOK, FAR)
 
-    def reached(self) -> set[int]:
-        """Numbers of lines of the whole library."""
-        return {int(line) for line in self._lines}
+    def reset(self, seed: int = 1) -> None:
+        super().reset(seed)
+        first, rest = library().source.split("\n", 1)
+        self.command("FUNCTION", "LOAD", first + "\n" * (FAR + 1) + rest)
 
-    def missed(self, store: Store) -> list[Line]:
-        """Every line that could have run and did not."""
-        return [files_by_line()[line] for line in sorted(lines_of(store) - self.reached())]
+    def take_lines(self) -> frozenset[int]:
+        """Numbers of the library's lines that ran since the last time."""
+        return frozenset(map(int, self._take().split()))
+
+
+def missed(store: Store, reached: frozenset[int]) -> list[Line]:
+    """Every line that could have run and did not."""
+    return [files_by_line()[line] for line in sorted(lines_of(store) - reached)]
 
 
 def lines_of(store: Store) -> set[int]:

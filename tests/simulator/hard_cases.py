@@ -58,6 +58,12 @@ class Shop:
         script = scripts()[verb]
         return self.do(self.pipe.run(script, SellerKeys("main").named(*script.keys), raw.changed(verb, **values)))
 
+    def reconfigure(self, config: Config) -> None:
+        self.do(self.allocator.configure_all(config))
+
+    def write(self, key: str, field: str, value: bytes) -> None:
+        self.store.command("HSET", f"{{main}}:{key}", field, value)
+
     def forget(self, key: str, field: str) -> None:
         self.store.command("HDEL", f"{{main}}:{key}", field)
 
@@ -81,8 +87,8 @@ def names_nobody_knows(shop: Shop) -> None:
     shop.call("receive", location="none")
     shop.call("order", kind="gone", candidates='["none",0]')
     shop.call("order", kind="gone", candidates="[]")
-    shop.call("availability", channel="none")
-    shop.call("availability", sku="none")
+    shop.do(shop.allocator.availability([CUP], ["none"]))
+    shop.do(shop.allocator.availability(["none"], ["shop"]))
     shop.call("adjust", units="0")
 
 
@@ -116,7 +122,7 @@ def more_rules_than_are_kept(shop: Shop) -> None:
 
 def more_places_than_are_searched_one_by_one(shop: Shop) -> None:
     places = [Location(code=f"place-{number}") for number in range(20)]
-    shop.do(shop.allocator.configure_all(msgspec.structs.replace(CONFIG, locations=[*CONFIG.locations, *places])))
+    shop.reconfigure(msgspec.structs.replace(CONFIG, locations=[*CONFIG.locations, *places]))
     for place in places * 2:
         shop.receive(1, place.code)
     shop.do(shop.allocator.receive([StockLine(CUP, place.code, 1) for place in (*places, *CONFIG.locations)], op="all"))
@@ -131,14 +137,14 @@ def units_that_nobody_may_sell_come_back(shop: Shop) -> None:
 
 
 def a_state_that_cannot_be_read(shop: Shop) -> None:
-    shop.store.command("HSET", "{main}:stock", CUP, b"\x91\x01")
+    shop.write("stock", CUP, b"\x91\x01")
     shop.receive(1)
 
 
 def candidates_that_may_not_serve(shop: Shop) -> None:
     shop.receive(5)
     shop.call("order", channel="amazon", candidates='["bergen",0,"oslo",0]')
-    shop.do(shop.allocator.configure_all(with_inactive("rome")))
+    shop.reconfigure(with_inactive("rome"))
     shop.call("order", candidates='["rome",0,"oslo",0]', external_id="other")
 
 
@@ -200,7 +206,7 @@ def records_that_left_for_sql(shop: Shop) -> None:
 
 def holds_too_large_to_expire_together(shop: Shop) -> None:
     skus = [SkuConfig(sku=f"sku-{number}") for number in range(1_600)]
-    shop.do(shop.allocator.configure_all(msgspec.structs.replace(CONFIG, skus=skus)))
+    shop.reconfigure(msgspec.structs.replace(CONFIG, skus=skus))
     for start in range(0, 1_600, 400):
         rows = [StockLine(sku.sku, "oslo", 1) for sku in skus[start : start + 400]]
         shop.do(shop.allocator.receive(rows, op=f"from {start}"))
@@ -215,7 +221,7 @@ def holds_too_large_to_expire_together(shop: Shop) -> None:
 def a_backorder_of_a_channel_that_is_gone(shop: Shop) -> None:
     shop.do(shop.allocator.order(order("late", 2, channel="amazon")))
     without = [channel for channel in CONFIG.channels if channel is not AMAZON]
-    shop.do(shop.allocator.configure_all(msgspec.structs.replace(CONFIG, channels=without)))
+    shop.reconfigure(msgspec.structs.replace(CONFIG, channels=without))
     shop.receive(5)
     shop.do(shop.allocator.serve(sweep=True))
 
@@ -227,7 +233,7 @@ def more_is_shipped_than_lies_there(shop: Shop) -> None:
 
 
 def a_channel_without_its_own_units_draws_in_several_passes(shop: Shop) -> None:
-    shop.do(shop.allocator.configure_all(with_channel(CONFIG, "amazon", overflow="none")))
+    shop.reconfigure(with_channel(CONFIG, "amazon", overflow="none"))
     shop.receive(3)
     shop.do(shop.allocator.set_quota(CUP, "oslo", "shop", 2, op="fence"))
     shop.do(shop.allocator.order(order("o", 9, channel="amazon")))

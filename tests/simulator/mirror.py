@@ -80,10 +80,12 @@ class _InTurn(Twins):
 class ShimTwins(_InTurn):
     """The oracle and the shim, in one process and without an event loop's time."""
 
-    def __init__(self, config: Config | None = None, store: Store | None = None) -> None:
+    def __init__(
+        self, config: Config | None = None, store: Store | None = None, network: Callable[[Store], Network] = Network
+    ) -> None:
         self.store = store or Store()
         self.loop = VirtualLoop()
-        self.network = Network(self.store)
+        self.network = network(self.store)
         self.begin(ShimEar(self.network), config)
 
     def run(self, work: Awaitable[Any]) -> Any:

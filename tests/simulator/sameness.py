@@ -17,7 +17,7 @@ MAKER = re.compile(r"\b((Redis |Valkey |redis lib )(?=command|call)|(Lua redis l
 PROBES = (["probe_call"], ["probe_pcall"])
 """Functions whose replies are those of commands, one by one."""
 
-UNORDERED = {b"SMEMBERS", b"SRANDMEMBER", b"KEYS"}
+UNORDERED = {b"SMEMBERS", b"SRANDMEMBER", b"KEYS", b"HKEYS"}
 """Their replies are in no order."""
 
 ONLY_SERVER = {b"radix-tree-keys", b"radix-tree-nodes", b"recorded-first-entry-id", b"max-deleted-entry-id"}

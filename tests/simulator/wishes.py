@@ -126,8 +126,9 @@ class Wishes:
         elif chance < 0.03:
             words.append("more")
         elif chance < 0.05 and len(words) > 1:
-            # The first of a kind: in the queue all scores must be the same.
-            words[1] = KEYS[self.random.choice(list(KEYS))][0]
+            # The first of a kind: in the queue all scores must be the same, as this one command demands.
+            kinds = [kind for kind in KEYS if (words[0], kind) != ("ZRANGEBYLEX", "zset")]
+            words[1] = KEYS[self.random.choice(kinds)][0]
         elif chance < 0.06:
             words[0] = str(words[0]).lower()
         return words
@@ -167,13 +168,14 @@ class Wishes:
         return ["HEXISTS", self.key("hash"), *self.fields(1)]
 
     def ask_hlen(self) -> list[Any]:
-        return [self.random.choice(["HLEN", "HGETALL"]), self.key("hash")]
+        return [self.random.choice(["HLEN", "HGETALL", "HKEYS"]), self.key("hash")]
 
     def ask_hincrby(self) -> list[Any]:
         return ["HINCRBY", self.key("hash"), *self.fields(1), self.random.choice(NUMBERS[:-1])]
 
     def ask_hscan(self) -> list[Any]:
-        return ["HSCAN", self.key("hash"), "0", "COUNT", self.random.choice(["100", "100", "x", "0"])]
+        match = self.random.choice([[], [], ["MATCH", "a*"], ["MATCH", "*"]])
+        return ["HSCAN", self.key("hash"), "0", *match, "COUNT", self.random.choice(["100", "100", "x", "0"])]
 
     def ask_sadd(self) -> list[Any]:
         return ["SADD", self.key("set"), *self.fields()]

@@ -57,11 +57,7 @@ local DRAW = {
 
 -- Takes up to `wanted` units from one shelf in one pass (open, reserve or fence). Returns how many.
 function drawing.draw(job, shelf, pass, wanted)
-  wanted = math.min(wanted, shelf[pass])
-  if wanted <= 0 then
-    return 0
-  end
-  local units = DRAW[pass](job, shelf, wanted)
+  local units = DRAW[pass](job, shelf, math.min(wanted, shelf[pass]))
   shelf[pass] = shelf[pass] - units
   return units
 end

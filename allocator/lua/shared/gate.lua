@@ -73,7 +73,7 @@ end
 function gate.pass_shut(head)
   local bad = args.wrong()
   if bad then
-    return { 'invalid', cmsgpack.pack({ bad }), 0, '' }
+    return { 'invalid', cmsgpack.pack({ bad }), 0, head.op or '' }
   end
   local seller = redis.call('HMGET', keys.seller, 'epoch', 'clock', 'forgotten')
   head.forgotten = tonumber(seller[3] or 0)

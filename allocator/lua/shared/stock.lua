@@ -134,17 +134,16 @@ function stock.units_of_reason(state, code, reason)
   return 0
 end
 
--- The quotas of a place as { { channel, quota, consumed, spent, floor }, ... }.
+-- The quotas of a place as { { channel, quota, consumed, floor }, ... }.
 function stock.quotas(extra)
   local quotas, stored = {}, extra ~= 0 and extra[3] or {}
   for i = 1, #stored, QUOTA do
-    quotas[#quotas + 1] = { channel = stored[i], quota = stored[i + 1], consumed = stored[i + 2], spent = stored[i + 3],
-      floor = stored[i + 4] }
+    quotas[#quotas + 1] = { channel = stored[i], quota = stored[i + 1], consumed = stored[i + 2], floor = stored[i + 4] }
   end
   return quotas
 end
 
-local NO_QUOTA = { quota = 0, consumed = 0, spent = 0, floor = 0 }
+local NO_QUOTA = { quota = 0, consumed = 0, floor = 0 }
 
 -- One channel's quota at a place; zeros when it has none.
 function stock.quota_of(state, code, channel)
@@ -365,9 +364,8 @@ local function settle_place(state, at, allowed)
   end
   assert(flat[at + HELD] >= 0 and flat[at + COMMITTED] >= 0, 'a bucket fell below zero')
   assert(on_hand <= stock.PLACE_MAX and on_hand >= -stock.PLACE_MAX, 'on_hand is out of range')
-  if flat[at + EXTRA] ~= 0 then
-    sound_extra(flat[at + EXTRA])
-  end
+  -- A place without an extra comes here only to be found wrong before this.
+  sound_extra(flat[at + EXTRA])
 end
 
 -- Books what is promised and not there as each place's deficit, and checks every number. Only a fact of the physical

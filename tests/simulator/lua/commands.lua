@@ -240,11 +240,11 @@ add('HINCRBY', 4, function(args)
   return value + by
 end, { write = true })
 
-local function fields_of(hash, from, to, with_values)
+local function fields_of(hash, from, to, with_values, prefix)
   local found, order, values = {}, hash.order, hash.values
   for i = from, to do
     local field = order[i]
-    if field then
+    if field and (not prefix or field:sub(1, #prefix) == prefix) then
       found[#found + 1] = field
       if with_values then
         found[#found + 1] = values[field]
@@ -259,10 +259,15 @@ add('HGETALL', 2, function(args)
   return wrong or hash and fields_of(hash, 1, hash.top, true) or {}
 end, { shape = 'map' })
 
+add('HKEYS', 2, function(args)
+  local hash, wrong = get(args[2], 'hash')
+  return wrong or hash and fields_of(hash, 1, hash.top) or {}
+end)
+
 -- The cursor is a place in the order in which fields came, so what stays all the time is seen once.
--- Returns the value, the cursor and the count; or no value, and the reply.
+-- Returns the value, the cursor, the count and what every field begins with; or no value, and the reply.
 local function scan(args, kind)
-  local cursor, count = args[3]:find('^%d+$') and tonumber(args[3]), 10
+  local cursor, count, prefix = args[3]:find('^%d+$') and tonumber(args[3]), 10, nil
   if not cursor then
     return nil, { err = 'ERR invalid cursor' }
   end
@@ -271,22 +276,26 @@ local function scan(args, kind)
     return nil, wrong or { '0', {} }
   end
   for i = 4, #args, 2 do
-    if args[i]:upper() ~= 'COUNT' or not args[i + 1] then
+    local option, given = args[i]:upper(), args[i + 1] or ''
+    if option == 'MATCH' and kind == 'hash' and given:find('^[%w:]*%*$') then
+      prefix = given:sub(1, -2)
+    elseif option ~= 'COUNT' or not args[i + 1] then
       return unknown('this way of scanning: ' .. args[i])
+    else
+      count = integer(given)
+      if not count then return nil, NOT_INTEGER end
+      if count < 1 then return nil, SYNTAX end
     end
-    count = integer(args[i + 1])
-    if not count then return nil, NOT_INTEGER end
-    if count < 1 then return nil, SYNTAX end
   end
-  return value, cursor, count
+  return value, cursor, count, prefix
 end
 
 add('HSCAN', -3, function(args)
-  local hash, cursor, count = scan(args, 'hash')
+  local hash, cursor, count, prefix = scan(args, 'hash')
   if not hash then return cursor end
   -- A small hash comes whole, as from the server.
   local last = cursor == 0 and hash.size <= count and hash.top or math.min(cursor + count, hash.top)
-  return { last < hash.top and in_digits(last) or '0', fields_of(hash, cursor + 1, last, true) }
+  return { last < hash.top and in_digits(last) or '0', fields_of(hash, cursor + 1, last, true, prefix) }
 end)
 
 -- --- sets ---------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-# make demo | test | torture | mutate | check | bench | load | clean          ARGS="…" is passed on: make test ARGS="-k replay -x"
+# make demo | test | torture | mutate | check | bench | recovery | load | clean          ARGS="…" is passed on: make test ARGS="-k replay -x"
 # Needs Python 3.11 or newer with pip; everything else goes into .venv.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test torture mutate check bench load clean install
+.PHONY: demo test torture mutate check bench recovery load clean install
 .DEFAULT_GOAL := test
 
 install: $(STAMP)
@@ -40,6 +40,10 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/allot bench $(ARGS)
+
+# A restart and a rebuild of a million skus, timed; some minutes.
+recovery: $(STAMP)
+	$(BIN)/python -m loadtests.recovery $(ARGS)
 
 load: $(STAMP)
 	$(BIN)/python -m loadtests.run $(ARGS)

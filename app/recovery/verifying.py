@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from allocator import SellerKeys, ledger
 from allocator.balances import VersionGap
+from allocator.errors import NotReady
 from allocator.gate import CHECKING, SKUS_MAX, Gate
 from allocator.ledger import START, Damaged, Gap, place
 from allocator.pipe import run_of
@@ -42,6 +43,9 @@ CHUNK: Final = 2_000
 
 LATEST: Final = 2_000
 """So many of the newest entries say which skus are hot."""
+
+LOOK_SECONDS: Final = 5.0
+"""How often SQL is asked which sellers there are, while the server is the same."""
 
 TRIES: Final = 3
 
@@ -73,22 +77,37 @@ class Verifier:
         self._database = database
         self._client = client
         self._drain = drain
-        self._installed = ""
+        self._run = ""
+        self._gates: list[tuple[str, str]] = []
+        self._look_at = 0.0
 
     async def run(self) -> None:
         """Meet the server and check every seller that waits for it. Raises what SQL and redis-py raise, NotReady."""
         run = await run_of(self._client)
-        if run != self._installed:
+        if run != self._run:
             # The verbs lie in the server's files as well: theirs may be damaged.
             await self._client.function_load(library().source, replace=True)
-            self._installed = run
-        async with self._database.reading() as session:
-            epoch = (await read_dataset(session)).epoch
-            sellers = [seller.code for seller in await list_sellers(session) if seller.begun]
-        for seller in sellers:
+            self._look_at = 0.0
+        for seller, epoch in await self._sellers():
             gate = Gate(self._client, seller, epoch)
-            if (await gate.meet(run)).gate == CHECKING:
+            try:
+                standing = await gate.meet(run)
+            except NotReady:
+                self._look_at = 0.0
+                raise
+            if standing.gate == CHECKING:
                 await self._check(_Check(self._database, self._client, gate, seller, epoch, run))
+        self._run = run
+
+    async def _sellers(self) -> list[tuple[str, str]]:
+        """Sellers that have begun, and the epoch; SQL is asked now and then, and when something is not as it was."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            async with self._database.reading() as session:
+                epoch = (await read_dataset(session)).epoch
+                self._gates = [(seller.code, epoch) for seller in await list_sellers(session) if seller.begun]
+            self._look_at = now + LOOK_SECONDS
+        return self._gates
 
     async def _check(self, check: "_Check") -> None:
         log.info("store_checking", seller=check.seller, run=check.run)

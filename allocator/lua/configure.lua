@@ -90,4 +90,4 @@ if #packed_skus > 0 then
   redis.call('HSET', keys.stock, unpack(packed_skus))
 end
 redis.call('HSET', keys.seller, 'config', string.format('%.0f', version))
-return write.commit(head, 'configure', '', write.seal(false), { { 'config', record } }, 'configured', answer)
+return write.commit(head, 'configure', '', write.seal(), { { 'config', record } }, 'configured', answer)

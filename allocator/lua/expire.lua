@@ -100,7 +100,7 @@ if #ended == 0 then
   return { 'expired', answer, 0, '' }
 end
 
-local sealed = write.seal(false)
+local sealed = write.seal()
 for i, hold in ipairs(ended) do
   records[i] = holds.write_ended(hold, packed[i])
 end

@@ -57,7 +57,7 @@ end
 hold.deadline_ms = math.max(hold.deadline_ms, head.now + ttl_ms)
 local packed = holds.pack(hold)
 local answer = cmsgpack.pack({ hold.deadline_ms })
-local sealed = write.seal(false)
+local sealed = write.seal()
 
 redis.call('HSET', keys.holds, hold_id, packed)
 redis.call('ZADD', keys.deadlines, string.format('%.0f', hold.deadline_ms), hold_id)

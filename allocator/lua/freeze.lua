@@ -45,4 +45,4 @@ if before == evidence then
 end
 
 gate.freeze(sku, evidence)
-return write.commit(head, 'freeze', evidence, write.seal(false), { { 'frozen:' .. sku, evidence } }, 'frozen_now', answer)
+return write.commit(head, 'freeze', evidence, write.seal(), { { 'frozen:' .. sku, evidence } }, 'frozen_now', answer)

@@ -121,7 +121,7 @@ end
 hold.deadline_ms = head.now + ttl_ms
 
 local trace = tracing.of(candidates, lines, needs, view, true)
-local sealed = write.seal(false)
+local sealed = write.seal()
 local sku_rows = {}
 for i, entry in ipairs(hold.skus) do
   sku_rows[i] = { entry.sku, takes.pack(entry.takes) }

@@ -74,4 +74,4 @@ end
 stock.move(state, line.location, 'quota', -units, from)
 stock.move(state, line.location, 'quota', units, to)
 
-return places.commit(head, 'move_quota', why, false)
+return places.commit(head, 'move_quota', why)

@@ -56,4 +56,4 @@ for _, line in ipairs(lines) do
   stock.move(stock.skus[line.sku], line.location, 'on_hand', line.units)
 end
 
-return places.commit(head, 'receive', why, false)
+return places.commit(head, 'receive', why)

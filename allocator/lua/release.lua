@@ -62,7 +62,7 @@ end
 stock.load(stock.skus_of(hold.skus))
 holds.end_in_memory(hold, 'released')
 local packed = holds.pack(hold)
-local sealed = write.seal(false)
+local sealed = write.seal()
 local answer = cmsgpack.pack({ sealed.versions })
 
 local record = holds.write_ended(hold, packed)

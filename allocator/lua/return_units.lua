@@ -102,4 +102,4 @@ end
 if order then
   return changes.commit(head, 'return', why, order)
 end
-return places.commit(head, 'return', why, false)
+return places.commit(head, 'return', why)

@@ -158,7 +158,7 @@ for _, sku in ipairs(skus) do
 end
 local more = #done < #skus or #skus == sku_limit
 local answer = cmsgpack.pack({ served, more and 1 or 0 })
-local sealed = write.seal(false)
+local sealed = write.seal()
 local packed = {}
 for id, order in pairs(touched) do
   if order.served then

@@ -61,4 +61,4 @@ local quota = stock.quota_of(state, line.location, channel)
 stock.move(state, line.location, 'floor', floor - quota.floor, channel)
 stock.move(state, line.location, 'quota', units - quota.quota, channel)
 
-return places.commit(head, 'set_quota', why, false)
+return places.commit(head, 'set_quota', why)

@@ -108,9 +108,15 @@ RANKINGS_JUST_RIGHT = (
 
 UNITS = 1_000_000_000
 HEAD = [text("epoch", EPOCH, 64), optional("config", "", 16), whole("now_ms", str(NOW), 0, 10**13 - 1, empty=True)]
+NO_PRINTS = ("f" * 15, "", "short", "f" * 17, f"{'f' * 16}ha", f"{'f' * 16}aa", "\n" * 16)
 OP = [
     text("op", "raw", 608),
-    Arg("fingerprint", "f" * 16, ("", "short", "f" * 17, f"{'f' * 16}ha", f"{'f' * 16}aa", "\n" * 16)),
+    Arg(
+        "fingerprint",
+        "f" * 16,
+        ("f" * 15, "", "short", "f" * 17, f"{'f' * 16}ha", f"{'f' * 16}aa", "\n" * 16),
+        (f"{'f' * 16}aho",),
+    ),
     optional("actor", "", 128),
 ]
 MOVE = [whole("lines", "1", 1, 500), text("sku", CUP, 256), text("location", "oslo", 64)]

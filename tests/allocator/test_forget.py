@@ -99,6 +99,23 @@ async def test_every_kind_of_op_is_answered_as_the_first_time(shop, attic):
     assert again == [msgspec.structs.replace(answer, replayed=True) for answer in first]
 
 
+async def test_the_only_op_that_left_is_answered_as_the_first_time(shop, attic):
+    first = await shop.receive([StockLine(CUP, "oslo", 1)], op="only")
+    await forget(shop, [row for row in await attic.fill() if row.id == "receive:only"])
+
+    again = await shop.receive([StockLine(CUP, "oslo", 1)], op="only")
+
+    assert (again.replayed, again.versions) == (True, first.versions)
+
+
+async def test_a_repair_that_left_is_asked_for(shop, redis, attic):
+    head = [*raw.right("repair")[:7], "0", "0", "0"]
+    assert await raw.call(redis, "repair", head) == ("repaired", [[], 0])
+    await forget(shop, [row for row in await attic.fill() if row.id == "raw"])
+
+    assert await raw.call(redis, "repair", head) == ("ask_history", ["op", "raw"])
+
+
 async def test_a_no_that_left_stays_a_no(shop, attic):
     with pytest.raises(Short):
         await shop.order(order("1", 50))
@@ -297,6 +314,33 @@ async def test_what_is_not_over_stays(shop, redis, attic):
 
     assert (await redis.hlen(KEYS["hold"]), await redis.hlen(KEYS["order"])) == (1, 2)
     assert await redis.hlen(KEYS["answer"]) == 0
+
+
+async def test_orders_that_were_shipped_returned_or_cancelled_leave(shop, redis, attic):
+    for id in ("shipped", "returned", "cancelled"):
+        await shop.order(order(id, 1))
+    await shop.cancel("shop", "cancelled", op="c")
+    for id in ("shipped", "returned"):
+        await shop.ship("shop", id, op=f"s-{id}")
+    goods = [ReturnLine(line="1", location="oslo", units=1, disposition="scrap")]
+    await shop.return_units(goods, order=("shop", "returned"), op="b")
+
+    await attic.clear_out(shop)
+
+    assert await redis.hlen(KEYS["order"]) == 0
+
+
+async def test_holds_leave_however_they_ended(shop, redis, attic):
+    for number in range(2):
+        await shop.hold(hold(f"ann-{number}", 1, owner="ann"))
+    await shop.order(order("1", 1, hold="ann-1"))
+    await shop.hold(hold("released", 1))
+    await shop.release("released")
+    assert {(await shop.find_hold(id)).state for id in ("ann-0", "ann-1")} == {"replaced", "ordered"}
+
+    await attic.clear_out(shop)
+
+    assert await redis.hlen(KEYS["hold"]) == 0
 
 
 async def test_what_was_changed_meanwhile_stays(shop, redis, attic):

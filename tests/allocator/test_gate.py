@@ -7,7 +7,6 @@ from allocator.errors import Checking, Frozen, NotReady, UnknownHold, UnknownOrd
 from allocator.gate import CHECKING, FROZEN, OPEN, SHUT, Gate
 from allocator.pipe import run_of
 
-from . import raw
 from .fixtures import CUP, EPOCH, MINUTE, MUG, NOW, TEE, dump, hold, new_allocator, order, stock
 
 RUN, NEXT = "run-1", "run-2"
@@ -354,55 +353,3 @@ async def test_a_server_without_our_library_is_given_it(gate, redis):
 
     assert await gate.meet(RUN) == (CHECKING, "")
     assert await Pipe(redis).client.function_list()
-
-
-async def test_opening_says_how_the_gate_stands(gate, allocator, redis):
-    async def opened(run: str, last: str) -> tuple[str, object]:
-        return await raw.call(redis, "open", raw.changed("open", run=run, upto="", last=last))
-
-    unmet = await opened(RUN, "0")
-    await gate.meet(RUN)
-
-    assert unmet == ("changed_since", ["", ""])
-    assert await opened(NEXT, "0") == ("changed_since", [CHECKING, RUN])
-    assert await opened(RUN, "0") == ("opened", [CHECKING])
-    assert await opened(RUN, "1") == ("opened", [OPEN])
-
-
-@pytest.mark.parametrize("verb", ["freeze", "meet", "open", "shut"])
-async def test_whatever_is_asked_of_the_gate_of_another_data_set_tells_whose_it_is(gate, redis, verb):
-    before = await dump(redis)
-
-    assert await raw.call(redis, verb, raw.changed(verb, epoch="another")) == ("not_ready", [EPOCH, ""])
-    assert await dump(redis) == before
-
-
-async def test_a_freeze_is_told_with_its_time(gate, allocator, redis):
-    await raw.call(redis, "freeze", raw.right("freeze"))
-
-    [*_, (_, entry)] = await ledger.read(redis, "main", "0-0")
-
-    assert (entry.verb, entry.at_ms) == ("freeze", NOW)
-
-
-async def test_with_a_frozen_sku_and_nobody_waiting_there_is_nothing_to_serve(gate, allocator):
-    await gate.freeze(CUP, "evidence")
-
-    served = await allocator.serve(sweep=True)
-
-    assert (served.lines, served.more) == ([], False)
-
-
-async def test_to_end_what_is_not_shut_changes_nothing(gate, redis):
-    before = await dump(redis)
-
-    assert await gate.shut(RUN, "") == OPEN
-    assert await dump(redis) == before
-
-
-async def test_when_it_is_no_longer_shut_nobody_says_why_any_more(gate):
-    await gate.shut(RUN, "a drill")
-
-    await gate.shut(RUN, "")
-
-    assert await gate.standing() == (CHECKING, "")

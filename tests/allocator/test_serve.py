@@ -443,3 +443,13 @@ async def test_units_served_to_a_line_that_is_being_picked_are_a_take_of_their_o
 
     [line] = shipped.lines
     assert (line.shipped, [(take.units, take.picking) for take in line.takes]) == (2, [(1, False)])
+
+
+async def test_of_goods_that_come_back_those_that_are_fit_serve(allocator):
+    await backorder(allocator, "1", 2)
+
+    kinds = ("restock", "quarantine")
+    back = [ReturnLine(sku=CUP, location="oslo", units=1, disposition=kind) for kind in kinds]
+    await allocator.return_units(back, op="r1")
+
+    assert given(await allocator.serve()) == [("amazon:1", "1", 1)]

@@ -1,7 +1,10 @@
 """Everything a mutant has to pass, with the lines of Lua that each case reaches: only those are worth trying."""
 
+import multiprocessing
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -32,11 +35,20 @@ ENOUGH = 12
 """With fewer tests about a line, those are tried as well that only come by it on their way."""
 
 
-def battery() -> list[Case]:
+@cache
+def _tests() -> list[BehaviourTest]:
+    return behaviour_tests()
+
+
+def battery(processes: int = 1) -> list[Case]:
     """All cases, quick ones first. Raises when the library as it is fails one of them."""
-    store = WatchedStore()
-    cases = [_watched(recording, store) for recording in recordings(store)]
-    cases += [_watched_test(test, store) for test in behaviour_tests()]
+    tests = _tests()
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
+        parts = [pool.submit(_watch_tests, number, processes) for number in range(processes)]
+        store = WatchedStore()
+        cases = [_watched(recording, store) for recording in recordings(store)]
+        for part in parts:
+            cases += [Case(tests[at].name, tests[at].run, *seen) for at, seen in part.result().items()]
     return sorted(cases, key=lambda case: case.seconds)
 
 
@@ -48,13 +60,23 @@ def _watched(recording: Recording, store: WatchedStore) -> Case:
     return Case(recording.name, recording.run, store.take_lines(), frozenset(), seconds, recorded=True)
 
 
-def _watched_test(test: BehaviourTest, store: WatchedStore) -> Case:
+Seen = tuple[frozenset[int], frozenset[int], float]
+"""The lines that a test is about, those around it, and its seconds."""
+
+
+def _watch_tests(first: int, step: int) -> dict[int, Seen]:
+    """What each test reaches, by its place in the list; every so many-th of them, in a process of their own."""
+    store = WatchedStore()
+    return {at: _watched_test(_tests()[at], store) for at in range(first, len(_tests()), step)}
+
+
+def _watched_test(test: BehaviourTest, store: WatchedStore) -> Seen:
     around: list[frozenset[int]] = []
     store.take_lines()
     started = time.process_time()
     test.run(store, lambda: around.append(store.take_lines()))
     seconds = time.process_time() - started
-    return Case(test.name, test.run, store.take_lines(), around[0], seconds)
+    return store.take_lines(), around[0], seconds
 
 
 def worth_trying(cases: list[Case], mutant: Mutant) -> list[Case]:

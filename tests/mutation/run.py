@@ -3,7 +3,7 @@
 import multiprocessing
 import random
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ def verdicts(
     # Otherwise each retry of a mutant that does not answer is a line on the terminal.
     stamina.instrumentation.set_on_retry_hooks([])
     global _judge  # noqa: PLW0603 - forked processes inherit the cases, which cannot travel
-    _judge = Judge(battery(), patience)
+    _judge = Judge(battery(processes), patience)
     prepared(len(_judge.cases))
     chunks = [[mutant.number for mutant in chosen[at : at + CHUNK]] for at in range(0, len(chosen), CHUNK)]
     with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
@@ -48,7 +48,7 @@ def verdicts(
             yield from done.result()
 
 
-def choose(files: Sequence[str], sample: int, seed: str, without: set[Name]) -> list[Mutant]:
+def choose(files: Sequence[str], sample: int, seed: str, without: Container[Name]) -> list[Mutant]:
     """The mutants of these files, or of all, without those named; at most so many of them, drawn with this seed."""
     every = [mutant for mutant in mutants() if not files or mutant.file in files]
     every = [mutant for mutant in every if mutant.name not in without]
@@ -88,8 +88,14 @@ class Outcome(NamedTuple):
         return sum(verdict.killed for _, verdict in self.judged) / max(1, len(self.judged))
 
     @property
+    def whole(self) -> bool:
+        """Whether all mutants were tried; of a few of them the rate says little."""
+        return len(self.tried) >= len(mutants())
+
+    @property
     def good(self) -> bool:
-        return self.rate >= RATE_MIN and not (self.unlisted or self.killed_though_listed or self.outdated)
+        enough = self.rate >= RATE_MIN or not self.whole
+        return enough and not (self.unlisted or self.killed_though_listed or self.outdated)
 
     def by_file(self) -> dict[str, tuple[int, int]]:
         """Mutants and killed mutants of each file."""

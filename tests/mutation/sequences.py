@@ -20,7 +20,7 @@ from tests.simulator.store import Store
 
 WALKS, WALK_STEPS = 6, 150
 SHOPS, SHOP_STEPS = 30, 30
-NUMBERS, ROUTES = 24, 120
+NUMBERS, ROUTES = 20, 100
 
 DRAWN: dict[str, Any] = {
     "derandomize": True,

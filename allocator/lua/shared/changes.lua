@@ -29,7 +29,7 @@ function changes.commit(head, verb, why, order)
   for _, line in ipairs(order.lines) do
     line.takes = takes.without_empty(line.takes)
   end
-  local sealed = write.seal(false)
+  local sealed = write.seal()
   local lines = orders.pack_lines(order)
   local packed, state = orders.pack(order, lines)
   local answer = packing.head(3) .. cmsgpack.pack(state) .. lines .. cmsgpack.pack(sealed.versions)

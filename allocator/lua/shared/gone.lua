@@ -14,9 +14,7 @@ function gone.take(lines, needs, view, code)
   end
   for _, pass in ipairs({ 'open', 'reserve', 'fence' }) do
     for _, line in ipairs(lines) do
-      if line.left > 0 and shelves[line.sku][pass] > 0 then
-        demand.fill_line(line, shelves[line.sku], pass, line.left, job)
-      end
+      demand.fill_line(line, shelves[line.sku], pass, line.left, job)
     end
   end
   for _, line in ipairs(lines) do

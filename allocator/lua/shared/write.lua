@@ -24,6 +24,7 @@ local function got_units(state)
 end
 
 -- Settles every changed sku, raises its version by one and returns what the ledger, the answer and the store need.
+-- Nothing said means that no deficit may come of it.
 function write.seal(deficit_allowed)
   local changes, versions, fields, servable, skus = {}, {}, {}, {}, {}
   for sku, state in pairs(stock.skus) do

@@ -20,7 +20,7 @@ demo: $(STAMP)
 	$(BIN)/allot demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Breaks processes, wires, disks, memory and databases ALLOT_TORTURE times each; five to ten seconds a time, freezes and
 # forgotten wires up to a minute.

@@ -63,11 +63,25 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [f"servers: {_servers_line()}", _orders_line(), _promtool_line()]
 
 
+LONG = (
+    *("tests/simulator/test_worlds", "tests/simulator/test_planted", "tests/faults", "tests/mutation"),
+    *(
+        "tests/app/test_replay",
+        "tests/app/test_roles",
+        "tests/app/test_demo",
+        "tests/app/test_backup",
+        "tests/loadtests",
+    ),
+)
+"""What takes long begins first: otherwise one process would be at it alone when all others have finished."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     without = [item for item in items if _lacks_something(item)]
     if without:
         config.hook.pytest_deselected(items=without)
         items[:] = [item for item in items if item not in without]
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def _lacks_something(item: pytest.Item) -> bool:

@@ -28,7 +28,7 @@ torture: export ALLOT_TORTURE ?= 20
 torture: $(STAMP)
 	$(BIN)/python -m pytest tests/faults $(ARGS)
 
-# Thousands of wrong versions of the Lua; nearly all must be noticed. Some twenty minutes of one processor.
+# Thousands of wrong versions of the Lua; nearly all must be noticed. Some half an hour of one processor.
 mutate: $(STAMP)
 	$(BIN)/python -m tests.mutation $(ARGS)
 

@@ -17,7 +17,8 @@ from app.deps import State
 from app.main import create_app
 from app.opening import make_first_key
 from app.settings import Settings
-from app.store.database import sqlite_url
+from app.store.database import Database, sqlite_url
+from tests.app.checked import Books
 from tests.app.receiver import Receiver, receiving
 from tests.postgres import Postgres, programs
 
@@ -82,6 +83,21 @@ def postgres_url(postgres_server) -> Iterator[str | None]:
 def database_url(postgres_url, tmp_path) -> str:
     """The address of a database for tests without a service."""
     return postgres_url or sqlite_url(tmp_path)
+
+
+@pytest.fixture
+async def database(database_url) -> AsyncIterator[Database]:
+    """A database with nothing in its tables, for tests without a service."""
+    async with await Database.open(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+async def books(redis_of_service, database) -> AsyncIterator[Books]:
+    """A small shop whose books are in Valkey and in SQL."""
+    books = await Books(redis_of_service, database).open()
+    yield books
+    await books.pipe.close()
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """A check finds what is broken on either side, and nothing else; a repair puts right what somebody can know."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-from redis.asyncio import Redis
 
 from allocator import SellerKeys
 from allocator.balances import encode_state
@@ -21,20 +19,6 @@ from tests.allocator.town import CUP, EPOCH, PEN, SELLER, TEE
 from tests.allocator.twins import Twins
 from tests.allocator.walk import Walk
 from tests.app.checked import REASON, Books, Crowd, more_units, put
-
-
-@pytest.fixture
-async def database(database_url) -> AsyncIterator[Database]:
-    async with await Database.open(database_url) as database:
-        yield database
-
-
-@pytest.fixture
-async def books(redis_of_service: Redis, database: Database) -> AsyncIterator[Books]:
-    books = await Books(redis_of_service, database).open()
-    yield books
-    await books.pipe.close()
-
 
 # --- what is right ---------------------------------------------------------------------------------------------
 

@@ -1,28 +1,11 @@
 """Damage in SQL is found on every database, and derived again from the entries; lost entries are never guessed."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-from redis.asyncio import Redis
 
 from app.store.audit import Wanted, list_entries
-from app.store.database import Database
 from tests.allocator.fixtures import dump
 from tests.allocator.town import CUP, SELLER
 from tests.app.checked import REASON, Books, more_units
-
-
-@pytest.fixture
-async def database(database_url) -> AsyncIterator[Database]:
-    async with await Database.open(database_url) as database:
-        yield database
-
-
-@pytest.fixture
-async def books(redis_of_service: Redis, database: Database) -> AsyncIterator[Books]:
-    books = await Books(redis_of_service, database).open()
-    yield books
-    await books.pipe.close()
 
 
 async def test_true_books_have_no_findings(books):

@@ -1,10 +1,8 @@
 """The running check: a sku that contradicts itself is frozen with the evidence, before a unit of it is sold twice."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-from redis.asyncio import Redis
 
 from allocator import OrderRequest, errors
 from allocator.gate import Gate
@@ -13,7 +11,6 @@ from allocator.pipe import run_of
 from app.checking import running
 from app.checking.running import RunningCheck
 from app.store.audit import Wanted, list_entries
-from app.store.database import Database
 from app.store.datasets import ensure_dataset
 from app.store.rounds import last_round
 from app.store.sellers import mark_begun
@@ -23,19 +20,12 @@ from tests.app.checked import Books, Crowd, put
 
 
 @pytest.fixture
-async def database(database_url) -> AsyncIterator[Database]:
-    async with await Database.open(database_url) as database:
-        yield database
-
-
-@pytest.fixture
-async def books(redis_of_service: Redis, database: Database) -> AsyncIterator[Books]:
-    books = await Books(redis_of_service, database).open()
-    async with database.writing() as session:
+async def books(books: Books) -> Books:
+    """The shop of a data set that SQL remembers."""
+    async with books.database.writing() as session:
         await ensure_dataset(session, now_ms=1, id=EPOCH.removesuffix("-1"))
         await mark_begun(session, SELLER)
-    yield books
-    await books.pipe.close()
+    return books
 
 
 @pytest.fixture

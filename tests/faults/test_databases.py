@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from abc import abstractmethod
 
 from tests.postgres import Postgres
 
@@ -39,17 +40,17 @@ class PostgresBroken(Scenario):
             self.faults += await self.tuner.judge()
         self.place.done += self.tuner.done
 
+    @abstractmethod
     def hurt(self) -> None:
         """Break it."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def wait(self) -> None:
         """Wait while it is broken."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mend(self) -> None:
         """Put it right."""
-        raise NotImplementedError
 
 
 class PostgresKilled(PostgresBroken):

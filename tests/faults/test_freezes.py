@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from abc import abstractmethod
 
 from .crowd import Crowd
 from .places import WithAllocator, WithApi
@@ -18,9 +19,9 @@ class Freeze(Scenario):
 
     rounds_max = 4
 
+    @abstractmethod
     def frozen(self) -> int:
         """The process."""
-        raise NotImplementedError
 
     async def disturb(self, crowd: Crowd) -> None:
         self._pid = self.frozen()

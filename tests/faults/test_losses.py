@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import signal
+from abc import abstractmethod
 
 from allocator import make_client
 from app.times import now_ms
@@ -52,9 +53,9 @@ class StoreLost(Scenario):
     async def prepare(self) -> None:
         """What must have been before the drain falls behind."""
 
+    @abstractmethod
     async def lose(self) -> None:
         """Take the data away."""
-        raise NotImplementedError
 
     async def look(self) -> None:
         """Ask what may be promised until it is plain that nobody says a number; everybody says why."""

@@ -18,7 +18,7 @@ from allocator import SellerKeys, ledger
 from allocator.ledger import START, Row, place
 from allocator.records import Entry, SkuState, decode_state
 from app.store import ledger as store
-from app.store.cursors import give_back, move, note_failure, read_cursor
+from app.store.cursors import Lease, give_back, move, note_failure, read_cursor
 from app.store.database import Database, Session
 from app.store.leasing import keep_lease
 from app.store.sellers import list_sellers
@@ -35,6 +35,9 @@ GROUP: Final = 1_000
 
 GROUPS_MAX: Final = 20
 """Most groups of one run; the rest is for the next one."""
+
+LOOK_SECONDS: Final = 1.0
+"""How often SQL is asked which sellers there are."""
 
 TRIM_SECONDS: Final = 10.0
 """How often a ledger is trimmed: what may go may as well go a little later."""
@@ -62,6 +65,13 @@ class Drained(NamedTuple):
     more: bool
 
 
+class Reading(NamedTuple):
+    """Where we read on in a ledger, and until when nobody else does."""
+
+    position: str
+    until_ms: int
+
+
 class Drain:
     """Drains every seller; any number of processes may have one. `told` hears of every group that was looked at."""
 
@@ -73,6 +83,10 @@ class Drain:
         self._trim_at: dict[str, float] = {}
         # What the cursors of the sellers say that we drain for all.
         self._failing: dict[str, str] = {}
+        # Places we need not ask SQL for: it lets nobody write who is wrong about his own.
+        self._readings: dict[str, Reading] = {}
+        self._known: list[str] = []
+        self._look_at = 0.0
 
     async def run(self) -> Drained:
         """
@@ -124,28 +138,39 @@ class Drain:
 
     async def stop(self) -> None:
         """Let another process drain at once."""
+        self._readings.clear()
         sellers = await self._sellers()
         async with self._database.writing() as session:
             for seller in sellers:
                 await give_back(session, seller, READER, owner=self._owner)
 
     async def _sellers(self) -> list[str]:
-        async with self._database.reading() as session:
-            return [seller.code for seller in await list_sellers(session)]
+        now = time.monotonic()
+        if now >= self._look_at:
+            async with self._database.reading() as session:
+                self._known = [seller.code for seller in await list_sellers(session)]
+            self._look_at = now + LOOK_SECONDS
+        return self._known
 
     # --- one seller --------------------------------------------------------------------------------------------
 
     async def drain_group(self, seller: str) -> int:
         """Copy the next entries; how many. 0 as well while another process drains, or when the lease was lost."""
-        position = await self._lease(seller)
-        if position is None:
+        # Taken out, and put back when all went well: after an error it may not be where we think.
+        here = self._readings.pop(seller, None)
+        if here is None or here.until_ms <= now_ms():
+            here = await self._lease(seller)
+        if here is None:
             return 0
-        rows = await ledger.read(self._client, seller, position, GROUP)
-        if not rows or not await self._write(seller, position, rows):
+        rows = await ledger.read(self._client, seller, here.position, GROUP)
+        if rows:
+            here = await self._write(seller, here.position, rows)
+        if here is None:
             return 0
+        self._readings[seller] = here
         return len(rows)
 
-    async def _lease(self, seller: str) -> str | None:
+    async def _lease(self, seller: str) -> Reading | None:
         before = await keep_lease(
             self._database, seller, READER, owner=self._owner, now_ms=now_ms(), lease_ms=LEASE_MS, first=_from_the_start
         )
@@ -153,17 +178,18 @@ class Drain:
             self._failing.pop(seller, None)
             return None
         self._failing[seller] = before.failing
-        return before.position
+        return Reading(before.position, now_ms() + LEASE_MS // 2)
 
-    async def _write(self, seller: str, position: str, rows: Sequence[Row]) -> bool:
+    async def _write(self, seller: str, position: str, rows: Sequence[Row]) -> Reading | None:
+        """Where to read on; None when nothing was written since the lease was lost."""
+        last, mine = rows[-1][0], Lease(self._owner, now_ms() + LEASE_MS)
         async with self._database.writing() as session:
-            last, entries = rows[-1][0], len(rows)
-            if not await move(session, seller, READER, owner=self._owner, before=position, after=last, entries=entries):
+            if not await move(session, seller, READER, mine, before=position, after=last, entries=len(rows)):
                 log.info("drain_lost_its_lease", seller=seller)
-                return False
+                return None
             new = await self._unknown(session, seller, rows)
             await _add(session, await self._group(session, seller, new))
-        return True
+        return Reading(last, mine.until_ms)
 
     async def _unknown(self, session: Session, seller: str, rows: Sequence[Row]) -> list[Row]:
         """Those that are not here yet: after a fail-over some may be. Raises EntryDiffers."""

@@ -87,7 +87,7 @@ class Verifier:
         if run != self._run:
             # The verbs lie in the server's files as well: theirs may be damaged.
             await self._client.function_load(library().source, replace=True)
-            self._look_at = 0.0
+            self._look_at, self._run = 0.0, run
         for seller, epoch in await self._sellers():
             gate = Gate(self._client, seller, epoch)
             try:
@@ -97,7 +97,6 @@ class Verifier:
                 raise
             if standing.gate == CHECKING:
                 await self._check(_Check(self._database, self._client, gate, seller, epoch, run))
-        self._run = run
 
     async def _sellers(self) -> list[tuple[str, str]]:
         """Sellers that have begun, and the epoch; SQL is asked now and then, and when something is not as it was."""

@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .comparing import INTEGER_MAX, number
+from .statements import execute
 from .tables import AuditEntry
 
 
@@ -44,8 +46,8 @@ class Wanted:
 
 async def add_entries(session: AsyncSession, entries: Iterable[Entry]) -> None:
     """Write entries, in the transaction of what they speak about."""
-    session.add_all(_row(entry) for entry in entries)
-    await session.flush()
+    if rows := [_row(entry) for entry in entries]:
+        await execute(session, insert(AuditEntry), rows)
 
 
 async def list_entries(session: AsyncSession, *, seller: str, wanted: Wanted, limit: int) -> list[Entry]:
@@ -61,18 +63,18 @@ async def list_entries(session: AsyncSession, *, seller: str, wanted: Wanted, li
     return [_entry(row) for row in found]
 
 
-def _row(entry: Entry) -> AuditEntry:
+def _row(entry: Entry) -> dict[str, Any]:
     # What callers named can be longer than a column; PostgreSQL would refuse the whole batch.
-    return AuditEntry(
-        seller=entry.seller,
-        at_ms=entry.at_ms,
-        actor=entry.actor[:128],
-        action=entry.action[:64],
-        target=entry.target[:300],
-        outcome=entry.outcome[:40],
-        detail=entry.detail,
-        request_id=entry.request_id[:64],
-    )
+    return {
+        "seller": entry.seller,
+        "at_ms": entry.at_ms,
+        "actor": entry.actor[:128],
+        "action": entry.action[:64],
+        "target": entry.target[:300],
+        "outcome": entry.outcome[:40],
+        "detail": entry.detail,
+        "request_id": entry.request_id[:64],
+    }
 
 
 def _entry(row: AuditEntry) -> Entry:

@@ -9,8 +9,8 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .comparing import words
-from .history import all_rows
 from .ledger_tables import BalancePlaceRow, BalanceRow, LedgerMoveRow
+from .statements import all_rows
 
 Moved = tuple[str, str, str, int]
 """Location, bucket, `of` and units, as a change of the ledger has them."""

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from sqlalchemy import URL, create_engine, func, select, text
@@ -21,6 +21,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .database import Database, DatabaseAway, async_url, sync_url
 from .ledger_tables import BalanceRow, LedgerEntryRow
+from .statements import execute
 from .tables import LedgerCursor, Seller
 
 SQLITE: Final = "sqlite"
@@ -77,7 +78,7 @@ async def copy_to(database: Database, reader: str, path: Path, progress: Progres
             return await read_facts(session, reader)
     async with database.reading() as session:
         facts = await read_facts(session, reader)
-        snapshot = (await _execute(session, text("SELECT pg_export_snapshot()"))).scalar_one()
+        snapshot = (await execute(session, text("SELECT pg_export_snapshot()"))).scalar_one()
         address, password = _address(database.url)
         words = ("--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", f"--file={path}")
         await _run("pg_dump", *words, address, password=password, watch=path, progress=progress)
@@ -98,24 +99,20 @@ async def put_back(path: Path, url: str, progress: Progress) -> None:
 
 async def read_facts(session: AsyncSession, reader: str) -> Facts:
     """What a database holds; `reader` names the cursor that says how far the ledger is in it."""
-    schema = (await _execute(session, text("SELECT version_num FROM alembic_version"))).scalar_one()
-    dataset, generation = (await _execute(session, text("SELECT id, generation FROM dataset"))).one()
+    schema = (await execute(session, text("SELECT version_num FROM alembic_version"))).scalar_one()
+    dataset, generation = (await execute(session, text("SELECT id, generation FROM dataset"))).one()
     begun = select(col(Seller.code)).where(col(Seller.begun)).order_by(col(Seller.code))
-    codes = [row[0] for row in await _execute(session, begun)]
+    codes = [row[0] for row in await execute(session, begun)]
     return Facts(schema, dataset, generation, [await _seller(session, code, reader) for code in codes])
 
 
 async def _seller(session: AsyncSession, seller: str, reader: str) -> SellerCopied:
     cursor = await session.get(LedgerCursor, (seller, reader))
     newest = select(func.max(col(LedgerEntryRow.number)), func.max(col(LedgerEntryRow.at_ms)))
-    entries, at_ms = (await _execute(session, newest.where(col(LedgerEntryRow.seller) == seller))).one()
+    entries, at_ms = (await execute(session, newest.where(col(LedgerEntryRow.seller) == seller))).one()
     counted = select(func.count()).select_from(BalanceRow).where(col(BalanceRow.seller) == seller)
-    skus = (await _execute(session, counted)).scalar_one()
+    skus = (await execute(session, counted)).scalar_one()
     return SellerCopied(seller, cursor.position if cursor else "", entries or 0, skus, at_ms or 0)
-
-
-async def _execute(session: AsyncSession, statement: Any) -> Any:
-    return await (await session.connection()).execute(statement)
 
 
 # --- SQLite ------------------------------------------------------------------------------------------------------

@@ -1,13 +1,39 @@
 """How far readers have followed the ledgers of sellers, and which process reads for all of them."""
 
 from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import case, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import col
+from sqlalchemy import Table, bindparam, case, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from .statements import dialect, execute
 from .tables import LedgerCursor
+
+_TABLE: Final[Table] = LedgerCursor.__table__  # type: ignore[attr-defined] # SQLModel makes it
+_C: Final = _TABLE.c
+_ONE: Final = _C.seller == bindparam("of"), _C.reader == bindparam("by")
+_MINE: Final = *_ONE, _C.lease == bindparam("owner")
+_CURSOR: Final = select(_C.position, _C.lease, _C.lease_until_ms, _C.entries, _C.failing, _C.failing_since_ms).where(
+    *_ONE
+)
+_LOCKED: Final = _CURSOR.with_for_update()
+_LEASE: Final = update(_TABLE).where(*_ONE).values(lease=bindparam("owner"), lease_until_ms=bindparam("until_ms"))
+_MOVE: Final = (
+    update(_TABLE)
+    .where(*_MINE, _C.position == bindparam("before"))
+    .values(position=bindparam("after"), entries=_C.entries + bindparam("more"), lease_until_ms=bindparam("until_ms"))
+)
+_LET_GO: Final = update(_TABLE).where(*_MINE).values(lease_until_ms=0)
+_SINCE: Final = case((_C.failing == "", bindparam("now_ms")), else_=_C.failing_since_ms)
+_FAILING: Final = update(_TABLE).where(*_MINE).values(failing=bindparam("failing"), failing_since_ms=_SINCE)
+_WELL: Final = update(_TABLE).where(*_MINE).values(failing="", failing_since_ms=0)
+
+
+class Lease(NamedTuple):
+    """Who reads for all, and until when."""
+
+    owner: str
+    until_ms: int
 
 
 @dataclass(frozen=True)
@@ -29,12 +55,16 @@ class Cursor:
 
 async def read_cursor(session: AsyncSession, seller: str, reader: str) -> Cursor | None:
     """How far this reader is, or None if it never began."""
-    row = await session.get(LedgerCursor, (seller, reader))
-    return None if row is None else _shown(row)
+    return await _read(session, _CURSOR, seller, reader)
 
 
-def _shown(row: LedgerCursor) -> Cursor:
-    return Cursor(row.position, row.lease, row.lease_until_ms, row.entries, row.failing, row.failing_since_ms)
+async def _read(session: AsyncSession, query: Any, seller: str, reader: str) -> Cursor | None:
+    found = (await execute(session, query, _named(seller, reader))).first()
+    return None if found is None else Cursor(*found)
+
+
+def _named(seller: str, reader: str, **values: Any) -> dict[str, Any]:
+    return {"of": seller, "by": reader, **values}
 
 
 async def begin_at(session: AsyncSession, seller: str, reader: str, position: str) -> None:
@@ -43,13 +73,11 @@ async def begin_at(session: AsyncSession, seller: str, reader: str, position: st
 
     What it has dealt with is counted from here on.
     """
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     # One statement: of two that begin at the same moment the second would find the first one's row in its way.
-    begun = dialect.insert(LedgerCursor).values(
-        seller=seller, reader=reader, position=position, lease="", lease_until_ms=0, entries=0
-    )
-    anew = {"position": position, "entries": 0}
-    await session.exec(begun.on_conflict_do_update(index_elements=["seller", "reader"], set_=anew))
+    begun = dialect(session).insert(_TABLE)
+    anew = {"position": begun.excluded.position, "entries": 0}
+    values = {"seller": seller, "reader": reader, "position": position, "lease": "", "lease_until_ms": 0, "entries": 0}
+    await execute(session, begun.on_conflict_do_update(index_elements=["seller", "reader"], set_=anew), values)
 
 
 def is_held(until_ms: int, now_ms: int, lease_ms: int) -> bool:
@@ -66,57 +94,41 @@ async def take_lease(
     session: AsyncSession, seller: str, reader: str, *, owner: str, now_ms: int, until_ms: int
 ) -> Cursor | None:
     """Read for all until then, unless somebody else does; the cursor as it was, or None."""
-    row = await session.get(LedgerCursor, (seller, reader), with_for_update=True)
-    if row is None or (row.lease != owner and is_held(row.lease_until_ms, now_ms, until_ms - now_ms)):
+    before = await _read(session, _LOCKED, seller, reader)
+    if before is None or (before.lease != owner and is_held(before.lease_until_ms, now_ms, until_ms - now_ms)):
         return None
-    before = _shown(row)
-    row.lease, row.lease_until_ms = owner, until_ms
-    session.add(row)
-    await session.flush()
+    await execute(session, _LEASE, _named(seller, reader, owner=owner, until_ms=until_ms))
     return before
 
 
 async def move(
-    session: AsyncSession, seller: str, reader: str, *, owner: str, before: str, after: str, entries: int = 0
+    session: AsyncSession, seller: str, reader: str, mine: Lease, *, before: str, after: str, entries: int = 0
 ) -> bool:
     """
     Note that everything up to `after`, `entries` more, is dealt with, in the transaction that deals with it.
 
-    False when the lease is lost or the cursor was moved: then this transaction must not write anything.
+    The lease then ends as `mine` says. False when it is lost or the cursor was moved: this transaction must not write
+    anything.
     """
-    row = await session.get(LedgerCursor, (seller, reader), with_for_update=True)
-    if row is None or row.lease != owner or row.position != before:
-        return False
-    row.position = after
-    row.entries += entries
-    session.add(row)
-    await session.flush()
-    return True
+    values = _named(seller, reader, **mine._asdict(), before=before, after=after, more=entries)
+    return bool((await execute(session, _MOVE, values)).rowcount)
 
 
 async def hold_still(session: AsyncSession, seller: str, reader: str) -> None:
     """Keep this reader from moving until the transaction ends: what it has read so far is what there is."""
-    await session.get(LedgerCursor, (seller, reader), with_for_update=True)
+    await _read(session, _LOCKED, seller, reader)
 
 
 async def give_back(session: AsyncSession, seller: str, reader: str, *, owner: str) -> None:
     """Let somebody else read at once."""
-    row = await session.get(LedgerCursor, (seller, reader), with_for_update=True)
-    if row is not None and row.lease == owner:
-        row.lease_until_ms = 0
-        session.add(row)
-        await session.flush()
+    await execute(session, _LET_GO, _named(seller, reader, owner=owner))
 
 
 async def note_failure(
     session: AsyncSession, seller: str, reader: str, *, owner: str, failing: str, now_ms: int
 ) -> None:
     """Say what keeps the reader from going on, '' for nothing; only whoever reads for all knows."""
-    since = case((col(LedgerCursor.failing) == "", now_ms), else_=col(LedgerCursor.failing_since_ms))
-    mine = (
-        col(LedgerCursor.seller) == seller,
-        col(LedgerCursor.reader) == reader,
-        col(LedgerCursor.lease) == owner,
-    )
-    values = {"failing": failing, "failing_since_ms": since if failing else 0}
-    await session.exec(update(LedgerCursor).where(*mine).values(**values))
+    if not failing:
+        await execute(session, _WELL, _named(seller, reader, owner=owner))
+        return
+    await execute(session, _FAILING, _named(seller, reader, owner=owner, failing=failing, now_ms=now_ms))

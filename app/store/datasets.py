@@ -1,12 +1,16 @@
 """The one data set a database remembers, and the epoch that every script must name."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Final
 
-from sqlmodel import select
+from sqlalchemy import insert, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from .statements import execute
 from .tables import Dataset
+
+_DATASET: Final = select(Dataset.id, Dataset.generation, Dataset.created_ms)
 
 
 class OtherDataset(Exception):
@@ -36,30 +40,26 @@ async def ensure_dataset(session: AsyncSession, *, now_ms: int, id: str | None =
     if session.get_bind().dialect.name == "postgresql":
         # Processes that start together on an empty database would each make one.
         await (await session.connection()).exec_driver_sql("LOCK TABLE dataset IN EXCLUSIVE MODE")
-    found = (await session.exec(select(Dataset))).one_or_none()
+    found = (await execute(session, _DATASET)).one_or_none()
     if found is None:
-        found = Dataset(id=id or secrets.token_hex(8), generation=1, created_ms=now_ms)
-        session.add(found)
-        await session.flush()
-    elif id not in {None, found.id}:
-        message = f"the database holds data set {found.id}, the data folder {id}: one of them is from somewhere else"
+        facts = DatasetFacts(id or secrets.token_hex(8), generation=1, created_ms=now_ms)
+        await execute(session, insert(Dataset), asdict(facts))
+        return facts
+    facts = DatasetFacts(*found)
+    if id not in {None, facts.id}:
+        message = f"the database holds data set {facts.id}, the data folder {id}: one of them is from somewhere else"
         raise OtherDataset(message)
-    return _facts(found)
+    return facts
 
 
 async def read_dataset(session: AsyncSession) -> DatasetFacts:
     """The data set of a database that a service has used."""
-    return _facts((await session.exec(select(Dataset))).one())
+    return DatasetFacts(*(await execute(session, _DATASET)).one())
 
 
 async def next_generation(session: AsyncSession, at_least: int = 0) -> DatasetFacts:
     """Begin a new epoch of the same data set: whoever still speaks for the old one is refused by the scripts."""
-    found = (await session.exec(select(Dataset).with_for_update())).one()
-    found.generation = max(found.generation + 1, at_least)
-    session.add(found)
-    await session.flush()
-    return _facts(found)
-
-
-def _facts(row: Dataset) -> DatasetFacts:
-    return DatasetFacts(row.id, row.generation, row.created_ms)
+    before = DatasetFacts(*(await execute(session, _DATASET.with_for_update())).one())
+    facts = replace(before, generation=max(before.generation + 1, at_least))
+    await execute(session, update(Dataset).values(generation=facts.generation))
+    return facts

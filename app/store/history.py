@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .comparing import BIGINT_MAX, INTEGER_MAX, number
 from .ledger_tables import LedgerEntryRow, LedgerMoveRow, LedgerSubjectRow
+from .statements import all_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,9 +198,3 @@ def _moves(seller: str, conditions: Sequence[Any]) -> Any:
 def _move(row: Any) -> MoveFacts:
     size = len(_ENTRY)
     return MoveFacts(EntryFacts(*row[:size]), *row[size:])
-
-
-async def all_rows(session: AsyncSession, query: Any) -> Sequence[Any]:
-    """What a question over columns finds; there are no objects to look up."""
-    connection = await session.connection()
-    return (await connection.execute(query)).all()

@@ -25,6 +25,7 @@ from .ledger_tables import (
     OrderRow,
     OrderTakeRow,
 )
+from .statements import all_rows
 
 
 def _table(row: type[SQLModel]) -> Table:
@@ -97,7 +98,7 @@ async def entries_after(session: AsyncSession, seller: str, number: int, limit: 
     """The next entries, in order of their numbers."""
     columns = [ENTRIES.c[name] for name in EntryRead._fields]
     mine = ENTRIES.c.seller == seller, ENTRIES.c.number > number
-    found = await _execute(session, select(*columns).where(*mine).order_by(ENTRIES.c.number).limit(limit))
+    found = await all_rows(session, select(*columns).where(*mine).order_by(ENTRIES.c.number).limit(limit))
     return [_entry(row) for row in found]
 
 
@@ -107,7 +108,7 @@ async def moves_between(session: AsyncSession, seller: str, after: int, last: in
     wanted = [MOVES.c.seller == seller, MOVES.c.number > after]
     wanted += [] if last is None else [MOVES.c.number <= last]
     query = select(*columns).where(*wanted).order_by(MOVES.c.number, MOVES.c.place)
-    return [tuple(row) for row in await _execute(session, query)]
+    return [tuple(row) for row in await all_rows(session, query)]
 
 
 async def subjects_among(session: AsyncSession, seller: str, wanted: Sequence[tuple[str, str, int]]) -> set[Any]:
@@ -122,7 +123,7 @@ async def subjects_among(session: AsyncSession, seller: str, wanted: Sequence[tu
             numbers = {number for _, _, number in part}
             these = SUBJECTS.c.kind == kind, SUBJECTS.c.id.in_(ids), SUBJECTS.c.number.in_(numbers)
             query = select(*key).where(SUBJECTS.c.seller == seller, *these)
-            found |= {tuple(row) for row in await _execute(session, query)}
+            found |= {tuple(row) for row in await all_rows(session, query)}
     return found & set(wanted)
 
 
@@ -132,7 +133,7 @@ async def subjects_after(
     """The next subjects, in the order of kind, id and number."""
     key = SUBJECTS.c.kind, SUBJECTS.c.id, SUBJECTS.c.number
     query = select(*key).where(SUBJECTS.c.seller == seller, tuple_(*key) > tuple_(*after)).order_by(*key).limit(limit)
-    return [(row[0], row[1], row[2]) for row in await _execute(session, query)]
+    return [(row[0], row[1], row[2]) for row in await all_rows(session, query)]
 
 
 async def rows_of(session: AsyncSession, seller: str, kind: str, keys: Sequence[tuple[str, ...]]) -> Tuples:
@@ -149,7 +150,7 @@ async def rows_of(session: AsyncSession, seller: str, kind: str, keys: Sequence[
         for start in range(0, len(lasts), ASK_MAX):
             part = table.c[names[-1]].in_(lasts[start : start + ASK_MAX])
             query = select(*columns).where(table.c.seller == seller, *same, part)
-            found += [tuple(row) for row in await _execute(session, query)]
+            found += [tuple(row) for row in await all_rows(session, query)]
     return found
 
 
@@ -157,7 +158,7 @@ async def count_of(session: AsyncSession, seller: str, kind: str) -> int:
     """How many rows a derived table has."""
     table, _ = KEYS[kind]
     query = select(func.count()).select_from(table).where(table.c.seller == seller)
-    return int((await _execute(session, query))[0][0])
+    return int((await all_rows(session, query))[0][0])
 
 
 async def orphans(session: AsyncSession, seller: str, kind: str, limit: int) -> list[tuple[str, ...]]:
@@ -165,7 +166,7 @@ async def orphans(session: AsyncSession, seller: str, kind: str, limit: int) -> 
     table, names = KEYS[kind]
     key = [table.c[name] for name in names]
     query = select(*key).where(table.c.seller == seller, ~_has_origin(kind, table)).distinct().limit(limit)
-    return [tuple(row) for row in await _execute(session, query)]
+    return [tuple(row) for row in await all_rows(session, query)]
 
 
 def _has_origin(kind: str, table: Table) -> Any:
@@ -182,14 +183,14 @@ def _has_origin(kind: str, table: Table) -> Any:
 async def last_about(session: AsyncSession, seller: str, kind: str, id: str) -> int | None:
     """The number of the newest entry about an order or a hold, as the entries' subjects say."""
     mine = SUBJECTS.c.seller == seller, SUBJECTS.c.kind == kind, SUBJECTS.c.id == id
-    found = await _execute(session, select(func.max(SUBJECTS.c.number)).where(*mine))
+    found = await all_rows(session, select(func.max(SUBJECTS.c.number)).where(*mine))
     return None if found[0][0] is None else int(found[0][0])
 
 
 async def first_about(session: AsyncSession, seller: str, kind: str, id: str) -> int | None:
     """The number of the oldest entry about an order or a hold, as the entries' subjects say."""
     mine = SUBJECTS.c.seller == seller, SUBJECTS.c.kind == kind, SUBJECTS.c.id == id
-    found = await _execute(session, select(func.min(SUBJECTS.c.number)).where(*mine))
+    found = await all_rows(session, select(func.min(SUBJECTS.c.number)).where(*mine))
     return None if found[0][0] is None else int(found[0][0])
 
 
@@ -199,7 +200,7 @@ async def times_of(session: AsyncSession, seller: str, numbers: Sequence[int]) -
     for start in range(0, len(numbers), ASK_MAX):
         part = numbers[start : start + ASK_MAX]
         query = select(ENTRIES.c.number, ENTRIES.c.at_ms).where(ENTRIES.c.seller == seller, ENTRIES.c.number.in_(part))
-        found |= {int(number): int(at_ms) for number, at_ms in await _execute(session, query)}
+        found |= {int(number): int(at_ms) for number, at_ms in await all_rows(session, query)}
     return found
 
 
@@ -207,7 +208,7 @@ async def entries_about(session: AsyncSession, seller: str, numbers: Sequence[in
     """The entries with these numbers, in order; at most as many as one statement takes."""
     columns = [ENTRIES.c[name] for name in EntryRead._fields]
     mine = ENTRIES.c.seller == seller, ENTRIES.c.number.in_(numbers)
-    found = await _execute(session, select(*columns).where(*mine).order_by(ENTRIES.c.number))
+    found = await all_rows(session, select(*columns).where(*mine).order_by(ENTRIES.c.number))
     return [_entry(row) for row in found]
 
 
@@ -215,14 +216,14 @@ async def entry_of_op(session: AsyncSession, seller: str, op: str) -> EntryRead 
     """The newest entry of an op."""
     columns = [ENTRIES.c[name] for name in EntryRead._fields]
     mine = ENTRIES.c.seller == seller, ENTRIES.c.op == op
-    found = await _execute(session, select(*columns).where(*mine).order_by(ENTRIES.c.number.desc()).limit(1))
+    found = await all_rows(session, select(*columns).where(*mine).order_by(ENTRIES.c.number.desc()).limit(1))
     return _entry(found[0]) if found else None
 
 
 async def last_touching(session: AsyncSession, seller: str, sku: str) -> int | None:
     """The number of the newest entry that moved units of a sku."""
     query = select(func.max(MOVES.c.number)).where(MOVES.c.seller == seller, MOVES.c.sku == sku)
-    found = await _execute(session, query)
+    found = await all_rows(session, query)
     return None if found[0][0] is None else int(found[0][0])
 
 
@@ -230,7 +231,7 @@ async def newest_of_epoch(session: AsyncSession, seller: str, epoch: str) -> str
     """The stream id of the newest entry of an epoch, or None."""
     mine = ENTRIES.c.seller == seller, ENTRIES.c.epoch == epoch
     query = select(ENTRIES.c.id).where(*mine).order_by(ENTRIES.c.number.desc()).limit(1)
-    found = await _execute(session, query)
+    found = await all_rows(session, query)
     return str(found[0][0]) if found else None
 
 
@@ -239,9 +240,4 @@ async def balances_after(session: AsyncSession, seller: str, sku: str, limit: in
     table = BALANCES
     columns = table.c.sku, table.c.version, table.c.state
     query = select(*columns).where(table.c.seller == seller, table.c.sku > sku).order_by(table.c.sku).limit(limit)
-    return [(row[0], row[1], blob(row[2])) for row in await _execute(session, query)]
-
-
-async def _execute(session: AsyncSession, statement: Any) -> Sequence[Any]:
-    connection = await session.connection()
-    return (await connection.execute(statement)).all()
+    return [(row[0], row[1], blob(row[2])) for row in await all_rows(session, query)]

@@ -8,9 +8,9 @@ renews nothing and writes nothing.
 
 from typing import NamedTuple
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from .statements import dialect
 from .tables import Lease
 
 NOBODY = ""
@@ -38,9 +38,8 @@ async def read_lease(session: AsyncSession, name: str) -> LeaseFacts | None:
 
 async def take_lease(session: AsyncSession, name: str, *, owner: str, host: str, seen: LeaseFacts | None) -> int | None:
     """Work from now on if the lease is still as it was seen, or free. The new term, or None: somebody else works."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     # One statement: of two that come first the second would find the first one's row in its way.
-    new = dialect.insert(Lease).values(name=name, owner=NOBODY, host="", term=0, beat=0, said="")
+    new = dialect(session).insert(Lease).values(name=name, owner=NOBODY, host="", term=0, beat=0, said="")
     await session.exec(new.on_conflict_do_nothing(index_elements=["name"]))
     row = await session.get_one(Lease, name, with_for_update=True)
     if row.owner != NOBODY and _facts(row) != seen:

@@ -4,11 +4,12 @@ What happened, and what it adds up to: written by the drain alone, in one transa
 Rows are dictionaries by column: a shop's day is millions of them, and an object for each would cost more than all else.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from functools import cache
+from types import ModuleType
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import delete, func, insert, literal, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, bindparam, delete, func, insert, literal, select, tuple_
 from sqlmodel import SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -28,6 +29,7 @@ from .ledger_tables import (
     ShipmentLineRow,
     ShipmentRow,
 )
+from .statements import dialect, execute
 
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
@@ -36,8 +38,34 @@ ASK_MAX: Final = 500
 """Most keys one query asks for: databases limit the variables of a statement."""
 
 
+def _table(table: type[SQLModel]) -> Table:
+    return table.__table__  # type: ignore[attr-defined,no-any-return] # SQLModel makes it
+
+
 def _columns(table: type[SQLModel], *names: str) -> list[Any]:
-    return [table.__table__.c[name] for name in names]  # type: ignore[attr-defined] # SQLModel makes it
+    return [_table(table).c[name] for name in names]
+
+
+def _of_channel(table: type[SQLModel]) -> tuple[Any, ...]:
+    """What finds orders of a channel by `_those` values."""
+    seller, channel, external_id = _columns(table, "seller", "channel", "external_id")
+    ids: Any = bindparam("ids", expanding=True)
+    return seller == bindparam("of"), channel == bindparam("channel"), external_id.in_(ids)
+
+
+_ENTRY: Final = _table(LedgerEntryRow).c
+_LAST: Final = select(func.max(_ENTRY.number)).where(_ENTRY.seller == bindparam("of"))
+_HASHES: Final = select(_ENTRY.id, _ENTRY.hash).where(
+    _ENTRY.seller == bindparam("of"),
+    _ENTRY.epoch == bindparam("epoch"),
+    _ENTRY.id.in_(bindparam("ids", expanding=True)),
+)
+_BALANCE: Final = _table(BalanceRow).c
+_STATES: Final = select(_BALANCE.sku, _BALANCE.state).where(
+    _BALANCE.seller == bindparam("of"), _BALANCE.sku.in_(bindparam("skus", expanding=True))
+)
+_RECORDS: Final = select(*_columns(OrderRow, "channel", "external_id", "record")).where(*_of_channel(OrderRow))
+_GONE: Final = [delete(table).where(*_of_channel(table)) for table in (OrderTakeRow, OrderLineRow)]
 
 
 PAGES: Final = {
@@ -48,6 +76,8 @@ PAGES: Final = {
     "ops": (_columns(OpAnswerRow, "op"), *_columns(OpAnswerRow, "answer")),
 }
 """Of each kind of record: the columns of its key, and the one with what Valkey keeps of it."""
+
+_AFTER: Final = ("after_1", "after_2")
 
 
 class Dated(NamedTuple):
@@ -69,20 +99,15 @@ def _changed_at(kind: str, table: Any) -> Any:
 
 async def last_number(session: AsyncSession, seller: str) -> int:
     """The number of the seller's newest entry; 0 before the first."""
-    query = select(func.max(LedgerEntryRow.number)).where(col(LedgerEntryRow.seller) == seller)
-    return (await _execute(session, query)).scalar_one() or 0
+    return (await execute(session, _LAST, {"of": seller})).scalar_one() or 0
 
 
 async def known_hashes(session: AsyncSession, seller: str, epoch: str, ids: Sequence[str]) -> dict[str, str]:
     """The hashes of those of these entries that are here already."""
     known: dict[str, str] = {}
     for part in _parts(ids):
-        query = select(col(LedgerEntryRow.id), col(LedgerEntryRow.hash)).where(
-            col(LedgerEntryRow.seller) == seller,
-            col(LedgerEntryRow.epoch) == epoch,
-            col(LedgerEntryRow.id).in_(part),
-        )
-        known |= {str(id): str(hash) for id, hash in await _execute(session, query)}
+        found = await execute(session, _HASHES, {"of": seller, "epoch": epoch, "ids": part})
+        known |= {str(id): str(hash) for id, hash in found}
     return known
 
 
@@ -90,25 +115,23 @@ async def states_of(session: AsyncSession, seller: str, skus: Sequence[str]) -> 
     """The states of these skus, packed; one that is not here has none."""
     found: dict[str, bytes] = {}
     for part in _parts(skus):
-        query = select(col(BalanceRow.sku), col(BalanceRow.state)).where(
-            col(BalanceRow.seller) == seller, col(BalanceRow.sku).in_(part)
-        )
-        found |= {str(sku): bytes(state) for sku, state in await _execute(session, query)}
+        rows = await execute(session, _STATES, {"of": seller, "skus": part})
+        found |= {str(sku): bytes(state) for sku, state in rows}
     return found
 
 
 async def orders_of(session: AsyncSession, seller: str, ids: Sequence[str]) -> dict[str, bytes]:
     """The packed orders of these ids (channel:external id); one that is not here has none."""
     found: dict[str, bytes] = {}
-    for those in _those(OrderRow, [(seller, *id.split(":", 1)) for id in ids]):
-        query = select(col(OrderRow.channel), col(OrderRow.external_id), col(OrderRow.record)).where(*those)
-        found |= {f"{channel}:{id}": bytes(record) for channel, id, record in await _execute(session, query)}
+    for those in _those([(seller, *id.split(":", 1)) for id in ids]):
+        rows = await execute(session, _RECORDS, those)
+        found |= {f"{channel}:{id}": bytes(record) for channel, id, record in rows}
     return found
 
 
-def _those(table: Any, orders: Iterable[Sequence[str]]) -> Iterable[tuple[Any, ...]]:
+def _those(orders: Iterable[Sequence[str]]) -> Iterable[dict[str, Any]]:
     """
-    Conditions that together find these orders (seller, channel, external id), some hundreds at a time.
+    Values for `_of_channel` that together find these orders (seller, channel, external id), some hundreds at a time.
 
     Channel by channel: for a list of pairs SQLite would walk every row the seller ever had.
     """
@@ -117,31 +140,37 @@ def _those(table: Any, orders: Iterable[Sequence[str]]) -> Iterable[tuple[Any, .
         by_channel.setdefault((seller, channel), []).append(external_id)
     for (seller, channel), ids in by_channel.items():
         for part in _parts(ids):
-            yield col(table.seller) == seller, col(table.channel) == channel, col(table.external_id).in_(part)
+            yield {"of": seller, "channel": channel, "ids": part}
 
 
 async def page(
     session: AsyncSession, kind: str, seller: str, after: tuple[str, ...] | None, limit: int
 ) -> list[tuple[tuple[str, ...], bytes]]:
     """The next records of a kind (a word of PAGES) after this key, None at first: keys, and what Valkey keeps."""
-    columns, value = PAGES[kind]
-    query = select(*columns, value).where(columns[0].table.c.seller == seller).order_by(*columns).limit(limit)
-    if after is not None:
-        query = query.where(tuple_(*columns) > tuple_(*after))
-    return [(tuple(row[:-1]), blob(row[-1])) for row in await _execute(session, query)]
+    rows = await execute(session, _paging(kind, begun=after is not None), _page_of(seller, after, limit))
+    return [(tuple(key), blob(packed)) for *key, packed, _ in rows]
 
 
 async def dated_page(
     session: AsyncSession, kind: str, seller: str, after: tuple[str, ...] | None, limit: int
 ) -> list[Dated]:
     """As `page`, with when each record changed last."""
+    rows = await execute(session, _paging(kind, begun=after is not None, dated=True), _page_of(seller, after, limit))
+    return [Dated(tuple(key), blob(packed), at_ms) for *key, packed, at_ms in rows]
+
+
+@cache
+def _paging(kind: str, *, begun: bool, dated: bool = False) -> Any:
+    """Key, record and when it changed of a page's records; `begun` after a key."""
     columns, value = PAGES[kind]
     table = columns[0].table
-    query = select(*columns, value, _changed_at(kind, table)).where(table.c.seller == seller)
-    if after is not None:
-        query = query.where(tuple_(*columns) > tuple_(*after))
-    found = await _execute(session, query.order_by(*columns).limit(limit))
-    return [Dated(tuple(key), blob(packed), at_ms) for *key, packed, at_ms in found]
+    query = select(*columns, value, _changed_at(kind, table) if dated else literal(0))
+    query = query.where(table.c.seller == bindparam("of")).order_by(*columns).limit(bindparam("most"))
+    return query.where(tuple_(*columns) > tuple_(*map(bindparam, _AFTER[: len(columns)]))) if begun else query
+
+
+def _page_of(seller: str, after: tuple[str, ...] | None, limit: int) -> dict[str, Any]:
+    return {"of": seller, "most": limit, **dict(zip(_AFTER, after or (), strict=False))}
 
 
 def blob(value: Any) -> bytes:
@@ -169,7 +198,7 @@ async def last_entry(session: AsyncSession, seller: str) -> tuple[str, str, int]
     """Epoch, id and time in ms of the newest entry, or None."""
     query = select(col(LedgerEntryRow.epoch), col(LedgerEntryRow.id), col(LedgerEntryRow.at_ms))
     mine = query.where(col(LedgerEntryRow.seller) == seller).order_by(col(LedgerEntryRow.number).desc()).limit(1)
-    found = (await _execute(session, mine)).first()
+    found = (await execute(session, mine)).first()
     return None if found is None else (found[0], found[1], found[2])
 
 
@@ -177,31 +206,31 @@ async def add_entries(session: AsyncSession, entries: Rows, moves: Rows, subject
     """Append entries that are not here yet."""
     for table, rows in ((LedgerEntryRow, entries), (LedgerMoveRow, moves), (LedgerSubjectRow, subjects)):
         if rows:
-            await _execute(session, insert(table), rows)
+            await execute(session, _inserting(table), rows)
 
 
 async def put_orders(session: AsyncSession, orders: Rows, lines: Rows, takes: Rows) -> None:
     """These orders are now so; of their takes and lines nothing else is left."""
     keys = [(row["seller"], row["channel"], row["external_id"]) for row in orders]
-    for table in (OrderTakeRow, OrderLineRow):
-        for those in _those(table, keys):
-            await _execute(session, delete(table).where(*those))
+    for those in _those(keys):
+        for gone in _GONE:
+            await execute(session, gone, those)
     await _upsert(session, OrderRow, orders)
     for table, rows in ((OrderLineRow, lines), (OrderTakeRow, takes)):
         if rows:
-            await _execute(session, insert(table), rows)
+            await execute(session, _inserting(table), rows)
 
 
 async def add_shipments(session: AsyncSession, shipments: Rows, lines: Rows) -> None:
     """Append what left the shelves."""
     for table, rows in ((ShipmentRow, shipments), (ShipmentLineRow, lines)):
         if rows:
-            await _execute(session, insert(table), rows)
+            await execute(session, _inserting(table), rows)
 
 
 async def put_holds(session: AsyncSession, holds: Rows, lines: Rows) -> None:
     """These holds are now so; those that are new are made of these lines."""
-    await _upsert(session, HoldRow, holds, once={"made_ms"})
+    await _upsert(session, HoldRow, holds, once="made_ms")
     await _upsert(session, HoldLineRow, lines)
 
 
@@ -215,7 +244,7 @@ async def put_config(session: AsyncSession, seller: str, fields: Rows, removed: 
     """These fields of the compiled config are now so, and these are gone."""
     for part in _parts(removed):
         gone = col(ConfigFieldRow.seller) == seller, col(ConfigFieldRow.field).in_(part)
-        await _execute(session, delete(ConfigFieldRow).where(*gone))
+        await execute(session, delete(ConfigFieldRow).where(*gone))
     await _upsert(session, ConfigFieldRow, fields)
 
 
@@ -224,22 +253,24 @@ async def put_answers(session: AsyncSession, answers: Rows) -> None:
     await _upsert(session, OpAnswerRow, answers)
 
 
-async def _upsert(session: AsyncSession, table: type[SQLModel], rows: Rows, *, once: Collection[str] = ()) -> None:
-    """Add or replace; columns of `once` stay as they were first."""
-    if not rows:
-        return
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    shape = table.__table__  # type: ignore[attr-defined] # SQLModel makes it
+async def _upsert(session: AsyncSession, table: type[SQLModel], rows: Rows, *, once: str = "") -> None:
+    """Add or replace; the column `once` stays as it was first."""
+    if rows:
+        await execute(session, _upserting(dialect(session), table, tuple(rows[0]), once), rows)
+
+
+@cache
+def _upserting(dialect: ModuleType, table: type[SQLModel], columns: tuple[str, ...], once: str) -> Any:
+    shape = _table(table)
     statement = dialect.insert(shape)
     keys = [column.name for column in shape.primary_key]
-    others = {name: statement.excluded[name] for name in rows[0] if name not in {*keys, *once}}
-    await _execute(session, statement.on_conflict_do_update(index_elements=keys, set_=others), rows)
+    others = {name: statement.excluded[name] for name in columns if name not in {*keys, once}}
+    return statement.on_conflict_do_update(index_elements=keys, set_=others)
 
 
-async def _execute(session: AsyncSession, statement: Any, rows: Rows | None = None) -> Any:
-    """Past the session, which would look each row up among objects that there are none of."""
-    connection = await session.connection()
-    return await connection.execute(statement, None if rows is None else list(rows))
+@cache
+def _inserting(table: type[SQLModel]) -> Any:
+    return insert(table)
 
 
 def _parts(values: Sequence[Any]) -> Iterable[Sequence[Any]]:

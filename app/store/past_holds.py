@@ -9,8 +9,8 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .comparing import number, words
-from .history import all_rows
 from .ledger_tables import HoldLineRow, HoldRow
+from .statements import all_rows
 
 HoldKey = tuple[int, str]
 """When a hold was made, and its id: how lists are sorted, newest first."""

@@ -10,8 +10,8 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .comparing import number, words
-from .history import all_rows
 from .ledger_tables import OpAnswerRow, OrderLineRow, OrderRow, OrderTakeRow, ShipmentLineRow, ShipmentRow
+from .statements import all_rows
 
 OrderKey = tuple[int, str, str]
 """When an order was placed, its channel and its external id: how lists are sorted, newest first."""

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .ledger_tables import HoldRow, LedgerEntryRow, OpAnswerRow, OrderRow
+from .statements import dialect, execute
 
 ASK_MAX: Final = 500
 """Most names one query asks for: databases limit the variables of a statement."""
@@ -26,7 +26,7 @@ async def answers_of(session: AsyncSession, seller: str, ops: Collection[str]) -
     query = select(col(OpAnswerRow.op), col(OpAnswerRow.answer)).where(
         col(OpAnswerRow.seller) == seller, col(OpAnswerRow.op).in_(ops)
     )
-    return {str(op): bytes(answer) for op, answer in await _execute(session, query)}
+    return {str(op): bytes(answer) for op, answer in await execute(session, query)}
 
 
 async def records_of(session: AsyncSession, seller: str, kind: str, ids: Collection[str]) -> dict[str, Known]:
@@ -35,7 +35,7 @@ async def records_of(session: AsyncSession, seller: str, kind: str, ids: Collect
     keys = [tuple(id.split(":", 1)) for id in ids] if kind == "order" else [(id,) for id in ids]
     entry = (col(LedgerEntryRow.seller) == seller) & (col(LedgerEntryRow.number) == col(table.number))
     query = select(*columns, col(table.record), col(LedgerEntryRow.at_ms)).join(LedgerEntryRow, entry)
-    found = await _execute(session, query.where(col(table.seller) == seller, tuple_(*columns).in_(keys)))
+    found = await execute(session, query.where(col(table.seller) == seller, tuple_(*columns).in_(keys)))
     return {":".join(key): Known(bytes(packed), at_ms) for *key, packed, at_ms in found}
 
 
@@ -49,12 +49,7 @@ def _record(kind: str) -> tuple[list[Any], Any]:
 async def add_answers(session: AsyncSession, seller: str, answers: Iterable[tuple[str, int, bytes]]) -> None:
     """Keep what ops were answered: (op, at_ms, packed). One that is here already stays as it is."""
     rows = [{"seller": seller, "op": op, "at_ms": at_ms, "answer": packed} for op, at_ms, packed in answers]
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     shape: type[SQLModel] = OpAnswerRow
-    statement = dialect.insert(shape.__table__).on_conflict_do_nothing()  # type: ignore[attr-defined] # SQLModel makes it
+    statement = dialect(session).insert(shape.__table__).on_conflict_do_nothing()  # type: ignore[attr-defined] # SQLModel makes it
     if rows:
-        await (await session.connection()).execute(statement, rows)
-
-
-async def _execute(session: AsyncSession, query: Any) -> Any:
-    return await (await session.connection()).execute(query)
+        await execute(session, statement, rows)

@@ -1,11 +1,20 @@
 """Who owns stock, channels and orders."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Final
 
-from sqlmodel import col, select
+from sqlalchemy import bindparam, insert, select, update
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from .statements import all_rows, execute
 from .tables import Seller
+
+_SELLERS: Final = select(Seller.code, Seller.name, Seller.begun)
+_ALL: Final = _SELLERS.order_by(col(Seller.code))
+_OF: Final = col(Seller.code) == bindparam("of")
+_ONE: Final = _SELLERS.where(_OF)
+_LOCKED: Final = _ONE.with_for_update()
 
 
 class SellerUnknown(Exception):
@@ -27,49 +36,35 @@ class SellerFacts:
 
 async def ensure_seller(session: AsyncSession, code: str, name: str) -> SellerFacts:
     """The seller with this code, made now if there is none; an existing one keeps its name."""
-    found = await session.get(Seller, code)
-    if found is None:
-        found = Seller(code=code, name=name)
-        session.add(found)
-        await session.flush()
-    return _facts(found)
+    try:
+        return await require_seller(session, code)
+    except SellerUnknown:
+        facts = SellerFacts(code, name)
+        await execute(session, insert(Seller), asdict(facts))
+        return facts
 
 
 async def list_sellers(session: AsyncSession) -> list[SellerFacts]:
     """Every seller, by code."""
-    rows = await session.exec(select(Seller).order_by(col(Seller.code)))
-    return [_facts(row) for row in rows]
+    return [SellerFacts(*row) for row in await all_rows(session, _ALL)]
 
 
 async def require_seller(session: AsyncSession, code: str, *, lock: bool = False) -> SellerFacts:
     """The seller with this code; `lock` keeps its other writers waiting until we commit. Raises SellerUnknown."""
-    return _facts(await _row(session, code, lock=lock))
+    found = (await execute(session, _LOCKED if lock else _ONE, {"of": code})).first()
+    if found is None:
+        raise SellerUnknown(code)
+    return SellerFacts(*found)
 
 
 async def rename_seller(session: AsyncSession, code: str, name: str) -> SellerFacts:
     """Give a seller another name. Returns the facts from before. Raises SellerUnknown."""
-    row = await _row(session, code, lock=True)
-    before = _facts(row)
-    row.name = name
-    session.add(row)
-    await session.flush()
+    before = await require_seller(session, code, lock=True)
+    await execute(session, update(Seller).where(_OF).values(name=name), {"of": code})
     return before
 
 
 async def mark_begun(session: AsyncSession, code: str) -> None:
     """Remember that the seller's keys in Valkey carry the epoch. Raises SellerUnknown."""
-    row = await _row(session, code, lock=True)
-    row.begun = True
-    session.add(row)
-    await session.flush()
-
-
-async def _row(session: AsyncSession, code: str, *, lock: bool) -> Seller:
-    found = await session.get(Seller, code, with_for_update=lock)
-    if found is None:
-        raise SellerUnknown(code)
-    return found
-
-
-def _facts(row: Seller) -> SellerFacts:
-    return SellerFacts(row.code, row.name, row.begun)
+    await require_seller(session, code, lock=True)
+    await execute(session, update(Seller).where(_OF).values(begun=True), {"of": code})

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import delete, exists, func, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .comparing import number, words
+from .statements import dialect
 from .tables import WebhookDelivery, WebhookEndpoint
 
 R = TypeVar("R", WebhookDelivery, WebhookEndpoint)
@@ -118,9 +118,8 @@ async def add_deliveries(session: AsyncSession, deliveries: Sequence[NewDelivery
     found = await session.exec(there.with_for_update(read=True, key_share=True))
     known = set(found.all())
     rows = [_row(delivery, now_ms) for delivery in deliveries if delivery.endpoint in known]
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     for start in range(0, len(rows), INSERT_MAX):
-        insert = dialect.insert(WebhookDelivery).values(rows[start : start + INSERT_MAX])
+        insert = dialect(session).insert(WebhookDelivery).values(rows[start : start + INSERT_MAX])
         await session.exec(insert.on_conflict_do_nothing())
 
 

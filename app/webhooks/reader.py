@@ -20,7 +20,7 @@ from allocator.ledger import Gap, Row, config_of
 from app.events.asking import ask
 from app.events.touched import CONFIG_SKUS_MAX, Known, Touched, resolved, touched_by
 from app.store.config import skus_of
-from app.store.cursors import give_back, move
+from app.store.cursors import Lease, give_back, move
 from app.store.database import Database
 from app.store.leasing import keep_lease
 from app.store.webhooks import EndpointFacts, NewDelivery, active_endpoints, add_deliveries
@@ -159,8 +159,9 @@ class Reader:
     async def _write(self, seller: str, position: str, news: News, endpoints: list[EndpointFacts]) -> bool:
         """Deliveries and cursor together; False when another process has moved it."""
         deliveries = [delivery for endpoint in endpoints for delivery in _deliveries(news, endpoint)]
+        mine = Lease(self._owner, now_ms() + LEASE_MS)
         async with self._database.writing() as session:
-            moved = await move(session, seller, READER, owner=self._owner, before=position, after=news.position)
+            moved = await move(session, seller, READER, mine, before=position, after=news.position)
             if moved and deliveries:
                 await add_deliveries(session, deliveries, now_ms=now_ms())
         if moved and deliveries:

@@ -1,25 +1,33 @@
 """
-The world's SQL database: real SQLite in memory, behind a driver whose every step the world can delay or break.
+The world's SQL database: real SQLite in memory, whose every step the world can delay or break.
 
-SQLAlchemy is given connections that look like aiosqlite's and need no threads: a statement runs when it is awaited. All
-of them share one database of which one transaction at a time has the key. That takes nothing away: SQLite has one
-writer, and what a reader saw is what was there when it began.
+The service's own statements, as SQLAlchemy compiles them, run on it when they are awaited, past SQLAlchemy's sessions,
+pools and threads: these would be half of all the work in a world. All transactions share one database, and one at a
+time has its key. That takes nothing away: SQLite has one writer, and what a reader saw is what was there when it began.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any, Self
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import make_url
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
 
 from app.store.database import Database, migrate
 from app.store.datasets import ensure_dataset
 from app.store.sellers import ensure_seller, mark_begun
 
 URL = "sqlite:///a-database-of-the-simulated-world"
-"""No file: the name of one, so that SQLAlchemy keeps several connections."""
+DIALECT: Any = sqlite.dialect(paramstyle="qmark")
+_QUERIES: WeakKeyDictionary[Any, dict[tuple[str, ...], "Query"]] = WeakKeyDictionary()
 
 FIRST_DATASET = "d0d0d0d0d0d0d0d0"
 
@@ -35,10 +43,10 @@ class Sql:
     """The database of one world after the other; `database` is what the code under test is given."""
 
     def __init__(self) -> None:
-        self.database = Database(URL, async_creator=self._connect)
         self.step: Step = at_once
         self._empty = _template()
         self.reset()
+        self.database = Simulated(self)
 
     def reset(self) -> None:
         """A new database: migrated, without any seller."""
@@ -47,7 +55,7 @@ class Sql:
         self.file = sqlite3.connect(":memory:", isolation_level=None)
         self.file.deserialize(self._empty)
         self.file.execute("PRAGMA foreign_keys=ON")
-        self.step, self.key = at_once, asyncio.Lock()
+        self.step, self.key, self.connections = at_once, asyncio.Lock(), 0
 
     def reset_trouble(self) -> None:
         """From here on every step goes well."""
@@ -75,10 +83,6 @@ class Sql:
         assert not self.file.in_transaction, "somebody still writes"
         return self.file.execute(query).fetchall()
 
-    async def _connect(self, *_: Any, **__: Any) -> "Connection":
-        await self.step("connect")
-        return Connection(self)
-
 
 def _template() -> bytes:
     """A migrated, empty database as bytes."""
@@ -91,113 +95,167 @@ def _template() -> bytes:
             return migrated.serialize()
 
 
-class Connection:
-    """What SQLAlchemy asks of an aiosqlite connection, and no more."""
+class Simulated(Database):
+    """The service's own class of databases; its sessions are ours."""
 
     def __init__(self, sql: Sql) -> None:
-        self._sql, self._file = sql, sql.file
-        self._mine = False
-        self.isolation_level: str | None = None
-        self._connection = self._conn = self._tx = self
-
-    def put_nowait(self, job: tuple[asyncio.Future[Any], Callable[[], Any]]) -> None:
-        """What is not a statement is put into aiosqlite's queue."""
-        future, work = job
-        future.set_result(work())
-
-    async def create_function(self, *_: Any, **__: Any) -> None:
-        """SQLAlchemy brings regular expressions, which nobody here asks for."""
-
-    def cursor(self) -> "Cursor":
-        return Cursor(self)
-
-    async def run(self, words: str, rows: Sequence[Any] | None, *, many: bool) -> sqlite3.Cursor:
-        """One statement."""
-        self._be_there()
-        if words.startswith("PRAGMA"):
-            # About files and waiting, of which there is neither; and others may be in the middle of a transaction.
-            return self._file.execute("SELECT NULL WHERE FALSE")
-        if words.startswith("BEGIN"):
-            await self._begin()
-        else:
-            await self._sql.step("ask")
-        if many:
-            return self._file.executemany(words, rows or [])
-        return self._file.execute(words, rows or ())
-
-    async def _begin(self) -> None:
-        await self._sql.step("begin")
-        await self._sql.key.acquire()
-        self._mine = True
-
-    def _be_there(self) -> None:
-        if self._file is not self._sql.file:
-            raise sqlite3.OperationalError("connection closed: this database is of an earlier world")
-
-    async def commit(self) -> None:
-        if not self._mine:
-            return
-        await self._sql.step("commit")
-        self._end("COMMIT")
-        await self._sql.step("committed")
-
-    async def rollback(self) -> None:
-        self._end("ROLLBACK")
+        self.url = make_url(URL)
+        self._readers = partial(Session, sql, writes=False)
+        self._writers = SimpleNamespace(begin=partial(Session, sql, writes=True))
 
     async def close(self) -> None:
-        self._end("ROLLBACK")
-
-    def stop(self) -> None:
-        self._end("ROLLBACK")
-
-    def _end(self, word: str) -> None:
-        """A transaction that never said it is done leaves nothing behind."""
-        if self._mine:
-            self._mine = False
-            if self._file.in_transaction:
-                self._file.execute(word)
-            self._sql.key.release()
+        """Nothing is open."""
 
 
-class Cursor:
-    """What SQLAlchemy asks of an aiosqlite cursor."""
+class Session:
+    """
+    One transaction, with as much of a session and its connection as statements need (app/store/statements.py).
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._found: sqlite3.Cursor | None = None
-        self.arraysize = 1
+    It begins with its first statement, after whoever holds the key. Raises what SQLAlchemy makes of a driver's errors.
+    """
+
+    bind = SimpleNamespace(dialect=DIALECT)
+
+    def __init__(self, sql: Sql, *, writes: bool) -> None:
+        self._sql, self._file, self._key = sql, sql.file, sql.key
+        self._writes, self._began = writes, False
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def execute(self, words: str, row: Sequence[Any] = ()) -> "Cursor":
-        self._found = await self._connection.run(words, row, many=False)
+    async def __aexit__(self, kind: object, *_: object) -> None:
+        try:
+            if self._began and self._writes and kind is None:
+                await self._step("commit")
+                self._end("COMMIT")
+                await self._step("committed")
+        finally:
+            self._end("ROLLBACK")
+
+    def get_bind(self) -> Any:
+        return self.bind
+
+    async def connection(self) -> Self:
+        if not self._began:
+            if not self._sql.connections:
+                await self._step("connect")
+                self._sql.connections = 1
+            await self._step("begin")
+            await self._key.acquire()
+            self._began = True
+            self._file.execute("BEGIN")
         return self
 
-    async def executemany(self, words: str, rows: Sequence[Sequence[Any]]) -> "Cursor":
-        self._found = await self._connection.run(words, rows, many=True)
-        return self
+    async def execute(self, statement: Any, values: Any = None) -> "Found":
+        await self._step("ask")
+        many = isinstance(values, list)
+        query = _query(statement, tuple(values[0] if many else values or ()))
+        try:
+            if many:
+                return query.found(self._file.executemany(query.words, map(query.row, values)))
+            return query.found(self._file.execute(*query.filled(values or {})))
+        except sqlite3.Error as error:
+            raise _as_sqlalchemys(error) from error
 
-    async def fetchall(self) -> list[Any]:
-        return self._found.fetchall() if self._found else []
+    @asynccontextmanager
+    async def stream(self, statement: Any) -> AsyncIterator["Found"]:
+        """A question whose answer is read in parts."""
+        yield await self.execute(statement)
 
-    async def fetchmany(self, size: int | None = None) -> list[Any]:
-        return self._found.fetchmany(size or self.arraysize) if self._found else []
+    async def _step(self, kind: str) -> None:
+        try:
+            await self._sql.step(kind)
+        except sqlite3.Error as error:
+            self._sql.connections = 0
+            raise _as_sqlalchemys(error) from error
 
-    async def fetchone(self) -> Any:
-        return self._found.fetchone() if self._found else None
+    def _end(self, word: str) -> None:
+        """A transaction that never said it is done leaves nothing behind."""
+        if self._began:
+            self._began = False
+            if self._file is self._sql.file:
+                self._file.execute(word)
+            self._key.release()
 
-    async def close(self) -> None:
-        self._found = None
 
-    @property
-    def description(self) -> Any:
-        return self._found.description if self._found else None
+def _as_sqlalchemys(error: sqlite3.Error) -> Exception:
+    return DBAPIError.instance("a statement", None, error, sqlite3.Error, dialect=DIALECT)
 
-    @property
-    def rowcount(self) -> int:
-        return self._found.rowcount if self._found else -1
 
-    @property
-    def lastrowid(self) -> int | None:
-        return self._found.lastrowid if self._found else None
+class Found:
+    """What a statement found, as much as is asked of SQLAlchemy's results."""
+
+    def __init__(self, rows: list[tuple[Any, ...]], rowcount: int) -> None:
+        self._rows, self.rowcount = rows, rowcount
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self._rows)
+
+    def all(self) -> list[tuple[Any, ...]]:
+        return self._rows
+
+    def first(self) -> tuple[Any, ...] | None:
+        return self._rows[0] if self._rows else None
+
+    def one(self) -> tuple[Any, ...]:
+        [row] = self._rows
+        return row
+
+    def one_or_none(self) -> tuple[Any, ...] | None:
+        return self.one() if self._rows else None
+
+    def scalar_one(self) -> Any:
+        return self.one()[0]
+
+    async def partitions(self, size: int) -> AsyncIterator[list[tuple[Any, ...]]]:
+        for start in range(0, len(self._rows), size):
+            yield self._rows[start : start + size]
+
+
+class Query:
+    """A statement as SQLAlchemy compiles it for SQLite: its words, and how values and rows pass in and out."""
+
+    def __init__(self, statement: Any, names: tuple[str, ...]) -> None:
+        self._compiled: Any = statement.compile(dialect=DIALECT, column_keys=names or None)
+        self.words = str(self._compiled)
+        self._known: dict[str, Any] = dict(self._compiled.params)
+        for column in (*self._compiled.insert_prefetch, *self._compiled.update_prefetch):
+            self._known[column.key] = column.default.arg
+        self._in: dict[str, Any] = self._compiled._bind_processors
+        self._places: list[str] = self._compiled.positiontup or []
+        self._expands = bool(self._compiled.post_compile_params)
+        columns = [one[3] for one in self._compiled._result_columns]
+        self._out = [kind._cached_result_processor(DIALECT, None) for kind in columns]
+
+    def row(self, values: Mapping[str, Any]) -> list[Any]:
+        """Values by name, each where it belongs."""
+        return _processed(self._places, {**self._known, **values}, self._in)
+
+    def filled(self, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        """The words, and the values they need; a list among the values makes new words."""
+        if not self._expands:
+            return self.words, self.row(values)
+        state = self._compiled.construct_expanded_state({**self._known, **values})
+        return state.statement, _processed(state.positiontup, state.parameters, {**self._in, **state.processors})
+
+    def found(self, cursor: sqlite3.Cursor) -> Found:
+        """What is found, of the columns' own types."""
+        rows = cursor.fetchall()
+        if any(self._out):
+            rows = [
+                tuple(read(value) if read else value for read, value in zip(self._out, row, strict=True))
+                for row in rows
+            ]
+        return Found(rows, cursor.rowcount)
+
+
+def _processed(places: Sequence[str], values: Mapping[str, Any], processors: Mapping[str, Any]) -> list[Any]:
+    return [processors[name](values[name]) if name in processors else values[name] for name in places]
+
+
+def _query(statement: Any, names: tuple[str, ...]) -> Query:
+    """Statements that are made once are compiled once."""
+    known = _QUERIES.setdefault(statement, {})
+    if names not in known:
+        known[names] = Query(statement, names)
+    return known[names]

@@ -6,6 +6,7 @@ those that are not there, all of them or the latest, as a power cut does, and st
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import hiredis
@@ -13,6 +14,8 @@ from redis._parsers.base import BaseParser
 from redis.exceptions import InvalidResponse
 
 from .lua import Lua
+
+LONG = 10_000
 
 NOON_MS = 1_700_000_000_000
 """When a new world begins."""
@@ -22,7 +25,15 @@ def in_bytes(value: Any) -> bytes:
     """An argument as it travels."""
     if isinstance(value, bytes):
         return value
-    return value.encode() if isinstance(value, str) else str(value).encode()
+    if isinstance(value, str):
+        return value.encode() if len(value) < LONG else _long(value)
+    return str(value).encode()
+
+
+@lru_cache(8)
+def _long(text: str) -> bytes:
+    """The library, which every process sends."""
+    return text.encode()
 
 
 class Store:

@@ -40,10 +40,10 @@ def hunt(bug: Bug, most: int) -> Found:
     """Live through worlds that have this bug until one finds it."""
     with applied(bug.patch):
         for number in range(most):
-            verdict = _stage().run(bug.first + number)
+            verdict = _stage().run(number)
             if verdict.found:
                 return Found(bug.name, number + 1, verdict.seed, verdict.found[0])
-    return Found(bug.name, most, bug.first + most - 1, "")
+    return Found(bug.name, most, most - 1, "")
 
 
 def processes() -> int:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 PATIENCE = 6
 """How often a deed of unknown outcome is asked for before its caller leaves it."""
 
+CALM = 3
+"""So many times longer everybody rests where nothing goes wrong any more."""
+
 IDLE_RUNS = 0.1
 """How many of the drain's runs that find nothing to do are done: they take long and teach little."""
 
@@ -94,7 +97,7 @@ class Caller:
     def __init__(self, world: "World", who: str, deeds: int) -> None:
         self.world, self.left = world, deeds
         self.chance = Random(f"{who} {world.seed}")
-        self.process = Process(world, who)
+        self.process = self.chance.choice(world.processes)
 
     async def live(self) -> None:
         while self.left > 0:
@@ -115,7 +118,7 @@ class Caller:
             if await process.ask(deed):
                 return
             await asyncio.sleep(self.chance.random())
-            process = self.chance.choice([self.process, *self.world.processes])
+            process = self.chance.choice(self.world.processes)
 
 
 class Timetable:
@@ -133,7 +136,7 @@ class Timetable:
         while True:
             await self._attempt(schedule.expire_holds)
             await self._attempt(next(jobs))
-            await asyncio.sleep(self.world.swarm.jobs_s)
+            await asyncio.sleep(self.world.swarm.jobs_s * (CALM if self.world.calm else 1))
 
     async def _attempt(self, job: Any) -> None:
         if self.process.allocator.epoch != self.world.epoch:
@@ -173,11 +176,12 @@ class Worker:
         try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # Said first: whoever dies may be killed once more.
+            world.chronicle.note(f"{self.who} dies")
+            world.later(2 + world.chance.random(), self.start)
             for task in both:
                 task.cancel()
             await asyncio.gather(*both, return_exceptions=True)
-            world.chronicle.note(f"{self.who} died")
-            world.later(world.chance.random() * 3, self.start)
 
     async def _drain(self, drain: Drain) -> None:
         while True:
@@ -193,7 +197,7 @@ class Worker:
             life = self.world.server.life
             if self.verified != life or self.world.server.gate() == b"checking":
                 await self._try(self._verify_once(verifier, life))
-            await asyncio.sleep(self.world.swarm.verify_s)
+            await asyncio.sleep(self.world.swarm.verify_s * (CALM if self.world.calm else 1))
 
     async def _verify_once(self, verifier: Verifier, life: int) -> None:
         await verifier.run()
@@ -220,7 +224,7 @@ class Operator:
 
     async def live(self) -> None:
         while True:
-            await asyncio.sleep(1.0 + self.chance.random())
+            await asyncio.sleep(2.0 + self.chance.random())
             if self.world.server.epoch() != self.world.epoch or (self._is_shut() and not self._was_filled()):
                 await self.rebuild()
             elif self._is_shut():

@@ -13,11 +13,10 @@ LUA, SHARED, WORLDS = "allocator/lua", "allocator/lua/shared", "tests/simulator/
 
 
 class Bug(NamedTuple):
-    """What it is called, how it gets into the code, and the seed to begin with."""
+    """What it is called, and how it gets into the code."""
 
     name: str
     patch: Patch
-    first: int = 0
 
 
 BUGS = (
@@ -53,7 +52,6 @@ BUGS = (
     Bug(
         "time goes backwards",
         Patch(f"{SHARED}/gate.lua", "head.now = math.max(head.clock, head.time)", "head.now = head.time"),
-        first=22,
     ),
     # --- state and ledger ---
     Bug(
@@ -121,7 +119,6 @@ BUGS = (
             "if line.units > sold.shipped - sold.returned then",
             "if line.units > sold.shipped then",
         ),
-        first=6,
     ),
     # --- holds and backorders ---
     Bug(
@@ -147,7 +144,6 @@ BUGS = (
             "redis.call('ZADD', keys.deadlines, string.format('%.0f', hold.deadline_ms), hold_id)\n",
             "",
         ),
-        first=15,
     ),
     Bug(
         "the hold that was replaced keeps its units",
@@ -198,7 +194,6 @@ BUGS = (
     Bug(
         "a server that was started anew is believed",
         Patch(f"{LUA}/meet.lua", "if redis.call('HGET', keys.seller, 'run') ~= run then", "if false then"),
-        first=40,
     ),
     Bug(
         "a closed sku is sold",
@@ -207,22 +202,18 @@ BUGS = (
     Bug(
         "nobody looks whether the store has lost entries",
         Patch("app/recovery/verifying.py", "why = await check.find_loss() or await", "why = await"),
-        first=40,
     ),
     Bug(
         "a store is compared before SQL has all of its ledger",
         Patch("app/recovery/verifying.py", " or await check.drain_rest(self._drain)", ""),
-        first=12,
     ),
     Bug(
         "a check freezes what another has opened",
         Patch(f"{SHARED}/gate.lua", "  return found[1] == 'checking' and found[2] == run and", "  return true or"),
-        first=31,
     ),
     Bug(
         "an answer leaves before it is on the disk",
         Patch(f"{WORLDS}/server.py", "        self.fsync()\n        return replies", "        return replies"),
-        first=5,
     ),
     # --- the drain ---
     Bug(
@@ -244,7 +235,6 @@ BUGS = (
             "            new = await",
             "        async with self._database.writing() as session:\n            new = await",
         ),
-        first=6,
     ),
     Bug(
         "the drain passes over an entry",
@@ -262,8 +252,8 @@ BUGS = (
         "takes of an order that changed stay in SQL",
         Patch(
             "app/store/ledger.py",
-            "    for table in (OrderTakeRow, OrderLineRow):\n        for those",
-            "    for table in (OrderLineRow,):\n        for those",
+            "for gone in _GONE:",
+            "for gone in _GONE[1:]:",
         ),
     ),
     Bug(
@@ -285,22 +275,19 @@ BUGS = (
     # --- the rebuild ---
     Bug(
         "a rebuild keeps the epoch",
-        Patch("app/store/datasets.py", "max(found.generation + 1, at_least)", "max(found.generation, at_least)"),
+        Patch("app/store/datasets.py", "max(before.generation + 1, at_least)", "max(before.generation, at_least)"),
     ),
     Bug(
         "a rebuild forgets holds",
         Patch("allocator/rebuilding.py", '        await self._put("holds", records)\n', ""),
-        first=61,
     ),
     Bug(
         "a rebuild forgets owners",
         Patch("allocator/rebuilding.py", '        await self._put("owners", owners)\n', ""),
-        first=77,
     ),
     Bug(
         "a rebuild forgets who waits",
         Patch("allocator/rebuilding.py", "                if line.backordered:\n", "                if False:\n"),
-        first=136,
     ),
     Bug(
         "a rebuild forgets answers",
@@ -309,16 +296,13 @@ BUGS = (
             '        await self._put("ops", answers)\n',
             '        await self._put("ops", {})\n',
         ),
-        first=19,
     ),
     Bug(
         "a rebuild leaves the drain where it was",
-        Patch("app/store/cursors.py", 'anew = {"position": position, "entries": 0}', 'anew = {"entries": 0}'),
-        first=19,
+        Patch("app/store/cursors.py", '{"position": begun.excluded.position, "entries": 0}', '{"entries": 0}'),
     ),
     Bug(
         "a rebuild adds to what is there",
         Patch("allocator/rebuilding.py", "        await self._client.unlink(*self._all)\n", "        pass\n"),
-        first=42,
     ),
 )

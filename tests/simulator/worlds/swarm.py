@@ -19,11 +19,18 @@ SQL = {"connect": 0.03, "begin": 0.03, "ask": 0.01, "commit": 0.06, "committed":
 """How often a call, or a step of a transaction, goes wrong where it does at all."""
 
 
+LONG = 0.04
+"""The share of worlds that live long."""
+
+FAULTS_MAX = 8
+"""So often a process's wires fail, and the database: a world in which nothing gets through shows nothing."""
+
+
 class Swarm(NamedTuple):
     """
     The habits of one world.
 
-    deeds: how many there are, over all callers. pause_s: between two of one caller, on average. wire: chance of each
+    deeds: how many there are, over all callers, who ask one of the processes. pause_s: between two of one caller, on average. wire: chance of each
     fate of a call. delay_s, fsync_s, sql_delay_s: longest virtual waits on the wire, for the disk, of a statement.
     events: (seconds after the start, kind) of what happens to the whole world. sql: chance of an error by step. dies:
     chance that a worker dies at a step. jobs_s: between runs of the schedule's jobs. drain_s: between runs of a drain,
@@ -32,6 +39,7 @@ class Swarm(NamedTuple):
 
     deeds: int
     callers: int
+    processes: int
     workers: int
     pause_s: float
     wire: dict[str, float]
@@ -59,7 +67,7 @@ class _Drawing:
 
     def all(self) -> Swarm:
         pick, chance = self.chance.choice, self.chance
-        deeds, callers, pause_s = chance.randint(60, 90), chance.randint(2, 4), pick([0.03, 0.1, 0.3])
+        deeds, callers, pause_s = self.deeds(), chance.randint(1, 3), pick([0.03, 0.1, 0.3])
         seconds = pause_s * deeds / callers
         events = self.events(1.2 * seconds)
         # What is lost must have been in SQL, or nothing comes back that could be wrong.
@@ -67,6 +75,7 @@ class _Drawing:
         return Swarm(
             deeds=deeds,
             callers=callers,
+            processes=pick([1, 2]),
             workers=pick([1, 1, 1, 2]),
             pause_s=pause_s,
             wire=self.some(WIRE),
@@ -76,12 +85,17 @@ class _Drawing:
             sql=self.some(SQL),
             sql_delay_s=pick([0.0, 0.0, 0.0, 0.02, 0.3]),
             dies=pick([0.0, 0.0, 0.003, 0.01]),
-            jobs_s=pick([1.0, 4.0]),
+            jobs_s=pick([1.5, 6.0]),
             drain_s=max(0.5, 0.15 * seconds) if losing else pick([0.5, 3.0, 6.0]) * max(4.0, seconds),
-            verify_s=pick([0.5, 2.0]),
+            verify_s=pick([1.0, 3.0]),
             drain=self.drain(),
             gives_up=pick([0.0, 0.1]),
         )
+
+    def deeds(self) -> int:
+        """Mostly few: much happens to them at once, and many worlds see more than a long one."""
+        chance = self.chance
+        return chance.randint(60, 90) if chance.random() < LONG else chance.randint(6, 18)
 
     def some(self, rates: dict[str, float]) -> dict[str, float]:
         """Each of these at about a third of the time, and then between half and twice as often as said."""
@@ -106,9 +120,10 @@ class _Drawing:
     def drain(self) -> dict[str, float]:
         pick = self.chance.choice
         return {
-            "GROUP": pick([5, 20, 1_000, 1_000]),
+            "GROUP": pick([3, 20, 1_000, 1_000, 1_000]),
             "LEASE_MS": pick([1_000, 10_000]),
             "TRIM_SECONDS": pick([1.0, 10.0]),
             "KEEP_MS": pick([0, 2_000, 3_600_000]),
             "KEEP_MAX": pick([5, 200_000]),
+            "LOOK_SECONDS": pick([1.0, 60.0]),
         }

@@ -6,6 +6,8 @@ from contextvars import ContextVar
 from random import Random
 from typing import TYPE_CHECKING
 
+from .swarm import FAULTS_MAX
+
 if TYPE_CHECKING:
     from .world import World
 
@@ -25,7 +27,7 @@ class SqlTrouble:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.chance = Random(f"sql {world.seed}")
-        self.away = False
+        self.away, self.faults_left = False, FAULTS_MAX
 
     async def step(self, kind: str) -> None:
         """Raises what a driver raises, or CancelledError when whoever waits dies."""
@@ -37,9 +39,15 @@ class SqlTrouble:
         if swarm.dies and MORTAL.get() and self.chance.random() < swarm.dies:
             world.chronicle.note(f"dies at {kind}")
             raise asyncio.CancelledError
-        if self.away or (kind in swarm.sql and self.chance.random() < swarm.sql[kind]):
+        if self.away or self._fails(kind):
             world.chronicle.note(f"the database fails at {kind}")
             raise sqlite3.OperationalError("connection closed")
+
+    def _fails(self, kind: str) -> bool:
+        rate = self.world.swarm.sql.get(kind, 0.0)
+        fails = bool(rate and self.faults_left and self.chance.random() < rate)
+        self.faults_left -= fails
+        return fails
 
 
 class Trouble:

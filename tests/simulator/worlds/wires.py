@@ -17,6 +17,7 @@ from tests.simulator.pipe import Network, SimulatedPipe
 
 from .chronicle import NUMBERED, Asking, Chronicle, said
 from .server import UNTOLD, Server, Words
+from .swarm import FAULTS_MAX
 
 TIMEOUT_S = 2.0
 """How long a caller waits for an answer."""
@@ -77,7 +78,7 @@ class Wires(Network):
     def __init__(self, server: Server, fates: Fates, chronicle: Chronicle, later: Later, who: str) -> None:
         super().__init__(server.store)
         self.server, self.fates, self.chronicle, self.later, self.who = server, fates, chronicle, later, who
-        self.cuts = 0
+        self.cuts, self.faults_left = 0, FAULTS_MAX
         self.before: list[Any] = []
 
     def cut(self) -> None:
@@ -85,8 +86,10 @@ class Wires(Network):
 
     async def ask(self, name: str, commands: Sequence[Words], *, together: bool = False) -> list[Any]:
         """The replies, errors among them. Raises redis-py's errors when none comes back."""
-        before, life, word = self.cuts, self.server.life, self.fates.draw(name)
+        before, life = self.cuts, self.server.life
+        word = self.fates.draw(name) if self.faults_left else ""
         if word:
+            self.faults_left -= 1
             self.chronicle.note(f"{self.who}'s {name} is {word}")
         if wait_s := self.fates.wait_s():
             await asyncio.sleep(wait_s)

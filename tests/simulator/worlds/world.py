@@ -39,7 +39,10 @@ PAUSE_MAX_S = 20.0
 CHECK_PAUSE_S = 3.0
 """How long a check waits for a drain that another process does, before it looks again."""
 
-TIDY_EVERY = 10
+LOOK_S = 60.0
+"""How long a worker believes that there is the one seller there is."""
+
+TIDY_EVERY = 25
 """After how many worlds what they left in memory is looked for."""
 
 
@@ -134,8 +137,8 @@ class World:
         self.loop.call_later(seconds, work)
 
     def is_level(self) -> bool:
-        """Whether SQL has all that the ledger has."""
-        return self.sql.position() == self.server.last_id()
+        """Whether SQL has all that the ledger has, and nobody can still take it back."""
+        return not self.sql.file.in_transaction and self.sql.position() == self.server.last_id()
 
     def drain_pause_s(self) -> float:
         return 2.5 if self.calm else min(PAUSE_MAX_S, self.chance.expovariate(1 / self.swarm.drain_s))
@@ -147,7 +150,7 @@ class World:
             with (
                 nature(self.loop, self.seed),
                 patch.multiple(drain, **self.swarm.drain),
-                patch.object(verifying, "PAUSE_SECONDS", CHECK_PAUSE_S),
+                patch.multiple(verifying, PAUSE_SECONDS=CHECK_PAUSE_S, LOOK_SECONDS=LOOK_S),
             ):
                 self.loop.run(self._live())
             found = self.chronicle.found
@@ -169,11 +172,11 @@ class World:
     async def _live(self) -> None:
         try:
             await self._begin()
+            self.processes += [Process(self, f"process {number}") for number in range(self.swarm.processes)]
             callers = [
                 Caller(self, f"caller {number}", self.swarm.deeds // self.swarm.callers)
                 for number in range(self.swarm.callers)
             ]
-            self.processes += [caller.process for caller in callers]
             self._make_trouble()
             for who in (Timetable(self), Operator(self), Trouble(self)):
                 self.spawn(who.live())
@@ -224,7 +227,7 @@ class World:
                     return
         await asyncio.sleep(max(0.0, self.busy_until_s - self.loop.time()))
         while not self.is_level() or self.server.gate() or self.server.epoch() != self.epoch:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1.0)
             if self.loop.time() > end_s:
                 gate = self.server.gate()
                 self.chronicle.find(

@@ -1,6 +1,8 @@
 """How far readers have followed the ledgers of sellers, and which process reads for all of them."""
 
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Table, bindparam, case, select, update
@@ -74,10 +76,15 @@ async def begin_at(session: AsyncSession, seller: str, reader: str, position: st
     What it has dealt with is counted from here on.
     """
     # One statement: of two that begin at the same moment the second would find the first one's row in its way.
-    begun = dialect(session).insert(_TABLE)
-    anew = {"position": begun.excluded.position, "entries": 0}
     values = {"seller": seller, "reader": reader, "position": position, "lease": "", "lease_until_ms": 0, "entries": 0}
-    await execute(session, begun.on_conflict_do_update(index_elements=["seller", "reader"], set_=anew), values)
+    await execute(session, _beginning(dialect(session)), values)
+
+
+@cache
+def _beginning(dialect: ModuleType) -> Any:
+    begun = dialect.insert(_TABLE)
+    anew = {"position": begun.excluded.position, "entries": 0}
+    return begun.on_conflict_do_update(index_elements=["seller", "reader"], set_=anew)
 
 
 def is_held(until_ms: int, now_ms: int, lease_ms: int) -> bool:

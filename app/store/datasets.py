@@ -4,13 +4,16 @@ import secrets
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .statements import execute
 from .tables import Dataset
 
-_DATASET: Final = select(Dataset.id, Dataset.generation, Dataset.created_ms)
+_DATASET: Final = select(col(Dataset.id), col(Dataset.generation), col(Dataset.created_ms))
+_LOCKED: Final = _DATASET.with_for_update()
+_NEXT: Final = update(Dataset).values(generation=bindparam("to"))
 
 
 class OtherDataset(Exception):
@@ -59,7 +62,7 @@ async def read_dataset(session: AsyncSession) -> DatasetFacts:
 
 async def next_generation(session: AsyncSession, at_least: int = 0) -> DatasetFacts:
     """Begin a new epoch of the same data set: whoever still speaks for the old one is refused by the scripts."""
-    before = DatasetFacts(*(await execute(session, _DATASET.with_for_update())).one())
+    before = DatasetFacts(*(await execute(session, _LOCKED)).one())
     facts = replace(before, generation=max(before.generation + 1, at_least))
-    await execute(session, update(Dataset).values(generation=facts.generation))
+    await execute(session, _NEXT, {"to": facts.generation})
     return facts

@@ -55,6 +55,12 @@ def _of_channel(table: type[SQLModel]) -> tuple[Any, ...]:
 
 _ENTRY: Final = _table(LedgerEntryRow).c
 _LAST: Final = select(func.max(_ENTRY.number)).where(_ENTRY.seller == bindparam("of"))
+_NEWEST: Final = (
+    select(_ENTRY.epoch, _ENTRY.id, _ENTRY.at_ms)
+    .where(_ENTRY.seller == bindparam("of"))
+    .order_by(_ENTRY.number.desc())
+    .limit(1)
+)
 _HASHES: Final = select(_ENTRY.id, _ENTRY.hash).where(
     _ENTRY.seller == bindparam("of"),
     _ENTRY.epoch == bindparam("epoch"),
@@ -180,13 +186,17 @@ def blob(value: Any) -> bytes:
 
 async def balances(session: AsyncSession, seller: str, chunk: int) -> AsyncIterator[list[tuple[str, bytes]]]:
     """All skus with their packed states in the order of bytes, some at a time, as they are at one moment."""
-    sku = col(BalanceRow.sku)
-    by_bytes = sku.collate("C") if session.get_bind().dialect.name == "postgresql" else sku
-    query = select(sku, col(BalanceRow.state)).where(col(BalanceRow.seller) == seller).order_by(by_bytes)
     connection = await session.connection()
-    async with connection.stream(query.execution_options(yield_per=chunk)) as rows:
+    async with connection.stream(_by_bytes(dialect(session), chunk), {"of": seller}) as rows:
         async for part in rows.partitions(chunk):
             yield [(str(sku), bytes(state)) for sku, state in part]
+
+
+@cache
+def _by_bytes(dialect: ModuleType, chunk: int) -> Any:
+    by_bytes = _BALANCE.sku.collate("C") if dialect.__name__.endswith("postgresql") else _BALANCE.sku
+    query = select(_BALANCE.sku, _BALANCE.state).where(_BALANCE.seller == bindparam("of")).order_by(by_bytes)
+    return query.execution_options(yield_per=chunk)
 
 
 async def entry_hash(session: AsyncSession, seller: str, epoch: str, id: str) -> str | None:
@@ -196,9 +206,7 @@ async def entry_hash(session: AsyncSession, seller: str, epoch: str, id: str) ->
 
 async def last_entry(session: AsyncSession, seller: str) -> tuple[str, str, int] | None:
     """Epoch, id and time in ms of the newest entry, or None."""
-    query = select(col(LedgerEntryRow.epoch), col(LedgerEntryRow.id), col(LedgerEntryRow.at_ms))
-    mine = query.where(col(LedgerEntryRow.seller) == seller).order_by(col(LedgerEntryRow.number).desc()).limit(1)
-    found = (await execute(session, mine)).first()
+    found = (await execute(session, _NEWEST, {"of": seller})).first()
     return None if found is None else (found[0], found[1], found[2])
 
 

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from .statements import all_rows, execute
 from .tables import Seller
 
-_SELLERS: Final = select(Seller.code, Seller.name, Seller.begun)
+_SELLERS: Final = select(col(Seller.code), col(Seller.name), col(Seller.begun))
 _ALL: Final = _SELLERS.order_by(col(Seller.code))
 _OF: Final = col(Seller.code) == bindparam("of")
 _ONE: Final = _SELLERS.where(_OF)

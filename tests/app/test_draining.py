@@ -346,6 +346,7 @@ async def test_another_entry_under_a_known_id_stops_it(drain, database):
     async with database.writing() as session:
         await session.exec(update(LedgerEntryRow).where(LedgerEntryRow.number == 5).values(hash="0" * 32))
         await begin_at(session, SELLER, READER, "0-0")
+    await drain.stop()
 
     with pytest.raises(EntryDiffers, match="another entry"):
         await drain.run()
@@ -392,6 +393,7 @@ async def test_what_keeps_the_drain_from_going_on_is_left_where_others_see_it(dr
     async with database.writing() as session:
         await session.exec(update(LedgerEntryRow).where(LedgerEntryRow.number == 5).values(hash="0" * 32))
         await begin_at(session, SELLER, READER, "0-0")
+    await drain.stop()
     for _ in range(2):
         with pytest.raises(EntryDiffers):
             await drain.run()
@@ -432,6 +434,28 @@ async def test_the_cursor_counts_what_it_has_dealt_with(drain, database, client,
     async with database.reading() as session:
         cursor = await read_cursor(session, SELLER, READER)
     assert cursor.entries == await client.xlen(LEDGER) > 7
+
+
+async def test_while_nothing_happens_sql_is_asked_nothing(drain, database, monkeypatch):
+    monkeypatch.setattr(draining, "LOOK_SECONDS", 60.0)
+    await drain.run()
+
+    for word in ("reading", "writing"):
+        monkeypatch.setattr(database, word, None)
+
+    assert await drain.run() == (0, False)
+
+
+async def test_a_cursor_that_is_set_back_under_a_drain_is_followed(drain, database, monkeypatch):
+    monkeypatch.setattr(draining, "GROUP", 10)
+    await drain.drain_group(SELLER)
+    async with database.writing() as session:
+        await begin_at(session, SELLER, READER, "0-0")
+
+    written = [await drain.drain_group(SELLER) for _ in range(3)]
+
+    assert written == [0, 10, 10]
+    assert len(await rows(database, LedgerEntryRow)) == 20
 
 
 # --- trimming --------------------------------------------------------------------------------------------------

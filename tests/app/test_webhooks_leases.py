@@ -7,7 +7,7 @@ import pytest
 from allocator import ledger
 from app.opening import open_sellers
 from app.seed import load_seed
-from app.store.cursors import begin_at, move, read_cursor, take_lease
+from app.store.cursors import Lease, begin_at, move, read_cursor, take_lease
 from app.store.sellers import ensure_seller
 from app.store.webhooks import EndpointFacts, add_endpoint
 from app.times import now_ms
@@ -130,7 +130,7 @@ async def test_a_cursor_moves_for_who_has_the_lease_and_only_from_where_it_was(s
         taken = await take_lease(session, "main", READER, owner="ann", **lease)
         refused = await take_lease(session, "main", READER, owner="bob", **lease)
         moves = [
-            await move(session, "main", READER, owner=owner, before=before, after="2-0")
+            await move(session, "main", READER, Lease(owner, 2_000), before=before, after="2-0")
             for owner, before in (("bob", "1-0"), ("ann", "0-5"), ("ann", "1-0"), ("ann", "1-0"))
         ]
         late = await take_lease(session, "main", READER, owner="bob", now_ms=2_000, until_ms=3_000)

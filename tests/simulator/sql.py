@@ -48,12 +48,12 @@ class Sql:
         self.reset()
         self.database = Simulated(self)
 
-    def reset(self) -> None:
-        """A new database: migrated, without any seller."""
+    def reset(self, content: bytes | None = None) -> None:
+        """A new database with this in it; migrated and without any seller if nothing is said."""
         if hasattr(self, "file"):
             self.file.close()
         self.file = sqlite3.connect(":memory:", isolation_level=None)
-        self.file.deserialize(self._empty)
+        self.file.deserialize(content or self._empty)
         self.file.execute("PRAGMA foreign_keys=ON")
         self.step, self.key, self.connections = at_once, asyncio.Lock(), 0
 
@@ -158,9 +158,9 @@ class Session:
             raise _as_sqlalchemys(error) from error
 
     @asynccontextmanager
-    async def stream(self, statement: Any) -> AsyncIterator["Found"]:
+    async def stream(self, statement: Any, values: Any = None) -> AsyncIterator["Found"]:
         """A question whose answer is read in parts."""
-        yield await self.execute(statement)
+        yield await self.execute(statement, values)
 
     async def _step(self, kind: str) -> None:
         try:

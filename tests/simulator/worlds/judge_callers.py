@@ -31,7 +31,7 @@ def judge_callers(left: Left, find: Find) -> int:
     heard = list(_heard(left.world.deeds.all))
     _judge_ops(left, find)
     _judge_answers(left, heard, find)
-    judge_order(left.rows, left.world.deeds.all, find)
+    judge_order(left.rows, left.world.deeds.all, {(run.op, run.packed) for run in left.lost}, find)
     return _judge_lost(left, heard, find)
 
 
@@ -95,9 +95,12 @@ def _subject(op: str) -> str:
     return op.rsplit(":", 1)[0] if op.startswith("order:") else op
 
 
-def judge_order(rows: list[Row], deeds: list[Deed], find: Find) -> None:
+def judge_order(rows: list[Row], deeds: list[Deed], lost: set[tuple[str, bytes]], find: Find) -> None:
     """
     Linearizable: each sku's versions follow one another, and whoever asked after another was answered has a later one.
+
+    What was lost (ops and their answers) and done once more may have been answered the first time, for the effect that
+    is gone.
     """
     sent, answered = _times(deeds)
     by_sku: dict[str, list[tuple[int, Row]]] = defaultdict(list)
@@ -111,7 +114,8 @@ def judge_order(rows: list[Row], deeds: list[Deed], find: Find) -> None:
         for version, row in changes:
             sent_s = sent.get((row.entry.op, row.epoch))
             heard_s = answered.get((row.epoch, row.entry.op, row.entry.word, row.entry.answer))
-            if heard_s is not None and heard_s < latest:
+            first = (row.entry.op, row.entry.answer) not in lost
+            if first and heard_s is not None and heard_s < latest:
                 find(
                     f"version {version} of {sku} ({row.entry.op}) was answered before {by}, which it follows, was sent"
                 )

@@ -178,7 +178,14 @@ class Server:
         self._new_entry()
         self.chronicle.note(says)
 
-    # --- losing ------------------------------------------------------------------------------------------------
+    # --- beginning and losing ------------------------------------------------------------------------------------
+
+    def begin(self, store: object, history: Sequence[Happened]) -> None:
+        """A server that has all this, by what happened."""
+        self.store.restore(store)
+        self.history = [*history]
+        self._safe = len(history)
+        self._new_entry()
 
     def copy_to_replica(self) -> None:
         """A replica has all this; of what comes later nothing, until it is asked for again."""

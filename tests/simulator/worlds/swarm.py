@@ -19,7 +19,7 @@ SQL = {"connect": 0.03, "begin": 0.03, "ask": 0.01, "commit": 0.06, "committed":
 """How often a call, or a step of a transaction, goes wrong where it does at all."""
 
 
-LONG = 0.04
+LONG = 0.03
 """The share of worlds that live long."""
 
 FAULTS_MAX = 8
@@ -30,11 +30,12 @@ class Swarm(NamedTuple):
     """
     The habits of one world.
 
-    deeds: how many there are, over all callers, who ask one of the processes. pause_s: between two of one caller, on average. wire: chance of each
-    fate of a call. delay_s, fsync_s, sql_delay_s: longest virtual waits on the wire, for the disk, of a statement.
-    events: (seconds after the start, kind) of what happens to the whole world. sql: chance of an error by step. dies:
-    chance that a worker dies at a step. jobs_s: between runs of the schedule's jobs. drain_s: between runs of a drain,
-    on average. verify_s: between looks of whoever checks a store after its start. drain: constants of the drain.
+    deeds: how many there are, over all callers, who ask one of the processes. pause_s: between two of one caller, on
+    average. wire: chance of each fate of a call. delay_s, fsync_s, sql_delay_s: longest virtual waits on the wire, for
+    the disk, of a statement. events: (seconds after the start, kind) of what happens to the whole world. sql: chance of
+    an error by step. dies: chance that a worker dies at a step. jobs_s: between runs of the schedule's jobs. drain_s:
+    between runs of a drain, on average. verify_s: between looks of whoever checks a store after its start. drain:
+    constants of the drain.
     """
 
     deeds: int
@@ -85,7 +86,7 @@ class _Drawing:
             sql=self.some(SQL),
             sql_delay_s=pick([0.0, 0.0, 0.0, 0.02, 0.3]),
             dies=pick([0.0, 0.0, 0.003, 0.01]),
-            jobs_s=pick([1.5, 6.0]),
+            jobs_s=pick([1.5, 8.0]),
             drain_s=max(0.5, 0.15 * seconds) if losing else pick([0.5, 3.0, 6.0]) * max(4.0, seconds),
             verify_s=pick([1.0, 3.0]),
             drain=self.drain(),

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from random import Random
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -10,30 +11,27 @@ from unittest.mock import patch
 import stamina
 import structlog
 
-from allocator import StockLine
-from app import opening
 from app.draining import drain
 from app.recovery import verifying
-from tests.allocator.town import CUP, LOCATIONS, SELLER, TEE
 from tests.simulator.loop import VirtualLoop
 from tests.simulator.sql import Sql
 from tests.simulator.store import Store
 
+from .beginning import Beginning, move_in, open_shop
 from .chronicle import Begun, Chronicle
-from .deeds import Deed, Deeds
+from .deeds import Deeds
 from .judge import judge
 from .nature import WallClock, nature, wall_ms
 from .people import Caller, Operator, Process, Timetable, Worker
 from .server import Server
 from .swarm import Swarm, draw
-from .town import OPENING
 from .trouble import SqlTrouble, Trouble
 from .wires import COMING, Fates, Wires
 
 REST_S = 60.0
 """How long, in virtual time, a world may take to come to rest."""
 
-PAUSE_MAX_S = 20.0
+PAUSE_MAX_S = 6.0
 """The longest that a worker looks away."""
 
 CHECK_PAUSE_S = 3.0
@@ -74,6 +72,8 @@ class Stage:
         self.store = Store()
         self.sql = Sql()
         self.lived = 0
+        self.sql.reset()
+        self.beginning = World(self, 0).open()
         # What is here now stays, so nobody has to look through it again for what is left of a world.
         gc.collect()
         gc.freeze()
@@ -94,13 +94,12 @@ class World:
     """Everybody and everything of one seed."""
 
     def __init__(self, stage: Stage, seed: int) -> None:
-        self.seed = seed
+        self.stage, self.seed = stage, seed
         self.swarm: Swarm = draw(seed)
         self.chance = Random(f"world {seed}")
         self.loop = VirtualLoop()
         self.chronicle = Chronicle(self.loop.time)
         stage.store.reset(seed)
-        stage.sql.reset()
         self.sql, self.configs = stage.sql, {}
         self.server = Server(stage.store, self.chronicle, lambda: wall_ms(self.loop), self.sql.last_number)
         self.fates = Fates(Random(f"fates {seed}"), self.swarm.wire, self.swarm.delay_s)
@@ -145,6 +144,11 @@ class World:
 
     # --- from beginning to end ---------------------------------------------------------------------------------
 
+    def open(self) -> Beginning:
+        """What every other world begins with."""
+        with closing(self.loop), nature(self.loop, self.seed):
+            return self.loop.run(open_shop(self))
+
     def run(self) -> Verdict:
         try:
             with (
@@ -171,7 +175,7 @@ class World:
 
     async def _live(self) -> None:
         try:
-            await self._begin()
+            self._begin()
             self.processes += [Process(self, f"process {number}") for number in range(self.swarm.processes)]
             callers = [
                 Caller(self, f"caller {number}", self.swarm.deeds // self.swarm.callers)
@@ -188,19 +192,10 @@ class World:
         finally:
             await self._end()
 
-    async def _begin(self) -> None:
+    def _begin(self) -> None:
         """An open shop with some stock, and the workers that drain it."""
-        self.epoch = await self.sql.begin(SELLER)
-        opener = Process(self, "opener")
-        self.server.history.append(Begun(self.epoch, 0))
-        COMING.set(OPENING)
-        await opener.allocator.begin()
-        await opening._meet_first(opener.client, opener.allocator)
-        await opener.allocator.configure_all(OPENING)
-        lines = [StockLine(sku, location, 5) for sku in (CUP, TEE) for location in LOCATIONS[:3]]
-        first = Deed("receive", "receive:opening", lambda allocator: allocator.receive(lines, op="opening"))
-        self.deeds.all.append(first)
-        await opener.ask(first)
+        assert self.stage.beginning is not None
+        move_in(self, self.stage.beginning)
         self.workers = [Worker(self, f"worker {number}") for number in range(self.swarm.workers)]
         for worker in self.workers:
             worker.start()

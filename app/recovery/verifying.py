@@ -47,6 +47,9 @@ LATEST: Final = 2_000
 LOOK_SECONDS: Final = 5.0
 """How often SQL is asked which sellers there are, while the server is the same."""
 
+NO_CONFIG: Final = b"0"
+"""The version before the first config."""
+
 TRIES: Final = 3
 
 PAUSE_SECONDS: Final = 0.05
@@ -193,13 +196,14 @@ class _Check:
         return f"the config in force is not what the ledger says: {shown}; `allot check --repair` puts it right"
 
     async def _odd_fields(self) -> set[str]:
-        odd, count, version = set[str](), 0, b"0"
+        odd, count, version = set[str](), 0, NO_CONFIG
         async for fields in self._config_pages():
             version = fields.pop(VERSION, version)
             found: list[Any] = await self._client.hmget(self._config, list(fields)) if fields else []
             odd |= {field for field, value in zip(fields, found, strict=True) if value != fields[field]}
             count += len(fields)
-        if await self._client.hget(self._owner, "config") != (version if count else None):
+        # A store that was filled from SQL says that it has none; one that never had any says nothing.
+        if (await self._client.hget(self._owner, "config") or NO_CONFIG) != version:
             odd.add(VERSION)
         if await self._client.hlen(self._config) != count:
             odd.add("the number of fields")

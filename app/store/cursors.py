@@ -75,16 +75,25 @@ async def begin_at(session: AsyncSession, seller: str, reader: str, position: st
 
     What it has dealt with is counted from here on.
     """
-    # One statement: of two that begin at the same moment the second would find the first one's row in its way.
-    values = {"seller": seller, "reader": reader, "position": position, "lease": "", "lease_until_ms": 0, "entries": 0}
-    await execute(session, _beginning(dialect(session)), values)
+    await execute(session, _beginning(dialect(session), anew=True), _new(seller, reader, position))
+
+
+async def begin_once(session: AsyncSession, seller: str, reader: str, position: str) -> None:
+    """Let this reader begin at this entry, unless it has begun already."""
+    await execute(session, _beginning(dialect(session), anew=False), _new(seller, reader, position))
+
+
+def _new(seller: str, reader: str, position: str) -> dict[str, Any]:
+    return {"seller": seller, "reader": reader, "position": position, "lease": "", "lease_until_ms": 0, "entries": 0}
 
 
 @cache
-def _beginning(dialect: ModuleType) -> Any:
-    begun = dialect.insert(_TABLE)
-    anew = {"position": begun.excluded.position, "entries": 0}
-    return begun.on_conflict_do_update(index_elements=["seller", "reader"], set_=anew)
+def _beginning(dialect: ModuleType, *, anew: bool) -> Any:
+    # One statement: of two that begin at the same moment the second would find the first one's row in its way.
+    begun, keys = dialect.insert(_TABLE), ["seller", "reader"]
+    if not anew:
+        return begun.on_conflict_do_nothing(index_elements=keys)
+    return begun.on_conflict_do_update(index_elements=keys, set_={"position": begun.excluded.position, "entries": 0})
 
 
 def is_held(until_ms: int, now_ms: int, lease_ms: int) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from .cursors import Cursor, begin_at, is_held, read_cursor, take_lease
+from .cursors import Cursor, begin_once, is_held, read_cursor, take_lease
 from .database import Database
 
 
@@ -30,5 +30,6 @@ async def keep_lease(
         return None
     async with database.writing() as session:
         if cursor is None:
-            await begin_at(session, seller, reader, await first())
+            # Somebody may have begun since we looked, and be further by now.
+            await begin_once(session, seller, reader, await first())
         return await take_lease(session, seller, reader, owner=owner, now_ms=now_ms, until_ms=now_ms + lease_ms)

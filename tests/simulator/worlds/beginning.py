@@ -25,7 +25,7 @@ class Beginning(NamedTuple):
     sql: bytes
     epoch: str
     history: Sequence[Happened]
-    configs: dict[str, Config]
+    configs: dict[tuple[str, str], Config]
     receiving: Deed
 
 

@@ -49,7 +49,7 @@ class _Model:
 
     def __init__(self, left: Left) -> None:
         self.left = left
-        self.configs: dict[str, Config] = left.world.configs
+        self.configs: dict[tuple[str, str], Config] = left.world.configs
         self.oracle = Oracle("")
         self.done: list[Execution] = []
         self.copy: tuple[Oracle, int] = self.oracle, 0
@@ -119,7 +119,7 @@ class _Model:
 
     def _ask(self, run: Execution) -> Said:
         if run.verb == "configure":
-            self.oracle.coming = self.configs[run.op]
+            self.oracle.coming = self.configs[run.arguments[0].decode(), run.op]
         arguments: list[Any] = [argument or "" for argument in run.arguments]
         arguments[NOW_AT] = run.now_ms
         return self.oracle.call(run.verb, arguments)

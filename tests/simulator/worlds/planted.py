@@ -299,7 +299,9 @@ BUGS = (
     ),
     Bug(
         "a rebuild leaves the drain where it was",
-        Patch("app/store/cursors.py", '{"position": begun.excluded.position, "entries": 0}', '{"entries": 0}'),
+        Patch(
+            "app/store/cursors.py", 'set_={"position": begun.excluded.position, "entries": 0}', 'set_={"entries": 0}'
+        ),
     ),
     Bug(
         "a rebuild adds to what is there",

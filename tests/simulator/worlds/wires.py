@@ -147,9 +147,9 @@ COMING: ContextVar[Config] = ContextVar("coming")
 
 
 class ToldPipe(SimulatedPipe):
-    """The pipe of a process: every reply that arrives is written down for whoever asked, and whole configs by op."""
+    """The pipe of a process: replies that arrive are written down for whoever asked, whole configs by epoch and op."""
 
-    def __init__(self, wires: Wires, configs: dict[str, Config]) -> None:
+    def __init__(self, wires: Wires, configs: dict[tuple[str, str], Config]) -> None:
         super().__init__(wires)
         self.configs, self.wires = configs, wires
         self.wire: tuple[int, int] | None = None
@@ -176,7 +176,7 @@ class ToldPipe(SimulatedPipe):
 
     async def run(self, script: Script, keys: list[str], arguments: list[Any]) -> Any:
         if script.name == "configure":
-            self.configs[arguments[NUMBERED]] = COMING.get()
+            self.configs[arguments[0], arguments[NUMBERED]] = COMING.get()
         reply = await super().run(script, keys, arguments)
         asking = ASKING.get()
         if asking is not None and script.name not in UNTOLD:

@@ -11,11 +11,12 @@ from sqlmodel import select, update
 
 from allocator import SellerKeys, make_client
 from allocator.balances import VersionGap
-from allocator.ledger import Damaged, Gap, holds_of, read
+from allocator.ledger import Damaged, Gap, holds_of, last_id, read
 from allocator.reading import Books, read_books
 from allocator.records import Entry, decode_answer, decode_hold, decode_order, decode_state
 from app.draining import drain as draining
 from app.draining.drain import READER, Drain, EntryDiffers
+from app.store import leasing
 from app.store import ledger as store
 from app.store.cursors import begin_at, read_cursor
 from app.store.database import Database, sqlite_url
@@ -444,6 +445,24 @@ async def test_while_nothing_happens_sql_is_asked_nothing(drain, database, monke
         monkeypatch.setattr(database, word, None)
 
     assert await drain.run() == (0, False)
+
+
+async def test_who_found_no_cursor_leaves_the_one_of_who_was_quicker(drain, database, client, monkeypatch):
+    found = leasing.read_cursor
+
+    async def late(*asked: object) -> None:
+        """Nothing was there yet, and then another process drained."""
+        monkeypatch.setattr(leasing, "read_cursor", found)
+        await drain.run()
+        await drain.stop()
+
+    monkeypatch.setattr(leasing, "read_cursor", late)
+    last = await another(database, client).drain_group(SELLER)
+
+    async with database.reading() as session:
+        cursor = await read_cursor(session, SELLER, READER)
+    assert last == 0
+    assert cursor.position == await last_id(client, SELLER)
 
 
 async def test_a_cursor_that_is_set_back_under_a_drain_is_followed(drain, database, monkeypatch):

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from redis.asyncio import Redis
+from sqlmodel import delete
 
 from allocator import Allocator, Pipe, SellerKeys, StockLine, errors, make_client
 from allocator.balances import encode_state
@@ -14,12 +15,14 @@ from allocator.records import decode_state
 from allocator.scripts import library
 from app.draining.drain import READER, Drain
 from app.recovery import verifying
+from app.recovery.rebuild import rebuild
 from app.recovery.verifying import Verifier
 from app.store.audit import Wanted, list_entries
 from app.store.cursors import begin_at
 from app.store.database import Database
-from app.store.datasets import ensure_dataset
+from app.store.datasets import ensure_dataset, next_generation
 from app.store.ledger import states_of
+from app.store.ledger_tables import BalanceRow, ConfigFieldRow, HoldRow, LedgerEntryRow, OpAnswerRow, OrderRow
 from app.store.sellers import ensure_seller, mark_begun
 from tests.allocator.town import EPOCH, SELLER
 from tests.allocator.twins import Twins
@@ -98,6 +101,18 @@ async def test_a_store_that_lost_nothing_is_opened_all_of_it(verifier, gate, all
 
     assert await gate.standing() == (OPEN, "")
     assert [await receive(allocator, sku, sku) for sku in ("CUP", "TEE", "PEN")] == [True, True, True]
+
+
+async def test_a_store_that_was_filled_again_from_nothing_is_opened(database, client, verifier, gate, drain):
+    async with database.writing() as session:
+        later = await next_generation(session)
+        for table in (LedgerEntryRow, BalanceRow, ConfigFieldRow, OrderRow, HoldRow, OpAnswerRow):
+            await session.exec(delete(table))
+    await rebuild(database, client, SELLER, later.epoch, discard=True, release=True)
+
+    await verifier.run()
+
+    assert await Gate(client, SELLER, later.epoch).standing() == (OPEN, "")
 
 
 async def test_what_was_not_drained_when_the_server_died_is_drained_before_anything_opens(

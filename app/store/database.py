@@ -10,7 +10,9 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final, Self
+from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
@@ -64,6 +66,7 @@ class Database:
         prepare_sqlite(engine.sync_engine, foreign_keys=True)
         _prepare_postgres(engine.sync_engine)
         self._engine = engine
+        self._threads = _threads_of(engine.sync_engine)
         reading = engine.execution_options(**_reading_options(engine.dialect.name))
         self._readers = async_sessionmaker(reading, class_=AsyncSession, expire_on_commit=False)
         writing = engine.execution_options(**{WRITES: True})
@@ -98,8 +101,10 @@ class Database:
             yield session
 
     async def close(self) -> None:
-        """Give every connection back."""
+        """Give every connection back, and wait for statements of whoever was cancelled: they know no other loop."""
         await self._engine.dispose()
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join, SECONDS_MAX)
 
     async def __aenter__(self) -> Self:
         return self
@@ -187,6 +192,18 @@ def prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
         # says from the start that it will write waits for its turn.
         writes = connection.get_execution_options().get(WRITES)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _threads_of(engine: Engine) -> WeakSet[Thread]:
+    """The threads in which SQLite's connections run, from now on."""
+    threads = WeakSet[Thread]()
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def on_connect(connection: Any, _: object) -> None:
+            threads.add(connection.driver_connection._thread)  # noqa: SLF001 as SQLAlchemy does: there is no other way
+
+    return threads
 
 
 def _prepare_postgres(engine: Engine) -> None:

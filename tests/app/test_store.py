@@ -221,6 +221,28 @@ async def test_writers_that_read_first_wait_for_each_other(database):
     assert sorted(versions) == list(range(1, 13))
 
 
+COUNTING = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT max(i) FROM n"
+
+
+async def test_a_closed_database_leaves_no_statement_of_a_cancelled_use_case_running(tmp_path):
+    database = await Database.open(sqlite_url(tmp_path))
+
+    async def count() -> None:
+        async with database.reading() as session:
+            await session.exec(text(COUNTING))
+
+    counting = asyncio.create_task(count())
+    while not database._threads:
+        await asyncio.sleep(0.01)
+    threads = [*database._threads]
+    await asyncio.sleep(0.1)
+    counting.cancel()
+    await asyncio.wait([counting])
+    await database.close()
+
+    assert not any(thread.is_alive() for thread in threads)
+
+
 @pytest.mark.parametrize(
     ("given", "service", "migrations"),
     [

@@ -103,16 +103,18 @@ async def test_a_store_that_lost_nothing_is_opened_all_of_it(verifier, gate, all
     assert [await receive(allocator, sku, sku) for sku in ("CUP", "TEE", "PEN")] == [True, True, True]
 
 
-async def test_a_store_that_was_filled_again_from_nothing_is_opened(database, client, verifier, gate, drain):
+async def test_a_store_that_was_filled_again_from_nothing_is_opened(database, client, verifier):
     async with database.writing() as session:
         later = await next_generation(session)
         for table in (LedgerEntryRow, BalanceRow, ConfigFieldRow, OrderRow, HoldRow, OpAnswerRow):
             await session.exec(delete(table))
     await rebuild(database, client, SELLER, later.epoch, discard=True, release=True)
+    gate = Gate(client, SELLER, later.epoch)
+    await gate.meet("another run")
 
     await verifier.run()
 
-    assert await Gate(client, SELLER, later.epoch).standing() == (OPEN, "")
+    assert await gate.standing() == (OPEN, "")
 
 
 async def test_what_was_not_drained_when_the_server_died_is_drained_before_anything_opens(

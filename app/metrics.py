@@ -9,7 +9,6 @@ scrape turns it into the library's types. No label is ever a sku, an order or an
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, MutableMapping
-from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -18,6 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from allocator import Placed, ReturnLine
+from app.version import VERSION
 
 QUICK: Final = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0)
 """Bounds for requests and scripts, in seconds; 8 ms is the promise for one-line orders."""
@@ -209,7 +209,7 @@ class Metrics:
         self._counts: dict[str, defaultdict[Labels, int]] = {family.name: defaultdict(int) for family in COUNTERS}
         self._gauges: dict[str, dict[Labels, float]] = {family.name: {} for family in GAUGES}
         self.requests = 0
-        self.set(BUILD, 1, version("allot"))
+        self.set(BUILD, 1, VERSION)
 
     def observe(self, operation: str, status: int, seconds: float) -> None:
         """Count a request that was answered. This is on the way of every request."""

@@ -10,7 +10,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -26,6 +25,7 @@ from app.store.database import Database
 from app.store.datasets import DatasetFacts
 from app.store.sellers import list_sellers
 from app.times import now_ms
+from app.version import VERSION
 
 MANIFEST: Final = "manifest.json"
 PEPPER: Final = "pepper"
@@ -157,7 +157,7 @@ def _manifest(facts: Facts, kind: str, copy: Path, digest: str, *, pepper: bool)
         product="allot",
         format=FORMAT,
         made_ms=now_ms(),
-        allot=version("allot"),
+        allot=VERSION,
         schema=facts.schema,
         database=kind,
         file=copy.name,

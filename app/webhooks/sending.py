@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import httpx
@@ -39,8 +40,12 @@ class Postman:
     def __init__(self, *, allow_private: bool, timeout_s: float = TIMEOUT_SECONDS) -> None:
         self.allow_private = allow_private
         self._timeout_s = timeout_s
-        self._client = httpx.AsyncClient(
-            timeout=timeout_s,
+
+    @cached_property
+    def _client(self) -> httpx.AsyncClient:
+        """Made for the first event: it reads all the certificates there are."""
+        return httpx.AsyncClient(
+            timeout=self._timeout_s,
             follow_redirects=False,
             trust_env=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
@@ -62,7 +67,8 @@ class Postman:
 
     async def close(self) -> None:
         """Close what is open."""
-        await self._client.aclose()
+        if "_client" in vars(self):
+            await self._client.aclose()
 
     async def _post(self, endpoint: EndpointFacts, delivery: DeliveryFacts) -> Outcome:
         target = parse(endpoint.url, allow_private=self.allow_private)

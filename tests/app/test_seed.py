@@ -181,7 +181,8 @@ def test_broken_yaml_names_its_line(seed_file):
     said, facts = refusal(seed_file("skus:\n  - {sku: CUP\nzones: {}\n"))
 
     assert facts == {"where": "line 3, column 6"}
-    assert said.startswith("line 3, column 6: expected ',' or '}'")
+    assert said.startswith("line 3, column 6: ")
+    assert "expected ',' or '}'" in said
 
 
 def test_yaml_cannot_run_code(seed_file):

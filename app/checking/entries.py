@@ -8,8 +8,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from allocator.balances import VersionGap, apply_change, encode_state
 from allocator.ledger import START, config_of, place
 from allocator.records import UNREADABLE, Entry, SkuState, decode_state
@@ -22,7 +20,9 @@ from app.store.database import Session
 from app.store.inspecting import EntryRead
 
 from .adding import Sums, group_of
+from .derived import COLUMNS, Projection, Read, decode_entry
 from .findings import Findings, Rows
+from .histories import HistoryCheck
 
 PAGE: Final = 500
 MOVES_MAX: Final = 50_000
@@ -31,34 +31,8 @@ MOVES_MAX: Final = 50_000
 BALANCES: Final = 5_000
 ORPHANS_MAX: Final = 1_000
 
-COLUMNS: Final = ("verb", "op", "actor", "why", "config", "at_ms", "epoch")
-"""Columns of an entry that repeat what its body says."""
-
 Progress = Callable[[int], None]
 """Hears how many more rows have been looked at."""
-
-_decode = msgspec.msgpack.Decoder(Entry).decode
-
-
-class Projection(Group):
-    """The rows that entries make, without adding balances up and without what an order was before."""
-
-    def __init__(self, seller: str) -> None:
-        super().__init__(seller, {}, {}, recorded_ms=0)
-
-    def _fold(self, number: int, entry: Entry) -> None:
-        pass
-
-    def _add_shipments(self, number: int, entry: Entry) -> None:
-        pass
-
-
-class Read(NamedTuple):
-    """An entry with its number and stream id; None as the entry when it is damaged."""
-
-    number: int
-    id: str
-    entry: Entry | None
 
 
 class Sound(NamedTuple):
@@ -69,16 +43,6 @@ class Sound(NamedTuple):
     balances: int
 
 
-def decode_entry(row: EntryRead) -> Entry | None:
-    """The entry of a row; None when its body is not what was drained."""
-    if hash_of(row.body) != row.hash:
-        return None
-    try:
-        return _decode(row.body)
-    except UNREADABLE:
-        return None
-
-
 class EntryCheck:
     """One seller's check of SQL."""
 
@@ -87,6 +51,7 @@ class EntryCheck:
         self.findings = findings
         self.seller = findings.seller
         self.progress = progress
+        self.histories = HistoryCheck(session, findings)
         self.sums = Sums()
         self.fields: dict[str, int] = {}
         self.subjects = 0
@@ -102,6 +67,8 @@ class EntryCheck:
         await self._judge_ends(epoch)
         whole = not self.findings.has("entry_damaged", "entry_missing")
         await self._judge_orphans(whole=whole)
+        if whole:
+            await self.histories.judge_rest(self.last, ORPHANS_MAX)
         await self._add_balances()
         if whole:
             await self._judge_folded()
@@ -150,7 +117,7 @@ class EntryCheck:
         return Read(row.number, row.id, entry)
 
     async def _compare(self, reads: list[Read]) -> None:
-        whole = Projection(self.seller)
+        whole = Projection(self.seller, await self.histories.orders_before(reads, self._compared))
         for read in reads:
             if read.entry is not None:
                 whole.add(read.number, read.id, read.entry)
@@ -161,6 +128,7 @@ class EntryCheck:
         await self._compare_orders(whole, reads[-1].number)
         await self._compare_holds(whole, reads[-1].number)
         await self._compare_answers(whole)
+        await self.histories.compare(whole, self._compared, reads[-1].number)
         self._compared = reads[-1].number
         self.progress(len(whole.moves) + len(reads))
 
@@ -286,6 +254,7 @@ class EntryCheck:
         async for rows in self._balances():
             for sku, version, packed in rows:
                 self.sums.take(sku, version, packed)
+            await self.histories.compare_places(rows, self.last)
             self.balances += len(rows)
             self.progress(len(rows))
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from allocator.ledger import config_of
 from allocator.records import Entry, decode_state
+from allocator.shipments import shipped_order
 from app.audit import By, note
 from app.draining.drain import READER
 from app.draining.rows import VERSION, Row, place_row
@@ -14,8 +15,9 @@ from app.store.audit import add_entries
 from app.store.cursors import begin_at, hold_still
 from app.store.database import Database, Session
 
-from .entries import COLUMNS, Projection, decode_entry
+from .derived import COLUMNS, Projection, decode_entry
 from .findings import Rows
+from .histories import orders_after
 
 CHUNK: Final = 100
 """Rows of one transaction."""
@@ -85,6 +87,8 @@ class _Mender:
 
     async def _hold(self, fix: Rows) -> bool:
         number, entry = await self._last_about("hold", fix.key[0])
+        if number is None or entry is not None:
+            await mending.remove_rows(self.session, self.seller, "hold_lines", [fix.key])
         if number is None:
             await mending.remove_rows(self.session, self.seller, "holds", [fix.key])
         elif entry is not None:
@@ -100,6 +104,19 @@ class _Mender:
         if number is None or entry is None:
             return 0, []
         return entry.at_ms, [row for row in self._rows(number, entry).hold_lines if row["hold_id"] == hold_id]
+
+    async def _shipped(self, fix: Rows) -> bool:
+        number, entry = fix.key[0], await self._entry(fix.key[0])
+        id = shipped_order(entry) if entry else ""
+        rows = Projection(self.seller, await orders_after(self.session, self.seller, [id] if id else [], number - 1))
+        if entry is not None:
+            rows.add(number, "", entry)
+        if rows.unsure:
+            return False
+        for kind in ("shipments", "shipment_lines"):
+            await mending.remove_rows(self.session, self.seller, kind, [fix.key])
+        await ledger.add_shipments(self.session, rows.shipments, rows.shipment_lines)
+        return True
 
     async def _answer(self, fix: Rows) -> bool:
         row = await inspecting.entry_of_op(self.session, self.seller, fix.key[0])

@@ -16,6 +16,7 @@ from .ledger_tables import (
     BalancePlaceRow,
     BalanceRow,
     ConfigFieldRow,
+    HoldLineRow,
     HoldRow,
     LedgerEntryRow,
     LedgerMoveRow,
@@ -24,6 +25,8 @@ from .ledger_tables import (
     OrderLineRow,
     OrderRow,
     OrderTakeRow,
+    ShipmentLineRow,
+    ShipmentRow,
 )
 from .statements import all_rows
 
@@ -38,7 +41,10 @@ SUBJECTS: Final = _table(LedgerSubjectRow)
 ORDERS: Final = _table(OrderRow)
 LINES: Final = _table(OrderLineRow)
 TAKES: Final = _table(OrderTakeRow)
+SHIPMENTS: Final = _table(ShipmentRow)
+SHIPMENT_LINES: Final = _table(ShipmentLineRow)
 HOLDS: Final = _table(HoldRow)
+HOLD_LINES: Final = _table(HoldLineRow)
 BALANCES: Final = _table(BalanceRow)
 PLACES: Final = _table(BalancePlaceRow)
 FIELDS: Final = _table(ConfigFieldRow)
@@ -49,7 +55,10 @@ KEYS: Final = {
     "orders": (ORDERS, ("channel", "external_id")),
     "lines": (LINES, ("channel", "external_id")),
     "takes": (TAKES, ("channel", "external_id")),
+    "shipments": (SHIPMENTS, ("number",)),
+    "shipment_lines": (SHIPMENT_LINES, ("number",)),
     "holds": (HOLDS, ("hold_id",)),
+    "hold_lines": (HOLD_LINES, ("hold_id",)),
     "stock": (BALANCES, ("sku",)),
     "places": (PLACES, ("sku",)),
     "ops": (ANSWERS, ("op",)),
@@ -111,6 +120,14 @@ async def moves_between(session: AsyncSession, seller: str, after: int, last: in
     return [tuple(row) for row in await all_rows(session, query)]
 
 
+async def shipped_between(session: AsyncSession, seller: str, kind: str, after: int, last: int | None = None) -> Tuples:
+    """Shipments or their lines of the entries after one number up to another (None: without an end)."""
+    table, _ = KEYS[kind]
+    wanted = [table.c.seller == seller, table.c.number > after]
+    wanted += [] if last is None else [table.c.number <= last]
+    return [tuple(row) for row in await all_rows(session, select(*_compared(table)).where(*wanted))]
+
+
 async def subjects_among(session: AsyncSession, seller: str, wanted: Sequence[tuple[str, str, int]]) -> set[Any]:
     """Those of these subjects (kind, id, number) that are there."""
     key = SUBJECTS.c.kind, SUBJECTS.c.id, SUBJECTS.c.number
@@ -162,7 +179,7 @@ async def count_of(session: AsyncSession, seller: str, kind: str) -> int:
 
 
 async def orphans(session: AsyncSession, seller: str, kind: str, limit: int) -> list[tuple[str, ...]]:
-    """Keys of orders and holds whose entry is not about them, and of lines and takes without an order."""
+    """Keys of orders and holds whose entry is not about them, and of what is part of nothing that is there."""
     table, names = KEYS[kind]
     key = [table.c[name] for name in names]
     query = select(*key).where(table.c.seller == seller, ~_has_origin(kind, table)).distinct().limit(limit)
@@ -173,6 +190,9 @@ def _has_origin(kind: str, table: Table) -> Any:
     if kind in {"lines", "takes"}:
         same = [ORDERS.c[name] == table.c[name] for name in ("seller", "channel", "external_id")]
         return exists().where(*same)
+    if kind in {"hold_lines", "places"}:
+        whole, name = (HOLDS, "hold_id") if kind == "hold_lines" else (BALANCES, "sku")
+        return exists().where(whole.c.seller == table.c.seller, whole.c[name] == table.c[name])
     word, id = (
         ("hold", HOLDS.c.hold_id) if kind == "holds" else ("order", ORDERS.c.channel + ":" + ORDERS.c.external_id)
     )
@@ -185,6 +205,16 @@ async def last_about(session: AsyncSession, seller: str, kind: str, id: str) -> 
     mine = SUBJECTS.c.seller == seller, SUBJECTS.c.kind == kind, SUBJECTS.c.id == id
     found = await all_rows(session, select(func.max(SUBJECTS.c.number)).where(*mine))
     return None if found[0][0] is None else int(found[0][0])
+
+
+async def last_until(session: AsyncSession, seller: str, kind: str, ids: Sequence[str], number: int) -> dict[str, int]:
+    """The numbers of the newest entries up to this one about each of these orders or holds."""
+    found: dict[str, int] = {}
+    for start in range(0, len(ids), ASK_MAX):
+        these = SUBJECTS.c.kind == kind, SUBJECTS.c.id.in_(ids[start : start + ASK_MAX]), SUBJECTS.c.number <= number
+        query = select(SUBJECTS.c.id, func.max(SUBJECTS.c.number)).where(SUBJECTS.c.seller == seller, *these)
+        found |= {str(id): int(last) for id, last in await all_rows(session, query.group_by(SUBJECTS.c.id))}
+    return found
 
 
 async def first_about(session: AsyncSession, seller: str, kind: str, id: str) -> int | None:
@@ -210,6 +240,12 @@ async def entries_about(session: AsyncSession, seller: str, numbers: Sequence[in
     mine = ENTRIES.c.seller == seller, ENTRIES.c.number.in_(numbers)
     found = await all_rows(session, select(*columns).where(*mine).order_by(ENTRIES.c.number))
     return [_entry(row) for row in found]
+
+
+async def entries_with(session: AsyncSession, seller: str, numbers: Sequence[int]) -> list[EntryRead]:
+    """As `entries_about`, however many."""
+    parts = [numbers[start : start + ASK_MAX] for start in range(0, len(numbers), ASK_MAX)]
+    return [entry for part in parts for entry in await entries_about(session, seller, part)]
 
 
 async def entry_of_op(session: AsyncSession, seller: str, op: str) -> EntryRead | None:

@@ -55,6 +55,38 @@ IN_SQL = {
         ),
         "hold_row_differs",
     ),
+    "a shipment is gone": ("DELETE FROM shipment", "shipment_rows_differ"),
+    "a shipment's units": ("UPDATE shipment SET units = units + 1", "shipment_rows_differ"),
+    "a shipment's line is gone": ("DELETE FROM shipment_line", "shipment_rows_differ"),
+    "a shipment's line's sku": ("UPDATE shipment_line SET sku = 'TEE'", "shipment_rows_differ"),
+    "a shipment of an entry that ships nothing": ("UPDATE shipment SET number = 3", "shipment_rows_differ"),
+    "a shipment of no entry": (
+        (
+            "INSERT INTO shipment SELECT seller, 999, location, channel, external_id, placed_ms, at_ms, gone, units "
+            "FROM shipment"
+        ),
+        "shipment_rows_differ",
+    ),
+    "a line of a hold is gone": ("DELETE FROM hold_line WHERE hold_id = 'ann-1'", "hold_row_differs"),
+    "a line of a hold has other units": ("UPDATE hold_line SET units = 9 WHERE hold_id = 'bob-1'", "hold_row_differs"),
+    "a line too many of a hold": (
+        (
+            "INSERT INTO hold_line SELECT seller, hold_id, 99, made_ms, sku, location, units FROM hold_line "
+            "WHERE hold_id = 'ann-1' AND place = 0"
+        ),
+        "hold_row_differs",
+    ),
+    "a line of no hold": ("UPDATE hold_line SET hold_id = 'ghost' WHERE hold_id = 'ann-1'", "hold_row_differs"),
+    "a place is gone": ("DELETE FROM balance_place WHERE sku = 'CUP' AND location = 'oslo'", "balance_differs"),
+    "a place's units": ("UPDATE balance_place SET held = held + 1 WHERE sku = 'CUP'", "balance_differs"),
+    "a place too many": ("UPDATE balance_place SET location = 'nowhere' WHERE sku = 'TEE'", "balance_differs"),
+    "a place of no sku": (
+        (
+            "INSERT INTO balance_place SELECT seller, 'GHOST', location, on_hand, unavailable, held, committed, "
+            "deficit FROM balance_place WHERE sku = 'TEE'"
+        ),
+        "balance_differs",
+    ),
     "a balance is gone": ("DELETE FROM balance WHERE sku = 'TEE'", "balance_differs"),
     "a balance that nothing happened to": ("DELETE FROM balance WHERE sku = 'PEN'", "balance_differs"),
     "a balance's version": ("UPDATE balance SET version = 2 WHERE sku = 'CUP'", "balance_differs"),
@@ -90,6 +122,7 @@ async def everything(books: Books) -> dict[str, list[tuple[object, ...]]]:
     found["ledger_subject"] = await books.rows("ledger_subject")
     found["order_line"] = await books.rows("order_line")
     found["order_take"] = await books.rows("order_take")
+    found |= {table: await books.rows(table) for table in ("shipment", "shipment_line", "hold_line", "balance_place")}
     found["balance"] = await books.rows("balance", "sku, version, state")
     found["ledger_cursor"] = await books.rows("ledger_cursor", "seller, reader, position")
     return found

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 import pytest
 
@@ -24,6 +25,7 @@ def test_what_was_acknowledged_before_a_backup_under_load_is_there_after_restore
     with Buyers(service) as buyers:
         while len(buyers.taken) < 30:
             assert service.process.poll() is None
+            time.sleep(0.02)
         before = list(buyers.taken)
         folder = backed_up(home, variables, "--with-pepper")
     key, later = service.key, home.parent / "later"
@@ -45,23 +47,6 @@ def test_what_was_acknowledged_before_a_backup_under_load_is_there_after_restore
         place(client, before[0])
     assert again.end() == 0
     assert states == {"committed"}
-
-
-def test_the_manifest_says_what_is_in_it(home, service, variables):
-    with service.client() as client:
-        place(client, "1")
-
-    folder = backed_up(home, variables)
-
-    said = json.loads((folder / "manifest.json").read_text())
-    [main] = said["sellers"]
-    assert (main["seller"], main["skus"]) == ("main", 3)
-    assert main["entries"] >= 3
-    assert main["newest_ms"] <= said["made_ms"]
-    assert said["epoch"] == f"{said['dataset']}-{said['generation']}"
-    assert (folder / said["file"]).stat().st_size == said["bytes"]
-    assert sorted(path.name for path in folder.iterdir()) == [said["file"], "manifest.json"]
-    assert {path.stat().st_mode & 0o077 for path in (folder, *folder.iterdir())} == {0}
 
 
 def test_a_drill_shows_that_a_backup_is_good_and_leaves_nothing_behind(home, service, variables, postgres_server):
@@ -93,20 +78,6 @@ def test_what_only_valkey_has_is_drained_before_the_copy(home, variables):
     assert main["entries"] >= 2
 
 
-def test_a_place_that_is_not_empty_is_left_alone(home, service, variables):
-    folder = backed_up(home, variables)
-    service.end()
-    before = {path: path.stat().st_mtime_ns for path in (home / "data").rglob("*") if path.is_file()}
-
-    done = allot(home, "restore", str(folder), "--data-dir", str(home / "data"), **variables)
-    twice = allot(home, "backup", str(folder), "--data-dir", str(home / "data"), **variables)
-
-    assert (done.returncode, twice.returncode) == (2, 2)
-    assert "has files already" in done.stderr
-    assert "is there already" in twice.stderr
-    assert {path: path.stat().st_mtime_ns for path in before} == before
-
-
 def test_a_database_that_is_not_empty_is_left_alone(home, service, variables, postgres_server):
     """On PostgreSQL; a SQLite lies in the folder."""
     folder, new = backed_up(home, variables), ("--data-dir", str(home.parent / "later"))
@@ -132,15 +103,3 @@ def test_missing_programs_of_postgresql_are_named(home, service, variables, post
         assert done.returncode == 2
         assert "pg_dump is not on PATH" in done.stderr
         assert not target.exists()
-
-
-def test_a_store_that_is_away_does_not_make_a_backup_that_lacks_the_end(home, service, variables):
-    service.end()
-    away = {**variables, "ALLOT_REDIS_URL": f"unix://{home}/nobody.sock"}
-    words = ("backup", str(home.parent / "backup"), "--data-dir", str(home / "data"))
-
-    refused = allot(home, *words, **away)
-    told = allot(home, *words, "--as-it-is", **away)
-
-    assert (refused.returncode, told.returncode) == (2, 0), told.stderr
-    assert "--as-it-is" in refused.stderr

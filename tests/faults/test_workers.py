@@ -12,7 +12,7 @@ from .verdict import assert_remembered
 from .workers import WithWorkers
 
 KILLS = 2
-TRIES = 5
+TRIES = 12
 TAKEN_SECONDS_MAX = 2.0
 CARELESS = (str(Path(__file__).with_name("careless_worker.py")),)
 

@@ -299,9 +299,7 @@ BUGS = (
     ),
     Bug(
         "a rebuild leaves the drain where it was",
-        Patch(
-            "app/store/cursors.py", 'set_={"position": begun.excluded.position, "entries": 0}', 'set_={"entries": 0}'
-        ),
+        Patch("app/store/cursors.py", "dialect(session), anew=True", "dialect(session), anew=False"),
     ),
     Bug(
         "a rebuild adds to what is there",

@@ -16,6 +16,7 @@ from tests.simulator.worlds.world import Verdict
 
 WORLDS = int(os.environ.get("ALLOT_SIMULATE_WORLDS", "300"))
 SECONDS = float(os.environ.get("ALLOT_SIMULATE_SECONDS", "30"))
+PROCESSES = int(os.environ.get("ALLOT_SIMULATE_PROCESSES", processes()))
 SEED = int(os.environ.get("ALLOT_SIMULATE_SEED", "0"))
 
 LONG_SEED = next(seed for seed in count() if draw(seed).deeds > 60)
@@ -34,7 +35,7 @@ for seed in map(int, sys.argv[1:]):
 
 
 def test_nothing_that_must_not_be_is_found_in_any_world():
-    tally = Tally(SEED, processes())
+    tally = Tally(SEED, PROCESSES)
 
     for verdict in run_many(SEED, WORLDS, seconds=SECONDS, size=tally.size):
         tally.add(verdict)

@@ -1,6 +1,7 @@
 """A shop to back up, buyers who keep it busy, and backups of it."""
 
 import threading
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -50,7 +51,7 @@ def place(client: httpx.Client, id: str) -> None:
 
 
 class Buyers:
-    """Several who order as fast as they can; `taken` is what they were told they have."""
+    """Several who order all the time; `taken` is what they were told they have."""
 
     def __init__(self, service: Service) -> None:
         self.taken: list[str] = []
@@ -63,6 +64,7 @@ class Buyers:
                 id = f"b{next(self._numbers)}"
                 place(client, id)
                 self.taken.append(id)
+                time.sleep(0.005)
 
     def __enter__(self) -> Self:
         for thread in self._threads:

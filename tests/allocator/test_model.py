@@ -35,14 +35,17 @@ class Shop(RuleBasedStateMachine):
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        self.twins = Twins(url)
-        self.allocator = self.twins.allocator
+        self.begin(Twins(url))
+        self.ask(self.allocator.set_quota(CUP, "kyiv", "outlet", 3, op="fence 2"))
+
+    def begin(self, twins: Twins) -> None:
+        """A shop with some stock and a fence."""
+        self.twins, self.allocator = twins, twins.allocator
         self.made = 0
         self.past: list[tuple[str, list[Any]]] = []
         start = [StockLine(sku, code, 5) for sku in (CUP, TEE) for code in LOCATIONS[:3]]
         self.ask(self.allocator.receive(start, op="opening"))
         self.ask(self.allocator.set_quota(CUP, "oslo", "web", 2, op="fence", floor=1))
-        self.ask(self.allocator.set_quota(CUP, "kyiv", "outlet", 3, op="fence 2"))
 
     def teardown(self) -> None:
         self.twins.close()

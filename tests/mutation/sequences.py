@@ -9,10 +9,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, run_state_machine_as_test
 from redis.exceptions import ResponseError
 
-from allocator import StockLine
 from tests.allocator import test_model, test_oracle_atp, test_oracle_routing
 from tests.allocator.fixtures import CONFIG, NOW
-from tests.allocator.town import CUP, LOCATIONS, TEE
 from tests.allocator.walk import Walk
 from tests.mutation.recorded import RecordedTwins, Recording, record
 from tests.simulator import hard_cases
@@ -98,12 +96,8 @@ class RecordedShop(test_model.Shop):
     def __init__(self, store: Store, done: list[Recording]) -> None:
         RuleBasedStateMachine.__init__(self)
         store.reset()
-        self.done, self.twins = done, RecordedTwins(None, store)
-        self.allocator = self.twins.allocator
-        self.made, self.past = 0, []
-        start = [StockLine(sku, code, 5) for sku in (CUP, TEE) for code in LOCATIONS[:3]]
-        self.ask(self.allocator.receive(start, op="opening"))
-        self.ask(self.allocator.set_quota(CUP, "oslo", "web", 2, op="fence", floor=1))
+        self.done = done
+        self.begin(RecordedTwins(None, store))
 
     def teardown(self) -> None:
         self.twins.compare_atp()

@@ -8,10 +8,8 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from redis.exceptions import ResponseError
 
-from allocator import StockLine
 from tests.allocator import raw
 from tests.allocator.test_model import Shop
-from tests.allocator.town import CUP, LOCATIONS, TEE
 from tests.allocator.walk import Walk
 from tests.simulator.mirror import MirrorTwins, ShimTwins
 
@@ -23,12 +21,7 @@ class MirroredShop(Shop):
 
     def __init__(self, url: str) -> None:
         RuleBasedStateMachine.__init__(self)
-        self.twins = MirrorTwins(url)
-        self.allocator = self.twins.allocator
-        self.made, self.past = 0, []
-        start = [StockLine(sku, code, 5) for sku in (CUP, TEE) for code in LOCATIONS[:3]]
-        self.ask(self.allocator.receive(start, op="opening"))
-        self.ask(self.allocator.set_quota(CUP, "oslo", "web", 2, op="fence", floor=1))
+        self.begin(MirrorTwins(url))
 
     def teardown(self) -> None:
         try:

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import Any, Final
 
-from fastapi import Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from allocator import Allocator
 from allocator.errors import Refusal, Unanswered

@@ -8,7 +8,7 @@ are gathered here and written in batches: neither waits for SQL, and nobody can 
 from typing import Any, Final, NamedTuple
 
 import structlog
-from fastapi import Request
+from starlette.requests import Request
 
 from . import problems
 from .errors import RequestRefused

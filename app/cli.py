@@ -10,14 +10,26 @@ import typer
 ROLES = ("serve", "api", "scheduler", "worker")
 """Commands of processes that run for ever."""
 
-ELSEWHERE = ("replay", "demo", "bench", "rebuild", "release", "simulate", "check", "backup", "restore")
-"""Commands that are functions in a module of the same name; only whoever does not serve waits for their imports."""
+COMMANDS = {
+    "replay": "replay",
+    "demo": "demo",
+    "bench": "bench",
+    "rebuild": "rebuild",
+    "release": "release",
+    "simulate": "simulate",
+    "check": "check",
+    "backup": "backup",
+    "restore": "restore",
+    "import": "exchange.command",
+    "export": "exchange.command",
+    "keys": "keys_command",
+    "sellers": "sellers_command",
+    "health": "health",
+}
+"""Everything else, in the order of the help, and the module that has it."""
 
-GROUPS = {"keys": "keys_command", "sellers": "sellers_command"}
-"""Commands with commands of their own, and the module of each."""
-
-TABLES = {"import": "import_table", "export": "export_table"}
-"""Commands whose names are words of Python, and their functions."""
+FUNCTIONS = {"import": "import_table", "export": "export_table"}
+"""Commands whose names are words of Python."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -79,16 +91,19 @@ def _given(**options: Any) -> dict[str, Any]:
 
 def main() -> None:
     """What the command `allot` runs."""
+    # Each command imports a good part of the service: only whoever asks what there is waits for all of them.
     word = next(iter(sys.argv[1:]), "")
-    for name, module in GROUPS.items():
-        # These import most of the service: only whoever names one, or asks what there is, waits for that.
-        if word in {name, "", "--help"}:
-            app.add_typer(getattr(import_module(f"app.{module}"), name), name=name)
-    if word in {"health", "", "--help"}:
-        app.command("health")(import_module("app.health").health)
-    if word not in {*ROLES, *GROUPS, "health"}:
-        for name in ELSEWHERE:
-            app.command(name)(getattr(import_module(f"app.{name}"), name))
-        for name, function in TABLES.items():
-            app.command(name)(getattr(import_module("app.exchange.command"), function))
+    wanted = {word} if word in COMMANDS else COMMANDS.keys() if word not in ROLES else ()
+    for name, module in COMMANDS.items():
+        if name in wanted:
+            _add(name, module)
     app()
+
+
+def _add(name: str, module: str) -> None:
+    """Add the function or the group of commands that a module has under its command's name."""
+    found = getattr(import_module(f"app.{module}"), FUNCTIONS.get(name, name))
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=name)
+    else:
+        app.command(name)(found)

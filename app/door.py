@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .body import limited
-from .deps import Guarded
+from .guarding import Guarded
 from .problems import PROBLEMS, respond
 
 

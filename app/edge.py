@@ -10,9 +10,9 @@ from typing import Any, Final, Generic, TypeVar, get_args, get_origin, get_type_
 from urllib.parse import unquote
 
 import msgspec
-from fastapi import Request, Response
 from msgspec.inspect import ListType, LiteralType, StructType, Type, UnionType, type_info
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import Scope
 
 from .errors import Malformed, RequestRefused, Unfit

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Final, TypeVar
 
 import msgspec
-from fastapi import Request
+from starlette.requests import Request
 
 from allocator.ledger import START, place
 

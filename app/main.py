@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, nullcontext
 
 from fastapi import FastAPI
 
-from . import openapi, problems
+from . import openapi, refusing
 from .api import (
     audit,
     availability,
@@ -32,9 +32,9 @@ from .api import metrics as metrics_page
 from .door import Door, Service
 from .embedded import EmbeddedValkey
 from .events.hub import telling
-from .log import RequestLog
 from .metrics import Metrics
 from .opening import open_service
+from .request_log import RequestLog
 from .schedule import OWN_JOBS, running
 from .scheduling import scheduling
 from .settings import Settings
@@ -118,7 +118,7 @@ def create_app(settings: Settings, *, gated: bool = False, schedules: bool = Tru
         # Not include_router: finding a route through it costs 20 µs, and every router is complete by itself.
         app.router.routes.extend(router.routes)
     openapi.install(app)
-    problems.install(app)
+    refusing.install(app)
     door = Door(app.without_door, app.routes, bytes_max=settings.body_bytes_max)
     app.entry = RequestLog(door, quiet=settings.log_level != "debug", metrics=metrics, changes=settings.log_changes)
     return app

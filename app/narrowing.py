@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 import msgspec
-from fastapi import Response
+from starlette.responses import Response
 
 from .errors import OutsideLimits
 from .rights import Caller

@@ -14,7 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from allocator import errors
 
 from .acknowledging import ASK
-from .deps import OP_KEY, X_SCOPE, X_STOPS
+from .deps import OP_KEY
 from .edge import POSITION, REPLAYED, Body, Path, Query
 from .errors import (
     BodyTooLarge,
@@ -32,6 +32,7 @@ from .errors import (
 )
 from .examples import EXAMPLES
 from .fullness import Stage
+from .guarding import X_SCOPE, X_STOPS
 from .levels import IN_SQL, TOLD, WISHES
 from .problem_kinds import Kind
 from .problems import MEDIA_TYPE, PROBLEMS, Failed, Problem, problem_type

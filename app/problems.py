@@ -10,10 +10,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.requests import Request
+from starlette.responses import Response
 
 from .config.errors import (
     ChangeUnknown,
@@ -280,8 +278,6 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
 
 BY_SLUG: Final = {kind.slug: kind for kind in PROBLEMS.values()}
 
-_HTTP: Final[dict[int, type[Exception]]] = {400: Malformed, 404: NotFound, 405: MethodNotAllowed}
-
 
 def problem_type(slug: str) -> str:
     """The address that explains a problem."""
@@ -334,37 +330,3 @@ def _headers(kind: Kind, error: Exception) -> dict[str, str]:
     if isinstance(error, RateLimited):
         headers.update(error.headers)
     return headers
-
-
-async def _known(request: Request, error: Exception) -> Response:
-    return respond(request, error)
-
-
-async def _http(request: Request, error: Exception) -> Response:
-    """What the framework refuses: unknown paths and methods, and nothing else in this service."""
-    assert isinstance(error, HTTPException)
-    headers = {"Allow": _methods(request)} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else error.headers
-    return respond(request, _HTTP.get(error.status_code, Failed)(), headers)
-
-
-def _methods(request: Request) -> str:
-    """Every method of this path; the framework names those of the first route alone."""
-    routes = [route for route in request.app.routes if isinstance(route, Route)]
-    here = [route.methods or () for route in routes if route.path_regex.match(request.scope["path"])]
-    return ", ".join(sorted({method for methods in here for method in methods}))
-
-
-async def _framework_unfit(request: Request, error: Exception) -> Response:
-    """What FastAPI's own validation refuses, in our words."""
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    part, *names = map(str, first["loc"])
-    return respond(request, Unfit(first["msg"], where=f"{part} {'/'.join(names)}".strip()))
-
-
-def install(app: FastAPI) -> None:
-    """Answer every error of the table with its problem. What is not in it is a bug and becomes `failed` in log.py."""
-    for error in PROBLEMS:
-        app.add_exception_handler(error, _known)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _framework_unfit)

@@ -2,9 +2,10 @@
 
 from fastapi import Request, Response
 
-from app.deps import caller_of, guarded_router, state_of
+from app.deps import caller_of, state_of
 from app.edge import Query, answer
 from app.errors import Unfit
+from app.guarding import guarded_router
 from app.key_forms import AuditPage, AuditQuery, show_entry
 from app.openapi import documented
 from app.store.audit import Wanted, list_entries

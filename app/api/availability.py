@@ -4,8 +4,9 @@ from fastapi import Request, Response
 
 from allocator import Level, errors
 from app.answers import Levels
-from app.deps import caller_of, guarded_router
+from app.deps import caller_of
 from app.edge import Body, Path, Query, answer
+from app.guarding import guarded_router
 from app.openapi import documented
 from app.requests import AvailabilityAsked, AvailabilityQuery, SkuPath
 

@@ -6,9 +6,10 @@ from fastapi import Request, Response
 from allocator import SkuState, errors
 from allocator.balances import add_moves, encode_state
 from allocator.records import decode_state
-from app.deps import caller_of, guarded_router, state_of
+from app.deps import caller_of, state_of
 from app.edge import Path, Query, answer
 from app.errors import Behind, Unfit
+from app.guarding import guarded_router
 from app.history import cut, one_of, read_cursor_of, wait_for
 from app.history_forms import Balance, BalancePage, BalanceQuery, BalancesQuery
 from app.openapi import documented

@@ -9,8 +9,9 @@ from allocator import Allocator, Placed
 from allocator.errors import Refusal
 from app.acknowledging import acknowledged, deciding, reach
 from app.answers import BulkPlaced, OrderResult
-from app.deps import caller_of, guarded_router, state_of
+from app.deps import caller_of, state_of
 from app.edge import Body, answer
+from app.guarding import guarded_router
 from app.metrics import ORDERS, Metrics, count_outcome
 from app.openapi import documented
 from app.problems import PROBLEMS, problem_of

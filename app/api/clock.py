@@ -4,8 +4,9 @@ from fastapi import Request, Response
 
 from allocator import Expired
 from app.acknowledging import acknowledged, deciding
-from app.deps import caller_of, guarded_router, state_of
+from app.deps import caller_of, state_of
 from app.edge import answer
+from app.guarding import guarded_router
 from app.openapi import documented
 
 router = guarded_router("/v1/clock", "clock")

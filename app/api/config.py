@@ -28,8 +28,9 @@ from app.config.picture import Entry
 from app.config.previewing import Asked, preview
 from app.config.reading import read_change, read_changes, read_stand
 from app.config.rolling_back import roll_back
-from app.deps import caller_of, guarded_router, state_of
+from app.deps import caller_of, state_of
 from app.edge import Body, Path, Query, answer
+from app.guarding import guarded_router
 from app.openapi import documented
 from app.store.config_changes import ChangeFacts, RowFacts
 

@@ -19,9 +19,10 @@ from app.config.judging import ABSENT, Outcome, Wish
 from app.config.kinds import KINDS, Kind
 from app.config.picture import Entry
 from app.config.reading import read_item, read_page
-from app.deps import caller_of, guarded_router, state_of
+from app.deps import caller_of, state_of
 from app.edge import Body, Path, Query, answer, unfit
 from app.errors import Unfit
+from app.guarding import guarded_router
 from app.openapi import documented
 from app.problems import PROBLEMS
 

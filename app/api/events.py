@@ -9,7 +9,7 @@ import msgspec
 from fastapi import Request, Response
 
 from allocator import errors, ledger
-from app.deps import caller_of, guarded_router, state_of
+from app.deps import caller_of, state_of
 from app.edge import Query, answer
 from app.errors import KeysUnknown, RequestRefused, TooManyStreams, Unfit
 from app.events.hub import Hub
@@ -17,6 +17,7 @@ from app.events.stream import EventStream, told
 from app.events.subscription import PENDING_MAX, Filters
 from app.events.words import EventsQuery, News
 from app.examples import EXAMPLES
+from app.guarding import guarded_router
 from app.openapi import documented
 from app.rights import Caller
 

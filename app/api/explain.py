@@ -3,9 +3,10 @@
 from fastapi import Request, Response
 
 from allocator import Allocator, Explained, Placed, Reason, errors, reasons
-from app.deps import caller_of, guarded_router
+from app.deps import caller_of
 from app.edge import Path, Query, answer
 from app.explaining import availability_text
+from app.guarding import guarded_router
 from app.openapi import documented
 from app.order_explaining import OrderExplained, explain_placed, explain_refused, order_text
 from app.past import past_answer

@@ -4,8 +4,9 @@ from fastapi import Request, Response
 
 from allocator.gate import Gate
 from app.answers import FrozenSku, FrozenSkus
-from app.deps import caller_of, guarded_router, state_of
+from app.deps import caller_of, state_of
 from app.edge import answer
+from app.guarding import guarded_router
 from app.openapi import documented
 
 router = guarded_router("/v1/frozen", "stock")

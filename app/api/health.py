@@ -5,8 +5,9 @@
 from fastapi import APIRouter, Request, Response
 
 from app.answers import Alive, Explanation, Ready
-from app.deps import operation_id, state_of
+from app.deps import state_of
 from app.edge import Path, Query, answer
+from app.guarding import operation_id
 from app.openapi import open_to_all
 from app.problems import BY_SLUG, NotFound, problem_type
 from app.readiness import readiness

@@ -4,9 +4,10 @@ from fastapi import Request, Response
 
 from allocator import Extended, Held, Hold, HoldRequest, Released, errors
 from app.acknowledging import acknowledged, deciding
-from app.deps import caller_of, guarded_router, op_key, state_of
+from app.deps import caller_of, op_key, state_of
 from app.edge import Body, Path, answer
 from app.errors import Unfit
+from app.guarding import guarded_router
 from app.metrics import HOLDS, note_demand
 from app.openapi import documented
 from app.past import AWAY, from_sql, past_hold

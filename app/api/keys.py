@@ -4,9 +4,10 @@ from fastapi import Request, Response
 
 from app import keyring
 from app.audit import by
-from app.deps import State, caller_of, guarded_router, state_of
+from app.deps import State, caller_of, state_of
 from app.edge import Body, Path, Query, answer
 from app.errors import BeyondOwnRights, KeyUnknown, RotationUnderWay, Unfit
+from app.guarding import guarded_router
 from app.key_forms import (
     KeyAsked,
     KeyMade,

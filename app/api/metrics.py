@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from app.deps import operation_id, state_of
+from app.deps import state_of
 from app.errors import NoKey
+from app.guarding import operation_id
 from app.metrics import registry_of, written
 from app.readiness import readiness
 

@@ -4,10 +4,11 @@ from fastapi import Request, Response
 
 from allocator import Changed, Order, OrderRequest, Placed, errors
 from app.acknowledging import acknowledged, deciding
-from app.deps import caller_of, guarded_router, op_key, state_of
+from app.deps import caller_of, op_key, state_of
 from app.edge import Body, Path, answer
 from app.errors import LedgerFull
 from app.fullness import refuse_when_full, stage_of_order
+from app.guarding import guarded_router
 from app.metrics import ORDERS, note_demand
 from app.openapi import documented
 from app.past import AWAY, past_order

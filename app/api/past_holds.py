@@ -4,9 +4,10 @@ import msgspec
 from fastapi import Request, Response
 
 from allocator import errors
-from app.deps import caller_of, guarded_router, state_of
+from app.deps import caller_of, state_of
 from app.edge import Path, Query, answer
 from app.errors import Behind
+from app.guarding import guarded_router
 from app.history import Whole, cut, one_of, read_cursor_of, tell_story, wait_for
 from app.history_forms import HoldPage, HoldsQuery, Story, shown_hold
 from app.openapi import documented

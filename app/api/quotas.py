@@ -5,8 +5,9 @@ from msgspec.structs import asdict as to_dict
 
 from allocator import Moved, errors
 from app.acknowledging import acknowledged, deciding
-from app.deps import caller_of, guarded_router, op_key, state_of
+from app.deps import caller_of, op_key, state_of
 from app.edge import Body, answer
+from app.guarding import guarded_router
 from app.openapi import documented
 from app.requests import MoveQuotaAsked, SetQuotaAsked
 

@@ -3,8 +3,9 @@
 from fastapi import Request, Response
 
 from app.audit import by, note
-from app.deps import caller_of, guarded_router, state_of
+from app.deps import caller_of, state_of
 from app.edge import Body, answer
+from app.guarding import guarded_router
 from app.key_forms import SellerAsked, SellerShown
 from app.openapi import documented
 from app.store.audit import add_entries

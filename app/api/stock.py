@@ -9,8 +9,9 @@ from fastapi import Request, Response
 from allocator import AdjustLine, Moved, StockLine, errors
 from app.acknowledging import acknowledged, deciding
 from app.config.reading import read_page
-from app.deps import caller_of, guarded_router, op_key, state_of
+from app.deps import caller_of, op_key, state_of
 from app.edge import Body, Path, Query, answer
+from app.guarding import guarded_router
 from app.openapi import documented
 from app.requests import AdjustAsked, ReceiveAsked, SkuPath, StockReturnAsked, UnavailableAsked
 from app.stock_forms import Stocked, StockPage, StockQuery, stocked

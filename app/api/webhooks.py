@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from allocator import errors, ledger
 from app.audit import by
-from app.deps import State, caller_of, guarded_router, op_key, state_of
+from app.deps import State, caller_of, op_key, state_of
 from app.edge import Body, Path, Query, answer
 from app.errors import (
     DeliveryUnknown,
@@ -18,6 +18,7 @@ from app.errors import (
     WebhookDisabled,
     WebhookUnknown,
 )
+from app.guarding import guarded_router
 from app.openapi import documented
 from app.rights import Caller
 from app.store.database import Session

@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from .migrations import upgrade
+from .revisions import current, newest_known
 
 Session = AsyncSession
 """What the use cases of the other modules are handed."""
@@ -149,7 +149,11 @@ def migrate(url: str) -> None:
     prepare_sqlite(engine, foreign_keys=False)
     try:
         with engine.execution_options(**{WRITES: True}).begin() as connection:
-            upgrade(connection)
+            if current(connection) != newest_known():
+                # Importing Alembic takes a tenth of a second, and mostly there is nothing to do.
+                from .migrations import upgrade  # noqa: PLC0415 see above
+
+                upgrade(connection)
     finally:
         engine.dispose()
 

@@ -1,13 +1,13 @@
 """Whether the database has the tables this code was written for."""
 
 from functools import cache
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+VERSIONS: Final = Path(__file__).parent / "migrations" / "versions"
 
 
 class Revisions(NamedTuple):
@@ -19,17 +19,17 @@ class Revisions(NamedTuple):
 
 async def revisions(session: AsyncSession) -> Revisions:
     """Both revisions; a newer process may have migrated the database after this one started."""
-    return Revisions(newest_known(), await (await session.connection()).run_sync(_current))
+    return Revisions(newest_known(), await (await session.connection()).run_sync(current))
 
 
 @cache
 def newest_known() -> str:
-    """The newest revision among the files of this code."""
-    known = Config()
-    known.set_main_option("script_location", "app.store:migrations")
-    known.set_main_option("path_separator", "os")
-    return ScriptDirectory.from_config(known).get_current_head() or ""
+    """The newest revision among the files of this code, whose names begin with their revision."""
+    return max(path.stem.partition("_")[0] for path in VERSIONS.glob("[0-9]*_*.py"))
 
 
-def _current(connection: Connection) -> str:
-    return MigrationContext.configure(connection).get_current_revision() or ""
+def current(connection: Connection) -> str:
+    """The revision the database is at; '' for none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""

@@ -7,8 +7,8 @@ from fastapi import Request
 
 from app.answers import Levels
 from app.data_folder import DataFolder
-from app.deps import Guarded, guarded_router
 from app.errors import NoKey
+from app.guarding import Guarded, guarded_router
 from app.main import create_app
 from app.openapi import documented
 from app.opening import make_first_key, now_ms

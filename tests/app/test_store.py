@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy import inspect as look_into
 from sqlalchemy.exc import DatabaseError, IntegrityError
@@ -28,6 +29,7 @@ from app.store.datasets import OtherDataset, ensure_dataset, next_generation
 from app.store.keys import KeyFacts, key_id, list_keys, make_key, revoke_key, verify_key
 from app.store.migrations import config as migrations_config
 from app.store.migrations import differences, new_revision, upgrade
+from app.store.revisions import newest_known
 from app.store.sellers import SellerFacts, SellerUnknown, ensure_seller, list_sellers, require_seller
 from app.store.tables import metadata
 from tests.servers import ROOT
@@ -151,6 +153,13 @@ def test_a_revision_is_written_from_the_difference(tmp_path, monkeypatch):
 
     assert written == ["last used"]
     engine.dispose()
+
+
+def test_the_name_of_the_newest_file_is_the_newest_revision_of_alembic():
+    with create_engine("sqlite://").connect() as connection:
+        known = ScriptDirectory.from_config(migrations_config(connection))
+
+    assert known.get_heads() == [newest_known()]
 
 
 def test_every_revision_has_a_docstring_and_a_way_back():

@@ -64,7 +64,7 @@ class Buyers:
                 id = f"b{next(self._numbers)}"
                 place(client, id)
                 self.taken.append(id)
-                time.sleep(0.005)
+                time.sleep(0.02)
 
     def __enter__(self) -> Self:
         for thread in self._threads:

@@ -1,10 +1,12 @@
-"""Runs `allot` as people do: in a process of its own, from another folder, with no settings of ours."""
+"""Runs `allot` in a process of its own, from another folder, with no settings of ours."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from tests.app.warm import Warm
 from tests.servers import ROOT
 
 SECONDS_MAX = 100
@@ -17,7 +19,19 @@ def environment() -> dict[str, str]:
 
 
 def allot(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, with these settings alone."""
+    """Run a command to its end, with these settings alone, in a process that need not import it first."""
+    with TemporaryDirectory() as kept:
+        out, err = Path(kept, "out"), Path(kept, "err")
+        process = Warm(words, cwd=folder, env={**environment(), **settings}, out=out, err=err)
+        try:
+            code = process.wait(SECONDS_MAX)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(words, code, out.read_text(), err.read_text())
+
+
+def cold(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """The same, from the start as people run it; needed too by commands that begin processes of their own."""
     return subprocess.run(
         [sys.executable, "-m", "app", *words],
         cwd=folder,

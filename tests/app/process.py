@@ -4,8 +4,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from itertools import count
@@ -14,6 +12,7 @@ from typing import Self
 
 import httpx
 
+from tests.app.warm import Warm
 from tests.servers import ROOT
 
 READY_SECONDS_MAX = 30.0
@@ -32,10 +31,9 @@ class Program:
         environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **variables}
         number = next(_numbers)
         self._out, self._err = home / f"stdout-{number}", home / f"stderr-{number}"
-        with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", *map(str, words)], cwd=home, env=environment, stdout=out, stderr=err
-            )
+        for path in (self._out, self._err):
+            path.touch()
+        self.process = Warm([*map(str, words)], cwd=home, env=environment, out=self._out, err=self._err)
 
     @property
     def said(self) -> str:

@@ -24,6 +24,7 @@ from app.draining.drain import READER
 from app.store.cursors import Cursor, read_cursor
 from app.store.database import Database, DatabaseAway, sqlite_url
 from app.store.tables import LedgerCursor
+from tests.app.commands import allot
 from tests.postgres import Postgres
 from tests.servers import ROOT
 
@@ -186,10 +187,7 @@ class WithWorkers(WithApi):
         return json.loads(told)["sellers"][0]["complete_until_ms"]
 
     def _command(self, *words: str) -> str:
-        command = [sys.executable, "-m", "app", *words, "--data-dir", str(self.home / "data")]
-        done = subprocess.run(
-            command, cwd=self.home, env=environment(self.api.variables), capture_output=True, text=True, check=False
-        )
+        done = allot(self.home, *words, "--data-dir", str(self.home / "data"), **self.api.variables)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from itertools import count
 
-from tests.app.commands import allot
+from tests.app.commands import cold as allot
 from tests.servers import ROOT
 from tests.simulator.worlds.command import Tally
 from tests.simulator.worlds.many import processes, run_many

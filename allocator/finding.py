@@ -1,18 +1,14 @@
 """What is asked for by name: holds, orders and answers as they stand, in the store or, once they have left it, SQL."""
 
 from . import answers, errors
+from .calling import Calling
 from .model import Hold, Order, Placed
 from .records import Remembered, decode_answer
 from .refusals import placed_or_refused
-from .remembering import Remembering
-from .runner import Reply
 
 
-class Finding:
+class Finding(Calling):
     """The part of the allocator that looks things up. Raises, everywhere: Unanswered, NotReady, HistoryAway."""
-
-    epoch: str
-    _runner: Remembering
 
     async def find_hold(self, hold_id: str) -> Hold:
         """The hold as it stands. Raises UnknownHold."""
@@ -36,6 +32,3 @@ class Finding:
         """
         op = f"order:{channel}:{external_id}:{attempt}"
         return placed_or_refused(channel, external_id, (await self._find("answer", op)).packed)
-
-    async def _find(self, kind: str, name: str) -> Reply:
-        return await self._runner.attempt("find", [self.epoch, "", "", kind, name])

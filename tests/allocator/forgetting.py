@@ -14,8 +14,8 @@ import msgspec
 from allocator import SellerKeys, errors
 from allocator.answers import unpack
 from allocator.arguments import Argument, fingerprint
+from allocator.calling import RETRIES
 from allocator.check import find_violations
-from allocator.core import RETRIES
 from allocator.reading import Books
 from allocator.records import Kept, decode_answer, decode_hold, decode_order
 from allocator.refusals import refusal

@@ -1,0 +1,76 @@
+"""Units come, go and are counted, whoever has ordered them."""
+
+from collections.abc import Sequence
+
+from . import answers
+from .arguments import flat
+from .calling import Calling
+from .model import AdjustLine, Changed, Moved, ReturnLine, StockLine
+
+
+class Movements(Calling):
+    """The verbs of stock: all their lines or none."""
+
+    async def receive(self, lines: Sequence[StockLine], *, op: str, why: str = "", actor: str = "") -> Moved:
+        """Put units on shelves, all lines or none."""
+        rows = [(line.sku, line.location, line.units) for line in lines]
+        return await self._movement("receive", op, [why, *flat(rows)], actor)
+
+    async def adjust(self, lines: Sequence[AdjustLine], *, op: str, why: str, actor: str = "") -> Moved:
+        """Correct on_hand, with a reason; what falls below what is promised is a deficit from then on."""
+        rows = [(line.sku, line.location, line.units) for line in lines]
+        return await self._movement("adjust", op, [why, *flat(rows)], actor)
+
+    async def unavailable(
+        self, lines: Sequence[StockLine], *, op: str, reason: str, direction: str, actor: str = ""
+    ) -> Moved:
+        """Take units out of sale (`direction` "in" to unavailable) for a reason, or put them back ("out")."""
+        rows = [(line.sku, line.location, line.units) for line in lines]
+        return await self._movement("unavailable", op, [reason, direction, *flat(rows)], actor)
+
+    async def set_quota(
+        self,
+        sku: str,
+        location: str,
+        channel: str,
+        quota: int,
+        *,
+        op: str,
+        floor: int = 0,
+        why: str = "",
+        actor: str = "",
+    ) -> Moved:
+        """Ring-fence units for one channel at one location; `floor` of them nobody else may borrow."""
+        return await self._movement("set_quota", op, [why, sku, location, channel, quota, floor], actor)
+
+    async def move_quota(
+        self,
+        sku: str,
+        location: str,
+        from_channel: str,
+        to_channel: str,
+        units: int,
+        *,
+        op: str,
+        why: str = "",
+        actor: str = "",
+    ) -> Moved:
+        """Hand ring-fenced units that are not consumed yet to another channel."""
+        return await self._movement("move_quota", op, [why, sku, location, from_channel, to_channel, units], actor)
+
+    async def return_units(
+        self,
+        lines: Sequence[ReturnLine],
+        *,
+        op: str,
+        order: tuple[str, str] | None = None,
+        why: str = "",
+        actor: str = "",
+    ) -> Changed | Moved:
+        """Book goods that came back, for the order (channel, external id) or without one."""
+        rows = [(line.line if order else line.sku, line.location, line.units, line.disposition) for line in lines]
+        order_id = ":".join(order) if order else ""
+        reply = await self._mutate("return_units", f"return:{op}", [order_id, why, *flat(rows)], actor)
+        if order and reply.word == "changed":
+            return answers.changed(*order, reply.packed, replayed=reply.replayed)
+        return answers.moved(reply.packed, replayed=reply.replayed)

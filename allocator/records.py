@@ -92,7 +92,11 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One ledger entry: an effect, its answer, and the holds and orders (or the config) as they were after it."""
+    """
+    One ledger entry: an effect, its answer, and the holds and orders (or the config) as they were after it.
+
+    clock_ms: the seller's clock then, where time had jumped away from it; None where it was `at_ms`.
+    """
 
     verb: str
     op: str
@@ -106,6 +110,12 @@ class Entry(msgspec.Struct, frozen=True):
     changes: list[Change]
     answer: bytes
     records: dict[str, bytes]
+    clock_ms: int | None = None
+
+    @property
+    def until_ms(self) -> int:
+        """Nothing that happened after this entry is dated earlier."""
+        return self.at_ms if self.clock_ms is None else self.clock_ms
 
 
 class ConfigRecord(msgspec.Struct, frozen=True):
@@ -210,11 +220,11 @@ def waiting_members(record: OrderRecord) -> set[bytes]:
 
 def decode_entry(fields: Mapping[bytes, bytes]) -> Entry:
     """A ledger entry, as shared/write.lua appends it."""
-    verb, op, fingerprint, at_ms, actor, why, epoch, config, word, changed = answers.unpack(fields[b"entry"])
+    verb, op, fingerprint, at_ms, actor, why, epoch, config, word, changed, *clock = answers.unpack(fields[b"entry"])
     changes = [_change(*change) for change in changed]
     records = {name.decode(): packed for name, packed in fields.items() if name not in {b"entry", b"answer"}}
     answer = fields[b"answer"]
-    return Entry(verb, op, fingerprint, at_ms, actor, why, epoch, config, word, changes, answer, records)
+    return Entry(verb, op, fingerprint, at_ms, actor, why, epoch, config, word, changes, answer, records, *clock)
 
 
 def _change(sku: str, version: int, moves: list[Any]) -> Change:

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+import msgspec
 from redis.asyncio import Redis
 
 from allocator.forgotten import Forgotten, name_of
 from allocator.ledger import START
 from allocator.rebuilding import Rebuilding
-from allocator.records import is_over
+from allocator.records import Entry, is_over
 from app.draining.drain import READER
 from app.draining.rows import VERSION
 from app.store import ledger as store
@@ -29,6 +30,9 @@ LEAVES: Final = {"holds": "hold", "orders": "order", "ops": "answer"}
 
 Progress = Callable[[str, int], None]
 """Hears how many records of a kind have been written so far."""
+
+
+_decode = msgspec.msgpack.Decoder(Entry).decode
 
 
 class Rebuilt(NamedTuple):
@@ -119,8 +123,8 @@ def _staying(kind: str, rows: Sequence[Dated], until_ms: int, forgotten: Forgott
 
 
 async def _begin_ledger(database: Database, seller: str) -> int:
-    """The drain starts with the new, empty ledger. Returns when the newest entry happened."""
+    """The drain starts with the new, empty ledger. Returns until when all that happened is known: nothing is older."""
     async with database.writing() as session:
         await begin_at(session, seller, READER, START)
-        last = await store.last_entry(session, seller)
-    return last[2] if last else 0
+        last = await store.newest_body(session, seller)
+    return _decode(last).until_ms if last else 0

@@ -55,12 +55,7 @@ def _of_channel(table: type[SQLModel]) -> tuple[Any, ...]:
 
 _ENTRY: Final = _table(LedgerEntryRow).c
 _LAST: Final = select(func.max(_ENTRY.number)).where(_ENTRY.seller == bindparam("of"))
-_NEWEST: Final = (
-    select(_ENTRY.epoch, _ENTRY.id, _ENTRY.at_ms)
-    .where(_ENTRY.seller == bindparam("of"))
-    .order_by(_ENTRY.number.desc())
-    .limit(1)
-)
+_NEWEST: Final = select(_ENTRY.body).where(_ENTRY.seller == bindparam("of")).order_by(_ENTRY.number.desc()).limit(1)
 _HASHES: Final = select(_ENTRY.id, _ENTRY.hash).where(
     _ENTRY.seller == bindparam("of"),
     _ENTRY.epoch == bindparam("epoch"),
@@ -204,10 +199,10 @@ async def entry_hash(session: AsyncSession, seller: str, epoch: str, id: str) ->
     return (await known_hashes(session, seller, epoch, [id])).get(id)
 
 
-async def last_entry(session: AsyncSession, seller: str) -> tuple[str, str, int] | None:
-    """Epoch, id and time in ms of the newest entry, or None."""
+async def newest_body(session: AsyncSession, seller: str) -> bytes | None:
+    """All of the newest entry, or None."""
     found = (await execute(session, _NEWEST, {"of": seller})).first()
-    return None if found is None else (found[0], found[1], found[2])
+    return None if found is None else blob(found[0])
 
 
 async def add_entries(session: AsyncSession, entries: Rows, moves: Rows, subjects: Rows) -> None:

@@ -48,11 +48,13 @@ function write.seal(deficit_allowed)
   return { changes = changes, versions = versions, fields = fields, servable = servable }
 end
 
--- The clock only follows time that passes; a jump is for `expire` to judge. The first verb of all starts it.
+-- The clock only follows time that passes; a jump is for `expire` to judge. The first verb of all starts it. Returns it.
 local function tick(head)
   if head.now > head.clock and (head.clock == 0 or head.now - head.clock <= gate.JUMP_MS) then
     redis.call('HSET', keys.seller, 'clock', string.format('%.0f', head.now))
+    return head.now
   end
+  return head.clock
 end
 
 -- verb, why   for the ledger
@@ -66,9 +68,13 @@ function write.commit(head, verb, why, sealed, records, word, answer)
   if #sealed.servable > 0 then
     redis.call('SADD', keys.servable, unpack(sealed.servable))
   end
-  tick(head)
+  local clock = tick(head)
   local entry = { verb, head.op or '', head.fingerprint or '', head.now, head.actor or '', why, head.epoch, head.config,
     word, sealed.changes }
+  if clock ~= head.now then
+    -- Time has jumped: what happens next may be earlier than this, but never earlier than the clock.
+    entry[11] = clock
+  end
   local fields = { 'entry', cmsgpack.pack(entry), 'answer', answer }
   for _, record in ipairs(records) do
     fields[#fields + 1] = record[1]

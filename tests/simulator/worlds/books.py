@@ -41,7 +41,12 @@ class Row(NamedTuple):
 
 
 class Left(NamedTuple):
-    """All of it. kept: runs of scripts that count now; lost: those that went with Valkey's data."""
+    """
+    All of it.
+
+    kept: runs of scripts that count now; lost: those that went with Valkey's data; silent: those among them that went
+    without a trace, with a primary whose replica was behind.
+    """
 
     world: "World"
     client: Client
@@ -49,6 +54,7 @@ class Left(NamedTuple):
     rows: list[Row]
     kept: list[Execution]
     lost: list[Execution]
+    silent: list[Execution]
 
 
 def read_left(world: "World") -> Left:
@@ -60,17 +66,21 @@ def read_left(world: "World") -> Left:
             "SELECT number, epoch, id, hash, body, at_ms, recorded_ms FROM ledger_entry ORDER BY number"
         )
     ]
-    kept, lost = _sort_out(world, rows)
-    return Left(world, client, drive(read_books(client, SELLER, every_op=True)), rows, kept, lost)
+    books = drive(read_books(client, SELLER, every_op=True))
+    return Left(world, client, books, rows, *_sort_out(world, rows))
 
 
-def _sort_out(world: "World", rows: list[Row]) -> tuple[list[Execution], list[Execution]]:
-    """Runs of scripts that count, in order, and those that a loss of Valkey's data took."""
+def _sort_out(world: "World", rows: list[Row]) -> tuple[list[Execution], list[Execution], list[Execution]]:
+    """
+    Runs of scripts that count, in order; those that a loss of Valkey's data took; and of these those that nobody can
+    know of: a replica lacked them, nothing of it was in SQL, and so all went on.
+    """
     numbers = {row.key: row.number for row in rows}
     kept: list[Execution] = []
     behind: list[Execution] = []
     lost: list[Execution] = []
-    copied = 0
+    silent: list[Execution] = []
+    copied = fell = 0
     for happened in world.server.history:
         if isinstance(happened, Execution):
             kept.append(happened)
@@ -79,11 +89,14 @@ def _sort_out(world: "World", rows: list[Row]) -> tuple[list[Execution], list[Ex
         elif isinstance(happened, FellBack):
             behind += kept[copied:]
             del kept[copied:]
+            fell = copied
         elif isinstance(happened, Begun):
             there = [run for run in kept + behind if 0 < numbers.get(key_of(run), 0) <= happened.number]
             lost += [run for run in kept + behind if run not in there]
-            kept, behind, copied = sorted(there, key=lambda run: numbers[key_of(run)]), [], 0
-    return kept, lost + behind
+            if any(run.made for run in kept[fell:]):
+                silent += [run for run in behind if run not in there]
+            kept, behind, copied, fell = sorted(there, key=lambda run: numbers[key_of(run)]), [], 0, 0
+    return kept, lost + behind, silent
 
 
 def key_of(run: Execution) -> Key:

@@ -83,10 +83,10 @@ def _judge_lost(left: Left, heard: list[Heard], find: Find) -> int:
 
 
 def _judge_window(left: Left, run: Execution | None, find: Find) -> None:
-    """It happened after the time until which, as was said, nothing is missing."""
+    """It happened after the time until which, as was said, nothing is missing that the lost store had."""
     reported = left.world.reported
     epoch = run.arguments[0].decode() if run else ""
-    if run and epoch in reported and run.at_ms < reported[epoch]:
+    if run and epoch in reported and run.at_ms < reported[epoch] and run not in left.silent:
         find(f"{run.op} of {run.at_ms} is lost, and all until {reported[epoch]} was said to be there")
 
 

@@ -81,7 +81,7 @@ class _Model:
             self._do_again(run)
         self.oracle.epoch = begun.epoch
         self.oracle.clock = Clock()
-        self.oracle.clock.ms = rows[-1].at_ms if rows else 0
+        self.oracle.clock.ms = rows[-1].entry.until_ms if rows else 0
         books = self.oracle.books
         books.servable = {sku for sku in books.versions if books.debt(sku, "backordered")}
 

@@ -5,7 +5,7 @@ import pytest
 from allocator import ledger, make_client
 from allocator.ledger import START, Damaged, Gap
 
-from .fixtures import CUP, MUG, hold, new_allocator, order, stock
+from .fixtures import CUP, MUG, NOW, hold, new_allocator, order, stock
 
 LEDGER = "{main}:ledger"
 
@@ -169,3 +169,16 @@ def test_an_id_of_another_form_is_refused(id: str):
 
 def test_places_compare_as_the_ledger_is_ordered():
     assert ledger.place("9-10") > ledger.place("9-9") > ledger.place("8-11")
+
+
+async def test_nothing_that_happens_after_an_entry_is_dated_before_what_the_entry_says(allocator, redis):
+    await stock(allocator, oslo=1)
+    allocator.now_ms += 90_000
+    await stock(allocator, oslo=1)
+    allocator.now_ms -= 1_000
+    await stock(allocator, oslo=1)
+
+    entries = [entry for _, entry in await ledger.read(redis, "main", START)][-3:]
+
+    assert [entry.at_ms - NOW for entry in entries] == [0, 90_000, 89_000]
+    assert [entry.until_ms - NOW for entry in entries] == [0, 0, 0]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from allocator import SellerKeys, errors, make_client
+from allocator import Allocator, Pipe, SellerKeys, StockLine, errors, make_client
 from allocator.check import check
 from allocator.reading import Books, read_books
 from allocator.rebuilding import NotEmpty
@@ -15,7 +15,7 @@ from app.remembering import SqlHistory
 from app.store.database import Database, sqlite_url
 from app.store.sellers import ensure_seller
 from tests.allocator.forgetting import ForgetfulTwins, RepeatingWalk
-from tests.allocator.town import EPOCH, SELLER
+from tests.allocator.town import CUP, EPOCH, NOON, SELLER, town
 from tests.allocator.twins import Twins
 from tests.allocator.walk import Walk
 
@@ -83,6 +83,29 @@ def test_what_comes_next_is_decided_as_if_nothing_had_happened(past, tmp_path):
         walk.step()
 
     assert twins.records().stock.keys() == twins.oracle.books.versions.keys()
+
+
+async def test_time_that_jumped_is_not_time_until_which_all_is_there(servers, tmp_path):
+    client = make_client(servers["valkey"])
+    await client.flushall()
+    allocator = Allocator(Pipe(client), SELLER, EPOCH)
+    await allocator.begin()
+    allocator.now_ms = NOON
+    await allocator.configure_all(town())
+    allocator.now_ms += 90_000
+    await allocator.receive([StockLine(CUP, "oslo", 5)], op="jumped")
+    async with await Database.open(sqlite_url(tmp_path)) as database:
+        async with database.writing() as session:
+            await ensure_seller(session, SELLER, "Shop")
+        await Drain(database, client).run()
+        allocator.now_ms -= 1_000
+        await allocator.receive([StockLine(CUP, "oslo", 5)], op="lost")
+        await client.delete(*SellerKeys(SELLER).all())
+
+        rebuilt = await rebuild(database, client, SELLER, NEW_EPOCH, release=True)
+
+    await client.aclose()
+    assert rebuilt.complete_until_ms == NOON
 
 
 def test_what_is_old_is_left_to_sql_and_no_later_answer_is_another(servers, tmp_path):

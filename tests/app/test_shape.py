@@ -10,7 +10,7 @@ from tests.app.talk import hold, line, new_op, order
 from tests.servers import ROOT
 
 ROOMS = ("allocator", "app", "channels")
-RUNNER = ["Allocator._follow_config", "Remembering.attempt", "Runner.run"]
+RUNNER = ["Calling._follow_config", "Remembering.attempt", "Runner.run"]
 
 
 @pytest.fixture
@@ -65,8 +65,8 @@ async def test_a_movement_goes_from_endpoint_to_verb_to_script(client, stacks):
     await client.post("/v1/stock/receive", json=body, headers=new_op())
 
     found = below_endpoint(stacks, "receive_stock")
-    assert found[:2] == ["receive_stock", "Allocator.receive"]
-    assert all(name.startswith(("Allocator.", "Remembering.", "Runner.")) for name in found[1:])
+    assert found[:2] == ["receive_stock", "Movements.receive"]
+    assert all(name.startswith(("Movements.", "Calling.", "Remembering.", "Runner.")) for name in found[1:])
 
 
 async def test_one_request_is_one_script(client, stacks):

@@ -33,6 +33,7 @@ from .model import (
     OrderRequest,
     Placed,
     Released,
+    Rescued,
     ReturnLine,
     Served,
     ShipLine,
@@ -41,6 +42,7 @@ from .model import (
     StockLine,
     Take,
     Units,
+    UnitsLine,
 )
 from .pipe import Pipe
 from .ranking import Reason, reasons
@@ -84,6 +86,7 @@ __all__ = [
     "Released",
     "Remembered",
     "Replica",
+    "Rescued",
     "Retries",
     "ReturnLine",
     "Rule",
@@ -97,6 +100,7 @@ __all__ = [
     "StockLine",
     "Take",
     "Units",
+    "UnitsLine",
     "Unsafe",
     "UnsafeServer",
     "census",

@@ -19,6 +19,8 @@ from .model import (
     Part,
     Placed,
     Released,
+    Rescued,
+    RescuedLine,
     Served,
     ServedLine,
     Take,
@@ -83,7 +85,7 @@ def placed(channel: str, external_id: str, packed: bytes, *, replayed: bool) -> 
 
 
 def changed(channel: str, external_id: str, packed: bytes, *, replayed: bool) -> Changed:
-    """The answer of pick, ship, cancel and return_units with an order."""
+    """The answer of every later change of an order."""
     state, lines, raised = unpack(packed)
     return Changed(channel, external_id, state, order_lines(lines), versions(raised), replayed=replayed)
 
@@ -128,6 +130,12 @@ def expired(word: str, packed: bytes) -> Expired:
     return Expired(row[0], paused=False, jump_ms=0, more=bool(row[1]))
 
 
+def rescued(packed: bytes) -> Rescued:
+    """The answer of rescue."""
+    lines, deficit = unpack(packed)
+    return Rescued([RescuedLine(*line) for line in lines], deficit)
+
+
 def served(packed: bytes) -> Served:
     """The answer of serve."""
     lines, more = unpack(packed)
@@ -142,8 +150,9 @@ def hold_record(hold_id: str, packed: bytes) -> Hold:
 
 def order_record(packed: bytes) -> Order:
     """An order as shared/orders.lua packs it."""
-    channel, external_id, kind, _op, _fingerprint, placed_ms, _rank, _candidates, lines, state = unpack(packed)
-    return Order(channel, external_id, kind, state, placed_ms, order_lines(lines))
+    channel, external_id, kind, _op, _fingerprint, placed_ms, _rank, _candidates, lines, state, *more = unpack(packed)
+    rejects: list[Any] = more[0] if more else [0]
+    return Order(channel, external_id, kind, state, placed_ms, order_lines(lines), rejects[1:], desk=bool(rejects[0]))
 
 
 _SCOPES = {

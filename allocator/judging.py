@@ -25,7 +25,7 @@ MEANINGS = {
     "line_returned": "more units came back than were shipped",
     "backordered_differs": "the sku's backordered units are not those of its order lines",
     "conflict_differs": "the sku's units in conflict are not those of its order lines",
-    "waiting_missing": "a backordered line is not in the queue",
+    "waiting_missing": "a line that waits for units is not in the queue",
     "waiting_extra": "the queue has a line that waits for nothing",
     "deadline_differs": "an open hold's deadline is not the one in the index, or the index has a hold that is not open",
     "owner_differs": "an owner and his open hold do not lead to each other",

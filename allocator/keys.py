@@ -28,9 +28,9 @@ KEYS: dict[str, Key] = {
     "owners": Key("hash", "channel:owner -> id of the owner's open hold"),
     "deadlines": Key("zset", "open hold id -> deadline_ms"),
     "orders": Key("hash", "channel:external id -> packed order"),
-    "waiting": Key("zset", "backordered lines by sku, rank of the channel, age"),
+    "waiting": Key("zset", "lines that wait for units by sku, rank of the channel, age"),
     "forgotten": Key("string", "filter of the ops, holds and orders that have left for SQL"),
-    "servable": Key("set", "skus that owe backorders and have got units since"),
+    "servable": Key("set", "skus that owe units and have got some since"),
 }
 
 

@@ -123,6 +123,13 @@ class ShipLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     units: Units
 
 
+class UnitsLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Units of one line of an order."""
+
+    line: Id
+    units: Units
+
+
 class CancelLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A line to cancel, or some units of it; `units` None means all that can still be cancelled."""
 
@@ -248,7 +255,11 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """An order as it stands now."""
+    """
+    An order as it stands now.
+
+    rejected_at: the locations that rejected it, in order. desk: its units in conflict wait for somebody to decide.
+    """
 
     channel: str
     external_id: str
@@ -256,10 +267,12 @@ class Order(msgspec.Struct, frozen=True):
     state: str
     placed_ms: int
     lines: list[OrderLine]
+    rejected_at: list[str] = []
+    desk: bool = False
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """A later change of an order was made (pick, cancel, ship, return): its state and lines now."""
+    """A later change of an order was made: its state and lines now."""
 
     channel: str
     external_id: str
@@ -331,8 +344,24 @@ class ServedLine(msgspec.Struct, frozen=True):
     units: int
 
 
+class RescuedLine(msgspec.Struct, frozen=True):
+    """Units an order line lost where they were missing: how many it got elsewhere, how many are in conflict."""
+
+    order: str
+    line: str
+    moved: int
+    conflict: int
+
+
+class Rescued(msgspec.Struct, frozen=True):
+    """One run of rescuing at one place; `deficit` is what is still promised and missing there."""
+
+    lines: list[RescuedLine]
+    deficit: int
+
+
 class Served(msgspec.Struct, frozen=True):
-    """One run of serving backorders."""
+    """One run of serving those that wait."""
 
     lines: list[ServedLine]
     more: bool

@@ -14,7 +14,7 @@ from .forgotten import Forgotten
 from .gate import SHUT
 from .keys import KEYS, SellerKeys
 from .pipe import run_of
-from .records import decode_hold, decode_order, decode_state, waiting_member
+from .records import decode_hold, decode_order, decode_state, waiting_members
 
 CHUNK: Final = 2_000
 """Most records of one round trip."""
@@ -44,22 +44,17 @@ class Rebuilding:
 
     async def stock(self, states: Mapping[str, bytes]) -> None:
         """Skus with their packed states."""
-        owing = [sku for sku, packed in states.items() if decode_state(packed).backordered]
+        owing = [sku for sku, packed in states.items() if decode_state(packed).waits]
         await self._put("stock", states)
         if owing:
             await self._client.sadd(self._name["servable"], *owing)
 
     async def orders(self, records: Mapping[str, bytes]) -> None:
-        """Orders by id (channel:external id), packed; backordered lines wait again."""
-        waiting: dict[bytes, float] = {}
-        for packed in records.values():
-            record = decode_order(packed)
-            for line in record.order.lines:
-                if line.backordered:
-                    waiting[waiting_member(record, line.line, line.sku)] = 0
+        """Orders by id (channel:external id), packed; what waited to be served waits again."""
+        waiting = [member for packed in records.values() for member in waiting_members(decode_order(packed))]
         await self._put("orders", records)
         if waiting:
-            await self._client.zadd(self._name["waiting"], waiting)
+            await self._client.zadd(self._name["waiting"], dict.fromkeys(waiting, 0))
 
     async def holds(self, records: Mapping[str, bytes]) -> None:
         """Holds by id, packed; open ones have their deadline and their owner again."""

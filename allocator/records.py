@@ -55,6 +55,11 @@ class SkuState(msgspec.Struct):
     conflict: int = 0
     places: dict[str, Place] = {}
 
+    @property
+    def waits(self) -> bool:
+        """Whether orders wait for units of it."""
+        return bool(self.backordered or self.conflict)
+
 
 class OrderRecord(msgspec.Struct, frozen=True):
     """An order with what its later life needs: the op that made it, its channel's rank, its ranking."""
@@ -207,15 +212,16 @@ def older_than(kind: str, packed: bytes, until_ms: int) -> bool:
 
 
 def waiting_member(record: OrderRecord, line: str, sku: str) -> bytes:
-    """A backordered line's place in the queue of its sku, as shared/orders.lua writes it."""
+    """A waiting line's place in the queue of its sku, as shared/orders.lua writes it."""
     order = record.order
     age = f"{record.rank:05d}{order.placed_ms:013d}"
     return f"{sku}\0{age}\0{order.channel}:{order.external_id}\0{line}".encode()
 
 
 def waiting_members(record: OrderRecord) -> set[bytes]:
-    """The places of all its backordered lines in the queues of their skus."""
-    return {waiting_member(record, line.line, line.sku) for line in record.order.lines if line.backordered > 0}
+    """The places of all its lines that wait to be served in the queues of their skus."""
+    served = [line for line in record.order.lines if line.backordered + (0 if record.order.desk else line.conflict) > 0]
+    return {waiting_member(record, line.line, line.sku) for line in served}
 
 
 def decode_entry(fields: Mapping[bytes, bytes]) -> Entry:

@@ -1,5 +1,6 @@
 #!lua
--- serve: give units that have arrived to the backorders that wait for them: best ranked channel first, then oldest.
+-- serve: give units that have arrived to the orders that wait for them: best ranked channel first, then oldest; of a
+-- line what is in conflict before what is backordered.
 --
 -- What is owed is in nobody's ATP; serving a debt is the one thing that ignores it. A line is served from its
 -- channel's locations in the order its ranking had, with the passes of a firm order. Run every second.
@@ -25,7 +26,7 @@
 --   checking [sku]                  never: its backorders wait
 --   served [[[order_id, line, sku, units], ...], more]   more: 1 when it should be run again at once
 -- KEEPS
---   A backordered unit becomes a committed one, or stays; nothing else changes.
+--   A unit that waits becomes a committed one, or stays; nothing else changes.
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ledger = KEYS[4], servable = KEYS[5],
   orders = KEYS[6], waiting = KEYS[7] }
@@ -86,13 +87,14 @@ local function serve_line(order, sku, name)
   if not view then
     return true
   end
-  line.left, line.waited = line.backordered, true
+  line.left, line.waited = orders.waiting_units(order, line), true
+  local owed = line.left
   local candidates = demand.candidates_of(order.candidates)
-  firm.take({ line }, demand.needs_of({ line }, view), candidates, view, 'committed', true)
-  local units = line.backordered - line.left
+  firm.take({ line }, demand.needs_of({ line }, view), candidates, view, 'committed', true, orders.rejecters(order))
+  local units = owed - line.left
   if units > 0 then
-    line.backordered, line.committed = line.left, line.committed + units
-    stock.owe(stock.skus[sku], 'backordered', -units)
+    orders.lower_debt(line, units, order.desk == 1 and 0 or line.conflict)
+    line.committed = line.committed + units
     order.served = true
     served[#served + 1] = { order.id, name, sku, units }
   end

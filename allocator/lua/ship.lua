@@ -66,10 +66,8 @@ end
 
 -- Ships what a line wants from one location. Returns what was committed there if that is too little.
 local function ship_line(want)
-  local line, left, there = orders.find_line(order, want.line), want.units, 0
-  for _, take in ipairs(line.takes) do
-    there = there + (take.location == want.location and take.units or 0)
-  end
+  local line, left = orders.find_line(order, want.line), want.units
+  local there = takes.units_at(line.takes, want.location)
   if left > there then
     return there
   end

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from allocator import Config
 from tests.allocator.oracle_arguments import Nonsense, read
-from tests.allocator.oracle_orders import OrderVerbs
+from tests.allocator.oracle_desk import DeskVerbs
 from tests.allocator.oracle_state import Books
 from tests.allocator.oracle_verbs import Refused
 
 JUMP_MS = 60_000
-EFFECTS = {"moved", "held", "extended", "released", "expired", "placed", "changed", "served", "configured"}
+EFFECTS = {"moved", "held", "extended", "released", "expired", "placed", "changed", "served", "rescued", "configured"}
 VERSIONED = {"moved", "held", "released", "placed", "changed"}
 UNREMEMBERED = {"invalid", "stale_config"}
 QUESTIONS = {"availability", "explain"}
@@ -114,7 +114,7 @@ class Oracle:
         if verb == "configure":
             own = {**own, "config": self.coming}
         try:
-            word, facts = getattr(OrderVerbs(trial, self.now), verb)(**own)
+            word, facts = getattr(DeskVerbs(trial, self.now), verb)(**own)
         except Refused as refusal:
             return Said(refusal.word, refusal.facts)
         for sku in trial.touched:
@@ -122,7 +122,7 @@ class Oracle:
         if word in VERSIONED:
             facts = [*facts, [[sku, trial.versions[sku]] for sku in sorted(trial.touched)]]
         if word in EFFECTS and own.get("mode") != "preview":
-            self._keep(before, trial, effect=verb not in {"expire", "serve"} or bool(facts[0]))
+            self._keep(before, trial, effect=verb not in {"expire", "serve", "rescue"} or bool(facts[0]))
         return Said(word, facts)
 
     def _keep(self, before: Books, after: Books, *, effect: bool) -> None:
@@ -135,5 +135,5 @@ class Oracle:
         for sku in after.touched:
             codes = after.locations_of(sku)
             gained = any(after.available(sku, code) > before.available(sku, code) for code in codes)
-            if gained and after.debt(sku, "backordered"):
+            if gained and after.waits(sku):
                 after.servable.add(sku)

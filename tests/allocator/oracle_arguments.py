@@ -121,6 +121,17 @@ def returned_lines(cursor: Cursor) -> list:
     return cursor.many(1, 500, lambda one: (one.text(ID), one.text(CODE), one.whole(1, UNITS), one.choice(*words)))
 
 
+def unit_lines(cursor: Cursor) -> list:
+    return cursor.many(0, 500, lambda one: (one.text(ID), one.whole(1, UNITS)))
+
+
+def distinct_orders(cursor: Cursor) -> list[str]:
+    ids = cursor.many(1, 100, lambda one: one.text(ID + CODE))
+    if len(set(ids)) < len(ids):
+        raise Nonsense("an order is named twice")
+    return ids
+
+
 def only_locations(cursor: Cursor) -> set[str] | None:
     """Nothing said: all the channel has. None named: none."""
     count = cursor.whole_or_none(0, 100)
@@ -188,6 +199,17 @@ ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
         "why": optional(256),
         "lines": lambda cursor: cursor.many(0, 1_500, lambda one: (one.text(ID), one.whole_or_none(1, UNITS))),
     },
+    "reject": {
+        **CHANGE,
+        "location": text(CODE),
+        "reason": text(CODE),
+        "effect": lambda cursor: cursor.choice("none", "less", "zero", "unavailable"),
+        "rejects_max": whole(1, 100),
+        "candidates": candidates,
+        "lines": unit_lines,
+    },
+    "move": {**CHANGE, "why": optional(256), "origin": optional(CODE), "to": text(CODE), "lines": unit_lines},
+    "rescue": {"sku": text(SKU), "location": text(CODE), "orders": distinct_orders},
     "return_units": {**OP, "order_id": optional(ID + CODE), "why": optional(256), "lines": returned_lines},
     "serve": {"sweep": flag, "skus": whole(1, 100), "lines": whole(1, 100)},
     "availability": {**READ, "channels": texts(CODE, 1, 100), "skus": texts(SKU, 1, 100), "overlay": whole(0, 0)},
@@ -212,5 +234,7 @@ def read(verb: str, arguments: Sequence[Any]) -> dict[str, Any]:
         raise Nonsense("too many arguments")
     if verb == "move_quota" and values["giver"] == values["taker"]:
         raise Nonsense("a quota moves to another channel")
+    if verb == "move" and values["origin"] == values["to"]:
+        raise Nonsense("units move to another location")
     own = {name: value for name, value in values.items() if name not in OP}
     return {**head, **{name: value for name, value in values.items() if name in OP}, "own": own}

@@ -218,7 +218,7 @@ class OrderVerbs(Verbs):
             units = self._serve(order, line)
             if units:
                 served.append([id, name, sku, units])
-            if line.backordered:
+            if order.waits(line):
                 dry.add(order.channel)
         return lines, True
 
@@ -228,7 +228,7 @@ class OrderVerbs(Verbs):
             ((order.rank, order.placed_ms), id, line.line, order, line)
             for id, order in self.books.orders.items()
             for line in order.lines
-            if line.sku == sku and line.backordered
+            if line.sku == sku and order.waits(line)
         ]
         return sorted(waiting, key=lambda entry: entry[:3])
 
@@ -236,8 +236,14 @@ class OrderVerbs(Verbs):
         channel = self.books.channel(order.channel)
         if channel is None:
             return 0
-        line.left, waiting = line.backordered, line.backordered
-        line.backordered = 0
-        Demand(self.books, channel, [line], order.candidates).firm(serving=True)
-        line.backordered, line.left = line.left, 0
-        return waiting - line.backordered
+        line.left = waiting = order.waits(line)
+        Demand(self.books, channel, [line], order.candidates).firm(serving=True, without=set(order.rejected_at))
+        units, line.left = waiting - line.left, 0
+        self._lower_debt(line, units, 0 if order.desk else line.conflict)
+        return units
+
+    def _lower_debt(self, line: Line, units: int, conflict: int) -> None:
+        """Units wait no longer: first up to `conflict` of those in conflict, then backordered ones."""
+        rescued = min(conflict, units)
+        line.conflict -= rescued
+        line.backordered -= units - rescued

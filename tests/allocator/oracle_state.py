@@ -109,6 +109,16 @@ class Line:
     def picking(self) -> int:
         return sum(take.units for take in self.takes if take.picking)
 
+    def at(self, location: str) -> int:
+        """Units committed at a location."""
+        return sum(take.units for take in self.takes if take.location == location)
+
+    def movable(self, origin: str) -> int:
+        """What waits, or what of it is not being picked at a location."""
+        if not origin:
+            return self.conflict + self.backordered
+        return sum(take.units for take in self.takes if take.location == origin and not take.picking)
+
     def row(self) -> list:
         debts = (self.backordered, self.conflict, self.cancelled, self.returned)
         return [self.line, self.sku, self.ordered, self.committed, self.shipped, *debts, rows(self.takes)]
@@ -124,10 +134,16 @@ class Order:
     rank: int
     candidates: list[tuple[str, int]]
     lines: list[Line]
+    rejected_at: list[str] = field(default_factory=list)
+    desk: bool = False
 
     def copy(self) -> "Order":
         facts = (self.channel, self.external_id, self.kind, self.op, self.placed_ms, self.rank, self.candidates)
-        return Order(*facts, [line.copy() for line in self.lines])
+        return Order(*facts, [line.copy() for line in self.lines], [*self.rejected_at], self.desk)
+
+    def waits(self, line: Line) -> int:
+        """Units of a line that are served when some arrive: not those about which somebody has to decide."""
+        return line.backordered + (0 if self.desk else line.conflict)
 
     def total(self, bucket: str) -> int:
         return sum(getattr(line, bucket) for line in self.lines)
@@ -238,6 +254,10 @@ class Books:
     def debt(self, sku: str, kind: str) -> int:
         lines = [line for order in self.orders.values() for line in order.lines if line.sku == sku]
         return sum(getattr(line, kind) for line in lines)
+
+    def waits(self, sku: str) -> bool:
+        """Whether orders wait for units of a sku."""
+        return self.debt(sku, "backordered") + self.debt(sku, "conflict") > 0
 
     def locations_of(self, sku: str) -> list[str]:
         taken = [take.location for take in (*self._held_takes(sku), *self._committed_takes(sku))]

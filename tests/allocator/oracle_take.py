@@ -2,7 +2,7 @@
 How the oracle gives units to lines: needs per sku, routing by trying every set of locations, and the three kinds.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -124,11 +124,12 @@ class Demand:
     def facts(self) -> list:
         return [[line.line, line.sku, line.ordered, self.needs[line.sku].atp.now] for line in self.lines]
 
-    def firm(self, *, serving: bool = False) -> str:
+    def firm(self, *, serving: bool = False, without: Collection[str] = ()) -> str:
         """Each pass only for what the earlier left; while serving, debts and buffers do not count."""
         every = self.eligible
         named = {code for code, _ in every}
         every += [(spot.code, OTHERS_TIE) for spot in self.channel.locations if spot.code not in named]
+        every = [candidate for candidate in every if candidate[0] not in without]
         for need in self.needs.values():
             left = 0 if serving else -need.atp.owed
             for part in ("open", "safety", "fence"):

@@ -45,7 +45,7 @@ TEXTS = ["a\nb", "\x00", "tab\there", "\x1b[2J", "\x7f"]
 
 
 COUNTS = {"locations": 1, "channels": 1, "skus": 1, "overlay": 2, "fields": 2, "lines": 0, "moves": 4, "records": 4}
-COUNTS["strays"] = 2
+COUNTS |= {"strays": 2, "orders": 1}
 """Arguments that say how many rows follow, and how wide a row is; 0 for all that is left."""
 
 WIDE = {("repair", "skus"): 8}
@@ -202,9 +202,18 @@ VERBS: dict[str, list[Arg]] = {
         *(*HEAD, *OP, choice("mode", "take"), text("channel", "shop", 64), text("external_id", "9", 512)),
         *(choice("kind", "promise"), optional("hold_id", "", 512), whole("partial", "0", 0, 1), *DEMAND),
     ],
+    "move": [
+        *(*HEAD, *OP, ORDER_ID, WHY, optional("from", "", 64), text("to", "oslo", 64), whole("lines", "1", 0, 500)),
+        *(text("line", "1", 512), whole("units", "1", 1, UNITS)),
+    ],
     "pick": [*HEAD, *OP, ORDER_ID, optional("location", "", 64)],
     "recall": [*HEAD, choice("kind", "hold"), text("id", "h8", 608), Arg("record", ENDED_HOLD, NO_ENDED_HOLD)],
     "receive": [*HEAD, *OP, WHY, *MOVE, whole("units", "1", 1, UNITS)],
+    "reject": [
+        *(*HEAD, *OP, ORDER_ID, text("location", "oslo", 64), text("reason", "not_found", 64)),
+        *(choice("effect", "none"), whole("rejects_max", "3", 1, 100), DEMAND[0], whole("lines", "1", 0, 500)),
+        *(text("line", "1", 512), whole("units", "1", 1, UNITS)),
+    ],
     "release": [*HEAD, *OP, text("hold_id", "h1", 512)],
     "repair": [
         *(*HEAD, *OP, text("why", "seen", 2_000)),
@@ -218,6 +227,10 @@ VERBS: dict[str, list[Arg]] = {
         *(whole("records", "1", 0, 100), choice("kind", "field"), text("id", "ranks", 608)),
         *(Arg("inspected", "", ()), Arg("record", "", ())),
         *(whole("strays", "1", 0, 500), choice("index", "deadlines"), Arg("member", "h1", ())),
+    ],
+    "rescue": [
+        *(*HEAD, text("sku", CUP, 256), text("location", "oslo", 64)),
+        *(whole("orders", "1", 1, 100), text("order_id", "shop:1", 576)),
     ],
     "return_units": [
         *(*HEAD, *OP, optional("order_id", "shop:1", 576), WHY, whole("lines", "1", 1, 500)),
@@ -301,8 +314,9 @@ def _numbers(count: Arg) -> list[tuple[int, bool]]:
 
 
 def _rows(row: list[Arg], number: int) -> list[str]:
-    """So many rows; lines have names of their own."""
-    return [str(n) if field.name == "line" else field.right for n in range(1, number + 1) for field in row]
+    """So many rows; lines and orders have names of their own."""
+    named = {"line", "order_id"}
+    return [str(n) if field.name in named else field.right for n in range(1, number + 1) for field in row]
 
 
 async def reply(redis: Redis, verb: str, arguments: list[str]) -> list[Any]:

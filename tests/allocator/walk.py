@@ -15,8 +15,9 @@ from allocator.model import (
     ShipLine,
     ShipTo,
     StockLine,
+    UnitsLine,
 )
-from tests.allocator.oracle_state import Order
+from tests.allocator.oracle_state import Order, Take
 from tests.allocator.town import CHANNELS, CUP, LOCATIONS, PEN, TEE
 from tests.allocator.twins import Twins
 from tests.allocator.wishes import CONFIGS, flat
@@ -38,6 +39,9 @@ VERBS = {
     "ship": 3,
     "cancel": 4,
     "give_back": 2,
+    "reject": 4,
+    "move": 3,
+    "rescue": 4,
     "serve": 3,
     "explain": 2,
     "configure": 1,
@@ -231,6 +235,43 @@ class Walk:
         )
         id = (order.channel, order.external_id) if order else None
         return self.allocator.return_units([row], op=self.op, order=id)
+
+    def reject(self) -> Any:
+        order = self.an_order()
+        takes = [(line.line, take) for line in order.lines for take in line.takes] if order else []
+        if order is None:
+            return None
+        name, take = self.random.choice(takes) if takes else ("1", Take("rome"))
+        rows = self.pick_one([], [UnitsLine(name, self.units(max(1, take.units)))], [UnitsLine(name, self.units())])
+        return self.allocator.reject(
+            order.channel,
+            order.external_id,
+            self.pick_one(take.location, take.location, *LOCATIONS),
+            rows,
+            op=self.op,
+            reason="lost",
+            effect=self.pick_one("none", "less", "zero", "unavailable"),
+            rejects_max=self.pick_one(1, 2, 3, 9),
+            ship_to=self.pick_one(None, self.ship_to()),
+        )
+
+    def move(self) -> Any:
+        order = self.an_order()
+        if order is None:
+            return None
+        places = [take.location for line in order.lines for take in line.takes]
+        origin, to = self.pick_one("", "", *places), self.pick_one(*LOCATIONS)
+        rows = self.pick_one([], [UnitsLine("1", self.units(3))])
+        return self.allocator.move(order.channel, order.external_id, to, rows, op=self.op, origin=origin)
+
+    def rescue(self) -> Any:
+        """Where something is missing, if that is anywhere; the newest orders lose."""
+        books = self.twins.oracle.books
+        short = [place for place in sorted(books.shelves) if books.deficit(*place)]
+        place = self.random.choice(short) if short else self.place()
+        ids = [(order.channel, order.external_id) for order in books.orders.values()]
+        losing = ids[: -self.pick_one(2, 9, 101) : -1] or [("web", "none")]
+        return self.allocator.rescue(*place, losing[:100])
 
     def serve(self) -> Any:
         return self.allocator.serve(sweep=self.pick_one(True, False), skus=50, lines=self.pick_one(1, 2, 50))

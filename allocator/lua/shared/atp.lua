@@ -70,6 +70,12 @@ local function parts_of(view, extra, free)
   return open_of(view.overflow, own, shared, lenders), own, shared, lenders
 end
 
+-- Any location as the channel would see it if it were active there.
+function atp.spot_of(view, code)
+  local position = view.position[code]
+  return { code, position and view.locations[position][2] or 0, 1 }
+end
+
 -- What a channel sees at one location, with all its parts. spot: { code, own_shelf, active } of the channel's view.
 function atp.shelf(view, state, spot, safety)
   local shelf = { code = spot[1], open = 0, own = 0, shared = 0, lenders = NO_LENDERS, reserve = 0, fence = 0 }

@@ -11,7 +11,7 @@ function changes.open(head, order_id)
   end
   stock.load(stock.skus_of(order.lines))
   for _, line in ipairs(order.lines) do
-    line.waited = line.backordered > 0
+    line.waited = orders.waiting_units(order, line) > 0
   end
   return order
 end
@@ -25,11 +25,12 @@ function changes.refuse_unknown_line(head, order, wanted)
   end
 end
 
-function changes.commit(head, verb, why, order)
+-- `deficit_allowed`: the physical world has changed with it.
+function changes.commit(head, verb, why, order, deficit_allowed)
   for _, line in ipairs(order.lines) do
     line.takes = takes.without_empty(line.takes)
   end
-  local sealed = write.seal()
+  local sealed = write.seal(deficit_allowed)
   local lines = orders.pack_lines(order)
   local packed, state = orders.pack(order, lines)
   local answer = packing.head(3) .. cmsgpack.pack(state) .. lines .. cmsgpack.pack(sealed.versions)

@@ -2,15 +2,19 @@
 --
 -- Needs: demand, planning.
 
--- Candidates first, then the channel's other locations: a firm order uses all of them.
-local function all_of(candidates, view)
+local NOWHERE = {}
+
+-- Candidates first, then the channel's other locations: a firm order uses all of them but those in `without`.
+local function all_of(candidates, view, without)
   local every, seen = {}, {}
-  for i, candidate in ipairs(planning.eligible(candidates, view)) do
-    every[i] = candidate
+  for _, candidate in ipairs(planning.eligible(candidates, view)) do
+    if not without[candidate[1]] then
+      every[#every + 1] = candidate
+    end
     seen[candidate[1]] = true
   end
   for position, spot in ipairs(view.locations) do
-    if not seen[spot[1]] then
+    if not seen[spot[1]] and not without[spot[1]] then
       every[#every + 1] = { spot[1], 10001, position }
     end
   end
@@ -74,9 +78,10 @@ local function fill_and_count(lines, needs, positions, pass, job)
 end
 
 -- A firm order: each pass only for what the earlier ones left. What is still left afterwards is for the caller.
--- The first pass is routed as a whole; its units beyond ATP are marked as taken from the buffer.
-function firm.take(lines, needs, candidates, view, bucket, ignore_owed)
-  local every = all_of(candidates, view)
+-- The first pass is routed as a whole; its units beyond ATP are marked as taken from the buffer. `without` names the
+-- locations that are no choice.
+function firm.take(lines, needs, candidates, view, bucket, ignore_owed, without)
+  local every = all_of(candidates, view, without or NOWHERE)
   local plan = 'none'
   ceilings(needs, ignore_owed)
   if aim(needs, 'open') then

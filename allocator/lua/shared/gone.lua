@@ -4,10 +4,7 @@
 
 -- The goods have left one place: whatever is there goes, in the order of a firm order's passes; the rest is a fact too.
 function gone.take(lines, needs, view, code)
-  local spot = { code, 0, 1 }
-  for _, known in ipairs(view.locations) do
-    spot = known[1] == code and { code, known[2], 1 } or spot
-  end
+  local spot = atp.spot_of(view, code)
   local shelves, job = {}, { view = view, bucket = 'committed' }
   for _, need in ipairs(needs) do
     shelves[need.state.sku] = atp.shelf(view, need.state, spot, rules.safety_of(need.state.sku, spot))

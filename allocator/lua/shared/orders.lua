@@ -1,14 +1,24 @@
 -- orders: the record of an order.
 --
--- Packed: { channel, external_id, kind, op, fingerprint, placed_ms, rank, candidates, lines, state }
---   candidates  the ranking it came with, as the text it came as; used again when a backorder is served
+-- Packed: { channel, external_id, kind, op, fingerprint, placed_ms, rank, candidates, lines, state }, and for an order
+-- that was rejected somewhere one more, { desk, location, ... }
+--   candidates  the ranking it came with, as the text it came as; used again when a debt is served
+--   desk        1: its conflicts wait for somebody to decide, 0: they are served like backorders
+--   location    those that rejected it; it is never sent there again by itself
 --   lines       { { line, sku, ordered, committed, shipped, backordered, conflict, cancelled, returned, takes }, ... }
 -- Needs: packing, stock, takes, and keys.orders, waiting.
 
 function orders.unpack(id, packed)
   local row = cmsgpack.unpack(packed)
   local order = { id = id, channel = row[1], external_id = row[2], kind = row[3], op = row[4], fingerprint = row[5],
-    placed_ms = row[6], rank = row[7], candidates = row[8], lines = {} }
+    placed_ms = row[6], rank = row[7], candidates = row[8], lines = {}, desk = 0, rejected_at = {} }
+  for i, value in ipairs(row[11] or {}) do
+    if i == 1 then
+      order.desk = value
+    else
+      order.rejected_at[i - 1] = value
+    end
+  end
   for _, line in ipairs(row[9]) do
     order.lines[#order.lines + 1] = { line = line[1], sku = line[2], ordered = line[3], committed = line[4],
       shipped = line[5], backordered = line[6], conflict = line[7], cancelled = line[8], returned = line[9],
@@ -89,7 +99,12 @@ function orders.pack(order, lines)
   local state = orders.state_of(order)
   local facts = packing.values({ order.channel, order.external_id, order.kind, order.op, order.fingerprint,
     order.placed_ms, order.rank, order.candidates })
-  return packing.head(10) .. facts .. lines .. cmsgpack.pack(state), state
+  local rejected_at = order.rejected_at
+  if not rejected_at or #rejected_at == 0 then
+    return packing.head(10) .. facts .. lines .. cmsgpack.pack(state), state
+  end
+  local rejects = cmsgpack.pack({ order.desk, unpack(rejected_at) })
+  return packing.head(11) .. facts .. lines .. cmsgpack.pack(state) .. rejects, state
 end
 
 -- A waiting line's place in the queue of its sku: rank of the channel, then age.
@@ -97,11 +112,42 @@ local function waiting_member(order, line)
   return string.format('%s\0%05d%013d\0%s\0%s', line.sku, order.rank, order.placed_ms, order.id, line.line)
 end
 
--- Writes the order and keeps the queue of backorders in step. Returns its ledger record.
+-- Units of a line that wait to be served: those in conflict too, unless somebody has to decide about them.
+function orders.waiting_units(order, line)
+  return line.backordered + (order.desk == 1 and 0 or line.conflict)
+end
+
+-- Units of a line wait no longer: first up to `conflict` of those in conflict, then backordered ones.
+function orders.lower_debt(line, units, conflict)
+  local rescued = math.min(conflict, units)
+  line.conflict, line.backordered = line.conflict - rescued, line.backordered - (units - rescued)
+  stock.owe(stock.skus[line.sku], 'conflict', -rescued)
+  stock.owe(stock.skus[line.sku], 'backordered', rescued - units)
+end
+
+-- The locations that rejected the order, as a set, added to `at` when that is given.
+function orders.rejecters(order, at)
+  at = at or {}
+  for _, location in ipairs(order.rejected_at) do
+    at[location] = true
+  end
+  return at
+end
+
+function orders.in_conflict(order)
+  for _, line in ipairs(order.lines) do
+    if line.conflict > 0 then
+      return true
+    end
+  end
+  return false
+end
+
+-- Writes the order and keeps the queue of debts in step. Returns its ledger record.
 function orders.write(order, packed)
   redis.call('HSET', keys.orders, order.id, packed)
   for _, line in ipairs(order.lines) do
-    if line.backordered > 0 then
+    if orders.waiting_units(order, line) > 0 then
       redis.call('ZADD', keys.waiting, 0, waiting_member(order, line))
     elseif line.waited then
       redis.call('ZREM', keys.waiting, waiting_member(order, line))
@@ -121,7 +167,7 @@ end
 -- Whether a line of the order waits as exactly this member of the queue.
 function orders.waits_as(order, member)
   for _, line in ipairs(order.lines) do
-    if line.backordered > 0 and waiting_member(order, line) == member then
+    if orders.waiting_units(order, line) > 0 and waiting_member(order, line) == member then
       return true
     end
   end

@@ -64,6 +64,28 @@ function takes.split_parts(take, units)
   return parts
 end
 
+-- Units of all takes at a location, or everywhere.
+function takes.units_at(takes, location)
+  local units = 0
+  for _, take in ipairs(takes) do
+    if not location or take.location == location then
+      units = units + take.units
+    end
+  end
+  return units
+end
+
+-- Units of the takes at a location whose pick has started.
+function takes.picking_at(takes, location)
+  local units = 0
+  for _, take in ipairs(takes) do
+    if take.location == location then
+      units = units + take.picking * take.units
+    end
+  end
+  return units
+end
+
 function takes.without_empty(takes)
   local kept = {}
   for _, take in ipairs(takes) do

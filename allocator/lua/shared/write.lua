@@ -41,7 +41,8 @@ function write.seal(deficit_allowed)
     local version = stock.next_version(state)
     changes[i], versions[i] = { sku, version, state.moves }, { sku, version }
     fields[2 * i - 1], fields[2 * i] = sku, stock.pack(state)
-    if stock.debts(state) > 0 and got_units(state) then
+    local backordered, conflict = stock.debts(state)
+    if backordered + conflict > 0 and got_units(state) then
       servable[#servable + 1] = sku
     end
   end

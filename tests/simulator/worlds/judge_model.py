@@ -83,7 +83,7 @@ class _Model:
         self.oracle.clock = Clock()
         self.oracle.clock.ms = rows[-1].entry.until_ms if rows else 0
         books = self.oracle.books
-        books.servable = {sku for sku in books.versions if books.debt(sku, "backordered")}
+        books.servable = {sku for sku in books.versions if books.waits(sku)}
 
     def _do_again(self, run: Execution) -> None:
         """Its effect, whatever ran before it without one: the clock had been judged, the sweep had found these skus."""

@@ -1,0 +1,45 @@
+-- leaving: units of an order lose their location and look for another.
+--
+-- Needs: stock, rules, takes, demand, firm, orders.
+
+-- Gives units of a line back where they lie; they are `left` then. What is not being picked goes first.
+function leaving.leave(line, location, units)
+  local left = units
+  for _, picking in ipairs({ 0, 1 }) do
+    for i = #line.takes, 1, -1 do
+      local take = line.takes[i]
+      if take.location == location and take.picking == picking then
+        left = left - takes.give_back(stock.skus[line.sku], take, 'committed', left)
+      end
+    end
+  end
+  line.committed, line.left = line.committed - units, (line.left or 0) + units
+end
+
+-- Commits what is left of these lines of an order elsewhere, with the passes of a firm order; never units that are owed,
+-- and never at a location that rejected it or at those in `without`.
+function leaving.go_elsewhere(order, lines, candidates, without)
+  local view = rules.channel_view(order.channel)
+  if not view then
+    return
+  end
+  for _, line in ipairs(lines) do
+    line.left, line.takes = line.left or 0, takes.without_empty(line.takes)
+  end
+  without = orders.rejecters(order, without)
+  firm.take(lines, demand.needs_of(lines, view), candidates, view, 'committed', false, without)
+  for _, line in ipairs(lines) do
+    line.committed = takes.units_at(line.takes)
+  end
+end
+
+-- What found no place.
+function leaving.into_conflict(lines)
+  for _, line in ipairs(lines) do
+    if line.left and line.left > 0 then
+      line.conflict = line.conflict + line.left
+      stock.owe(stock.skus[line.sku], 'conflict', line.left)
+      line.left = 0
+    end
+  end
+end

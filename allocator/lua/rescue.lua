@@ -2,8 +2,9 @@
 -- rescue: what is promised at a location and not there leaves the orders that lose by policy, and goes elsewhere.
 --
 -- The caller says which orders lose, the first one first; each gives back as much as the deficit still has, of what is
--- not being picked, and is routed again without that location. It never gets units that others wait for. What finds no
--- place is in conflict. Nothing is done where there is no deficit (any more). Run every second.
+-- not being picked. Then they are routed again without that location, the one that lost last first. They never get units
+-- that others wait for. What finds no place is in conflict. Nothing is done where there is no deficit (any more). Run
+-- every second.
 --
 -- KEYS
 --   1 seller    hash
@@ -25,7 +26,7 @@
 --   frozen [sku, evidence]          its records contradict each other
 --   checking [sku]                  not opened yet after a restart
 --   unknown_sku [sku]
---   rescued [[[order_id, line, units elsewhere, units in conflict], ...], deficit left]
+--   rescued [[[order_id, line, units elsewhere, units in conflict], ...], deficit left]   as they were routed
 -- KEEPS
 --   A unit that is missing is promised once: elsewhere, or in conflict; nothing else changes.
 
@@ -83,19 +84,6 @@ local function leave_line(line)
   return units > 0
 end
 
--- Routes the lines of an order again that lost units, and tells what became of them.
-local function settle_order(order, losing)
-  local lost = {}
-  for i, line in ipairs(losing) do
-    lost[i] = line.left
-  end
-  leaving.go_elsewhere(order, losing, demand.candidates_of(order.candidates), { [location] = true })
-  for i, line in ipairs(losing) do
-    said[#said + 1] = { order.id, line.line, lost[i] - line.left, line.left }
-  end
-  leaving.into_conflict(losing)
-end
-
 local touched = {}
 for _, id in ipairs(ids) do
   local order, losing = deficit() > 0 and orders.read(id) or nil, {}
@@ -106,9 +94,22 @@ for _, id in ipairs(ids) do
     end
   end
   if #losing > 0 then
-    settle_order(order, losing)
+    order.losing = losing
     touched[#touched + 1] = order
   end
+end
+
+-- Who lost last has the first choice of what there is elsewhere.
+for i = #touched, 1, -1 do
+  local order, lost = touched[i], {}
+  for n, line in ipairs(order.losing) do
+    lost[n] = line.left
+  end
+  leaving.go_elsewhere(order, order.losing, demand.candidates_of(order.candidates), { [location] = true })
+  for n, line in ipairs(order.losing) do
+    said[#said + 1] = { order.id, line.line, lost[n] - line.left, line.left }
+  end
+  leaving.into_conflict(order.losing)
 end
 
 local answer = cmsgpack.pack({ said, deficit() })

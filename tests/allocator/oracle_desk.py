@@ -117,17 +117,22 @@ class DeskVerbs(OrderVerbs):
     def rescue(self, *, sku: str, location: str, orders: list[str]) -> Answer:
         self._know_skus([sku])
         said: list[Any] = []
-        for id in orders:
-            order = self.books.orders.get(id)
-            losing = [line for line in order.lines if line.sku == sku and self._lose(line, location)] if order else []
-            if order and losing:
-                lost = [line.left for line in losing]
-                self._go_elsewhere(order, losing, order.candidates, {location})
-                rows = zip(losing, lost, strict=True)
-                said += [[id, line.line, units - line.left, line.left] for line, units in rows]
-                self._into_conflict(losing)
-                self._changed(order)
+        for id, order, losing in reversed(self._losers(sku, location, orders)):
+            lost = [line.left for line in losing]
+            self._go_elsewhere(order, losing, order.candidates, {location})
+            said += [[id, line.line, units - line.left, line.left] for line, units in zip(losing, lost, strict=True)]
+            self._into_conflict(losing)
+            self._changed(order)
         return "rescued", [said, self.books.deficit(sku, location)]
+
+    def _losers(self, sku: str, location: str, ids: list[str]) -> list[tuple[str, Order, list[Line]]]:
+        """The orders that give units back, in this order, and the lines they give them back from."""
+        found = [(id, self.books.orders[id]) for id in ids if id in self.books.orders]
+        losers = [
+            (id, order, [line for line in order.lines if line.sku == sku and self._lose(line, location)])
+            for id, order in found
+        ]
+        return [loser for loser in losers if loser[2]]
 
     def _lose(self, line: Line, location: str) -> bool:
         """Give back what of a line is missing; whether that was any."""

@@ -53,7 +53,8 @@ DONE = {
     "recalled": "The record is back from SQL.",
     "released": "The hold was let go.",
     "repaired": "What an inspection found was put right.",
-    "served": "Backorders got what had arrived.",
+    "rescued": "What was missing left the orders that lose.",
+    "served": "Those that waited got what had arrived.",
     "shut": "How the gate stands.",
 }
 """What the outcomes mean that are not refusals."""

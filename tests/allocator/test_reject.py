@@ -1,0 +1,232 @@
+"""A location refuses what an order was to get there: the stock learns from it, and the order goes elsewhere."""
+
+import pytest
+
+from allocator import AdjustLine, Rule, ShipTo, UnitsLine
+from allocator.errors import NotCommitted, OpConflict, UnknownLine, UnknownOrder
+
+from .fixtures import (
+    CONFIG,
+    CUP,
+    TEE,
+    atp,
+    buckets,
+    dump,
+    order,
+    place,
+    quota,
+    sources,
+    state,
+    stock,
+    units_at,
+    with_channel,
+    with_rules,
+)
+
+
+async def reject(allocator, *rows: tuple[str, int], id: str = "1", at: str = "oslo", op: str = "r1", **told):
+    lines = [UnitsLine(*row) for row in rows]
+    return await allocator.reject("shop", id, at, lines, op=op, reason="not_found", **told)
+
+
+async def test_rejected_units_are_taken_elsewhere_in_the_same_step(allocator, redis):
+    await stock(allocator, oslo=5, rome=4)
+    await allocator.order(order("1", 3))
+
+    changed = await reject(allocator)
+
+    assert (changed.state, units_at(changed)) == ("committed", {"rome": 3})
+    assert (await buckets(redis, "oslo"), await buckets(redis, "rome")) == ((5, 0, 0), (4, 0, 3))
+
+
+@pytest.mark.parametrize(
+    ("effect", "left", "unavailable"),
+    [("none", 5, {}), ("less", 3, {}), ("zero", 0, {}), ("unavailable", 5, {"not_found": 2})],
+)
+async def test_the_effect_says_what_is_still_there(allocator, redis, effect, left, unavailable):
+    await stock(allocator, oslo=5, rome=4)
+    await allocator.order(order("1", 2))
+
+    await reject(allocator, effect=effect)
+
+    there = await place(redis, "oslo")
+    assert (there.on_hand, there.reasons, there.deficit) == (left, unavailable, 0)
+
+
+async def test_nothing_there_is_a_deficit_of_the_others(allocator, redis):
+    await stock(allocator, oslo=5)
+    await allocator.order(order("1", 2))
+    await allocator.order(order("2", 3))
+
+    changed = await reject(allocator, effect="zero")
+
+    assert (changed.state, changed.lines[0].conflict) == ("conflict", 2)
+    assert (await place(redis, "oslo")).deficit == 3
+
+
+async def test_what_finds_no_place_is_in_conflict_and_served_first_when_units_arrive(allocator, redis):
+    await stock(allocator, oslo=3)
+    await allocator.order(order("1", 3))
+    await reject(allocator, effect="less")
+    await allocator.order(order("late", 1, channel="shop", kind="firm"))
+    owed = (await state(redis)).conflict, await atp(allocator)
+    await stock(allocator, rome=3)
+
+    served = await allocator.serve()
+
+    assert owed == (3, 0)
+    assert [(line.order, line.units) for line in served.lines] == [("shop:1", 3)]
+    assert (await allocator.find_order("shop", "1")).state == "committed"
+    assert (await state(redis)).conflict == 0
+
+
+async def test_units_are_never_served_from_where_they_were_rejected(allocator):
+    await stock(allocator, oslo=3)
+    await allocator.order(order("1", 3))
+    await reject(allocator)
+
+    served = await allocator.serve(sweep=True)
+
+    assert served.lines == []
+    found = await allocator.find_order("shop", "1")
+    assert (found.state, found.rejected_at, found.desk) == ("conflict", ["oslo"], False)
+
+
+async def test_after_so_many_rejects_somebody_has_to_decide(allocator):
+    await stock(allocator, oslo=3, rome=3, bergen=3)
+    await allocator.order(order("1", 3))
+    await reject(allocator, rejects_max=2)
+
+    await reject(allocator, at="rome", op="r2", rejects_max=2)
+
+    found = await allocator.find_order("shop", "1")
+    assert (found.state, found.lines[0].conflict) == ("conflict", 3)
+    assert (found.rejected_at, found.desk) == (["oslo", "rome"], True)
+    await stock(allocator, bergen=9)
+    assert (await allocator.serve(sweep=True)).lines == []
+
+
+async def test_some_units_of_a_line_are_rejected_alone(allocator):
+    await stock(allocator, oslo=5, rome=4)
+    await stock(allocator, TEE, oslo=5)
+    await allocator.order(order("1", 3, (TEE, 2)))
+
+    changed = await reject(allocator, ("1", 1))
+
+    assert [[(take.location, take.units) for take in line.takes] for line in changed.lines] == [
+        [("oslo", 2), ("rome", 1)],
+        [("oslo", 2)],
+    ]
+
+
+async def test_a_picker_rejects_what_he_did_not_find(allocator):
+    await stock(allocator, oslo=5, rome=4)
+    await allocator.order(order("1", 3))
+    await allocator.pick("shop", "1", op="p1")
+
+    changed = await reject(allocator, ("1", 1), effect="less")
+
+    assert [(take.location, take.units, take.picking) for take in changed.lines[0].takes] == [
+        ("oslo", 2, True),
+        ("rome", 1, False),
+    ]
+
+
+async def test_units_others_wait_for_are_not_taken(allocator, redis):
+    await stock(allocator, oslo=3)
+    await allocator.order(order("1", 3))
+    await allocator.order(order("waits", 2, kind="firm"))
+    await stock(allocator, rome=2)
+
+    changed = await reject(allocator, effect="less")
+
+    assert changed.lines[0].conflict == 3
+    assert await buckets(redis, "rome") == (2, 0, 0)
+
+
+async def test_safety_stock_and_quotas_serve_what_was_promised(allocator):
+    await allocator.configure_all(with_rules(Rule(kind="safety_stock", location="rome", units=2)))
+    await stock(allocator, oslo=3, rome=4)
+    await quota(allocator, "rome", "amazon", 2)
+    await allocator.order(order("1", 3))
+
+    changed = await reject(allocator)
+
+    assert (changed.state, sources(changed)) == ("committed", [("safety", 2, ""), ("borrowed", 1, "amazon")])
+
+
+async def test_units_go_back_to_the_quota_they_came_from(allocator, redis):
+    await stock(allocator, oslo=3)
+    await quota(allocator, "oslo", "shop", 3)
+    await allocator.order(order("1", 3))
+    before = (await place(redis, "oslo")).quotas["shop"].consumed
+
+    await reject(allocator)
+
+    assert (before, (await place(redis, "oslo")).quotas["shop"].consumed) == (3, 0)
+
+
+async def test_a_ranking_of_its_own_decides_where_it_goes(allocator):
+    await allocator.configure_all(with_channel(CONFIG, "shop", routing=("region_match", "channel_rank")))
+    await stock(allocator, oslo=3, rome=4, bergen=4)
+    await allocator.order(order("1", 3))
+
+    changed = await reject(allocator, ship_to=ShipTo(country="NO"))
+
+    assert units_at(changed) == {"rome": 3}
+
+
+async def test_an_order_of_a_channel_that_is_gone_is_in_conflict(allocator):
+    await stock(allocator, oslo=3, rome=4)
+    await allocator.order(order("1", 3))
+    await allocator.configure_all(
+        CONFIG.__class__(locations=CONFIG.locations, channels=CONFIG.channels[1:], skus=CONFIG.skus)
+    )
+
+    changed = await reject(allocator)
+
+    assert changed.lines[0].conflict == 3
+
+
+async def test_a_shelf_with_less_than_was_promised_does_not_fall_below_nothing(allocator, redis):
+    await stock(allocator, oslo=3)
+    await allocator.order(order("1", 3))
+    await allocator.adjust([AdjustLine(CUP, "oslo", -2)], op="a1", why="count")
+
+    await reject(allocator, effect="less")
+
+    assert (await place(redis, "oslo")).on_hand == 0
+
+
+async def test_repeated_it_is_one_reject(allocator, redis):
+    await stock(allocator, oslo=3, rome=3)
+    await allocator.order(order("1", 3))
+    first = await reject(allocator, effect="less")
+
+    again = await reject(allocator, effect="less")
+
+    assert (again.replayed, again.lines) == (True, first.lines)
+    assert await buckets(redis, "oslo") == (0, 0, 0)
+    with pytest.raises(OpConflict):
+        await reject(allocator, effect="none")
+
+
+async def test_what_cannot_be_rejected_changes_nothing(allocator, redis):
+    await stock(allocator, oslo=5, rome=4)
+    await allocator.order(order("1", 3))
+    before = await dump(redis)
+
+    with pytest.raises(NotCommitted) as too_many:
+        await reject(allocator, ("1", 4))
+    with pytest.raises(NotCommitted):
+        await reject(allocator, at="rome", op="r2")
+    with pytest.raises(UnknownLine):
+        await reject(allocator, ("9", 1), op="r3")
+    with pytest.raises(UnknownOrder):
+        await reject(allocator, id="none", op="r4")
+
+    after = await dump(redis)
+    assert too_many.value.facts == {"line": "1", "location": "oslo", "units": 3}
+    assert {name: value for name, value in before.items() if name != b"{main}:ops"} == {
+        name: value for name, value in after.items() if name != b"{main}:ops"
+    }

@@ -25,6 +25,7 @@ from .config.engine import Engine
 from .config.windows import turn_windows
 from .deps import State
 from .opening import open_sellers
+from .rescuing import rescue_all
 from .store.database import DatabaseAway
 from .store.leases import read_lease
 from .survey import Survey
@@ -101,6 +102,11 @@ async def _serve(allocator: Allocator, *, sweep: bool) -> None:
         if not served.more:
             return
         served = await allocator.serve()
+
+
+async def rescue_orders(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
+    """Move what is promised and missing to where there is some, or into conflict."""
+    await rescue_all(state)
 
 
 async def refresh_keys(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
@@ -182,6 +188,7 @@ SHARED_JOBS: Final = (
     Job(expire_holds, 1, without_sql=True),
     Job(serve_backorders, 1, without_sql=True),
     Job(sweep_backorders, 60, without_sql=True),
+    Job(rescue_orders, 1),
     Job(keep_config, 1),
     Job(survey, 1),
 )

@@ -4,10 +4,17 @@ The tables of what happened: the ledger, and what it adds up to. Only the drain 
 `number` counts a seller's entries from 1, without gaps, over all epochs: it is the position that lists state.
 """
 
-from sqlalchemy import BigInteger, Index, LargeBinary, Text
+from typing import Any
+
+from sqlalchemy import BigInteger, Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
 from . import tables  # noqa: F401 - it says how constraints are named, before there are any
+
+
+def only(condition: str) -> dict[str, Any]:
+    """An index of few rows among many: of those of which this is true."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class LedgerEntryRow(SQLModel, table=True):
@@ -99,7 +106,12 @@ class OrderLineRow(SQLModel, table=True):
     """A line of an order, in units by bucket; placed_ms is the order's, so that those of a sku lie in its order."""
 
     __tablename__ = "order_line"
-    __table_args__ = (Index("ix_order_line_sku", "seller", "sku", "placed_ms", "channel", "external_id"),)
+    __table_args__ = (
+        Index("ix_order_line_sku", "seller", "sku", "placed_ms", "channel", "external_id"),
+        Index(
+            "ix_order_line_conflict", "seller", "placed_ms", "channel", "external_id", "line", **only("conflict > 0")
+        ),
+    )
 
     seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
     channel: str = Field(primary_key=True, max_length=64)
@@ -120,7 +132,10 @@ class OrderTakeRow(SQLModel, table=True):
     """Units of a line that wait at a location; `picking` when the pick has started."""
 
     __tablename__ = "order_take"
-    __table_args__ = (Index("ix_order_take_location", "seller", "location", "placed_ms", "channel", "external_id"),)
+    __table_args__ = (
+        Index("ix_order_take_location", "seller", "location", "placed_ms", "channel", "external_id"),
+        Index("ix_order_take_sku", "seller", "sku", "location", "channel", "placed_ms"),
+    )
 
     seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
     channel: str = Field(primary_key=True, max_length=64)
@@ -232,7 +247,10 @@ class BalancePlaceRow(SQLModel, table=True):
     """The part of a sku's state at one location, in units; the row stays when nothing lies there any more."""
 
     __tablename__ = "balance_place"
-    __table_args__ = (Index("ix_balance_place_location", "seller", "location", "sku"),)
+    __table_args__ = (
+        Index("ix_balance_place_location", "seller", "location", "sku"),
+        Index("ix_balance_place_missing", "seller", "sku", "location", **only("deficit > 0")),
+    )
 
     seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
     sku: str = Field(primary_key=True, max_length=256)

@@ -244,6 +244,7 @@ def test_the_table_has_every_job_and_how_often_it_runs():
         "expire_holds": 1,
         "serve_backorders": 1,
         "sweep_backorders": 60,
+        "rescue_orders": 1,
         "keep_config": 1,
         "refresh_keys": 2,
         "open_new_sellers": 2,

@@ -21,6 +21,7 @@ from allocator.model import (
     ShipLine,
     ShipTo,
     StockLine,
+    UnitsLine,
 )
 from tests.allocator.town import CHANNELS, CUP, LOCATIONS, PEN, SKUS, TEE
 
@@ -42,6 +43,8 @@ VERBS = {
     "ship": 4,
     "cancel": 4,
     "give_back": 2,
+    "reject": 3,
+    "move": 2,
     "availability": 2,
     "explain": 1,
     "configure": 1,
@@ -215,6 +218,22 @@ class Deeds:
         (id, _), op = self.an_order(), self.name
         rows = [CancelLine("1", self.pick_one(None, 1, 2)) for _ in range(self.pick_one(0, 0, 1))]
         return f"cancel:{':'.join(id)}:{op}", lambda allocator: allocator.cancel(*id, rows, op=op)
+
+    def reject(self) -> tuple[str, Ask]:
+        (id, lines), op = self.an_order(), self.name
+        takes = [(line.line, take) for line in lines for take in line.takes]
+        name, location = self.chance.choice([(name, take.location) for name, take in takes] or [("1", "rome")])
+        rows = self.pick_one([], [UnitsLine(name, self.units(2))])
+        told = {"effect": self.pick_one("none", "less", "zero", "unavailable"), "rejects_max": self.pick_one(1, 2, 3)}
+        return f"reject:{':'.join(id)}:{op}", lambda allocator: allocator.reject(
+            *id, location, rows, op=op, reason="lost", **told
+        )
+
+    def move(self) -> tuple[str, Ask]:
+        (id, lines), op, to = self.an_order(), self.name, self.pick_one(*LOCATIONS)
+        origin = self.pick_one("", "", *(take.location for line in lines for take in line.takes))
+        rows = self.pick_one([], [UnitsLine("1", self.units(2))])
+        return f"move:{':'.join(id)}:{op}", lambda allocator: allocator.move(*id, to, rows, op=op, origin=origin)
 
     def give_back(self) -> tuple[str, Ask]:
         gone = [id for id, lines in self.orders.items() if any(line.shipped for line in lines)]

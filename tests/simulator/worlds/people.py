@@ -18,6 +18,7 @@ from app import opening, schedule
 from app.draining.drain import Drain
 from app.recovery.rebuild import rebuild
 from app.recovery.verifying import Verifier
+from app.store.database import SqlError
 from app.store.datasets import next_generation
 from tests.allocator.town import SELLER
 from tests.simulator.pipe import Client
@@ -128,11 +129,12 @@ class Timetable:
         self.world = world
         self.process = Process(world, "schedule")
         self.memory = schedule.Memory()
-        self.state = SimpleNamespace(allocators={SELLER: self.process.allocator}, clock_jumps_ms={})
+        allocators = {SELLER: self.process.allocator}
+        self.state = SimpleNamespace(allocators=allocators, clock_jumps_ms={}, database=world.sql.database)
 
     async def live(self) -> None:
         WALL_CLOCK.set(self.process.clock)
-        jobs = cycle([schedule.serve_backorders, schedule.serve_backorders, schedule.sweep_backorders])
+        jobs = cycle([schedule.serve_backorders, schedule.rescue_orders, schedule.sweep_backorders])
         while True:
             await self._attempt(schedule.expire_holds)
             await self._attempt(next(jobs))
@@ -145,7 +147,7 @@ class Timetable:
             self.memory = schedule.Memory()
         try:
             await job(self.state, self.memory)
-        except (errors.Unanswered, errors.NotReady, errors.Checking) as error:
+        except (errors.Unanswered, errors.NotReady, errors.Checking, *SqlError) as error:
             self.world.chronicle.note(f"{job.__name__} failed: {type(error).__name__}")
 
 

@@ -169,6 +169,43 @@ BUGS = (
         "a field that is gone from the config stays",
         Patch(f"{LUA}/configure.lua", "  redis.call('HDEL', keys.config, unpack(removed))", "  local _ = removed"),
     ),
+    # --- orders that lose their location ---
+    Bug(
+        "rejected units stay committed",
+        Patch(
+            f"{SHARED}/leaving.lua",
+            "left = left - takes.give_back(stock.skus[line.sku], take, 'committed', left)",
+            "local given = math.min(take.units, left)\n        take.units, left = take.units - given, left - given",
+        ),
+    ),
+    Bug(
+        "a rejected order is sent back to where it was rejected",
+        Patch(f"{SHARED}/orders.lua", "    at[location] = true\n", "    at[location] = nil\n"),
+    ),
+    Bug(
+        "units in conflict are not owed",
+        Patch(f"{SHARED}/leaving.lua", "      stock.owe(stock.skus[line.sku], 'conflict', line.left)\n", ""),
+    ),
+    Bug(
+        "who loses gets units that others wait for",
+        Patch(f"{SHARED}/leaving.lua", "'committed', false, without)", "'committed', true, without)"),
+    ),
+    Bug(
+        "more is taken from who loses than is missing",
+        Patch(f"{LUA}/rescue.lua", "  units = math.min(units, deficit())\n", ""),
+    ),
+    Bug(
+        "what somebody has to decide is served by itself",
+        Patch(f"{SHARED}/orders.lua", "(order.desk == 1 and 0 or line.conflict)", "line.conflict"),
+    ),
+    Bug(
+        "a pick that has started is moved",
+        Patch(
+            f"{LUA}/move.lua",
+            "  return takes.units_at(line.takes, from) - takes.picking_at(line.takes, from)",
+            "  return takes.units_at(line.takes, from)",
+        ),
+    ),
     # --- callers ---
     Bug(
         "a retry is another op",

@@ -1,0 +1,98 @@
+"""What is promised and missing, who would lose it, and what is in conflict: asked of what the drain has written."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Table, bindparam, select, tuple_
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from .comparing import number, words
+from .ledger_tables import BalancePlaceRow, OrderLineRow, OrderTakeRow
+from .past_orders import OrderKey
+from .statements import all_rows, execute
+
+_PLACES: Final[Table] = BalancePlaceRow.__table__  # type: ignore[attr-defined] # SQLModel makes it
+_TAKES: Final[Table] = OrderTakeRow.__table__  # type: ignore[attr-defined] # SQLModel makes it
+_MISSING: Final = (
+    select(_PLACES.c.sku, _PLACES.c.location, _PLACES.c.deficit)
+    .where(_PLACES.c.seller == bindparam("of"), _PLACES.c.deficit > 0)
+    .order_by(_PLACES.c.sku, _PLACES.c.location)
+    .limit(bindparam("most"))
+)
+_LOSERS: Final = (
+    select(_TAKES.c.external_id, _TAKES.c.units)
+    .where(
+        _TAKES.c.seller == bindparam("of"),
+        _TAKES.c.sku == bindparam("what"),
+        _TAKES.c.location == bindparam("at"),
+        _TAKES.c.channel == bindparam("by"),
+        _TAKES.c.picking.is_(False),
+    )
+    .order_by(_TAKES.c.placed_ms.desc(), _TAKES.c.external_id)
+    .limit(bindparam("most"))
+)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Units that are promised at a place and not there."""
+
+    sku: str
+    location: str
+    units: int
+
+
+@dataclass(frozen=True)
+class ConflictFacts:
+    """Units of an order's line that lost their location and found no other."""
+
+    channel: str
+    external_id: str
+    line: str
+    placed_ms: int
+    sku: str
+    units: int
+
+
+async def list_missing(session: AsyncSession, seller: str, limit: int) -> list[Missing]:
+    """Places where something is missing."""
+    found = await execute(session, _MISSING, {"of": seller, "most": limit})
+    return [Missing(*row) for row in found]
+
+
+async def list_losers(
+    session: AsyncSession, seller: str, missing: Missing, channel: str, limit: int
+) -> list[tuple[str, int]]:
+    """The newest orders of a channel that have units there which are not being picked: external ids and units."""
+    asked = {"of": seller, "what": missing.sku, "at": missing.location, "by": channel, "most": limit}
+    return [(external_id, units) for external_id, units in await execute(session, _LOSERS, asked)]
+
+
+async def list_conflicts(
+    session: AsyncSession,
+    seller: str,
+    limit: int,
+    *,
+    channels: Collection[str] | None = None,
+    sku: str = "",
+    after: tuple[OrderKey, str] | None = None,
+) -> list[ConflictFacts]:
+    """Lines in conflict, those of the oldest orders first; `after` the last one seen."""
+    columns = [col(getattr(OrderLineRow, name)) for name in ("placed_ms", "channel", "external_id", "line")]
+    conditions: list[Any] = [col(OrderLineRow.seller) == seller, col(OrderLineRow.conflict) > 0]
+    if channels is not None:
+        conditions.append(col(OrderLineRow.channel).in_(sorted(channels)))
+    if sku:
+        conditions.append(col(OrderLineRow.sku) == sku)
+    if after:
+        (placed_ms, channel, external_id), line = after
+        seen = number(placed_ms), words(channel), words(external_id), words(line)
+        conditions.append(tuple_(*columns) > tuple_(*seen))
+    query = select(*columns, col(OrderLineRow.sku), col(OrderLineRow.conflict)).where(*conditions)
+    rows = await all_rows(session, query.order_by(*columns).limit(limit))
+    return [
+        ConflictFacts(channel, external_id, line, placed_ms, sku, units)
+        for placed_ms, channel, external_id, line, sku, units in rows
+    ]

@@ -42,9 +42,14 @@ class Place(msgspec.Struct):
         return sum(self.reasons.values())
 
     @property
+    def available(self) -> int:
+        """Units that nobody has; below zero when more is promised than is there."""
+        return self.on_hand - self.unavailable - self.held - self.committed
+
+    @property
     def missing(self) -> int:
         """Units that are promised or unavailable here and not on the shelf."""
-        return max(0, self.held + self.committed + self.unavailable - self.on_hand)
+        return max(0, -self.available)
 
 
 class SkuState(msgspec.Struct):

@@ -15,7 +15,7 @@ from allocator import (
     Released,
 )
 
-from . import key_forms, requests
+from . import desk_forms, key_forms, requests
 from .answers import BulkPlaced, FrozenSku, FrozenSkus, Levels
 from .config.examples import CONFIG_EXAMPLES
 from .events import words as events
@@ -170,6 +170,8 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     requests.PickAsked: {"location": "oslo"},
     requests.ShipAsked: {"lines": [{"line": "1", "location": "oslo", "units": 2}]},
     requests.CancelAsked: {"lines": [{"line": "1", "units": 1}], "why": "the customer changed his mind"},
+    desk_forms.RejectAsked: {"location": "oslo", "reason": "not_found", "lines": [{"line": "1", "units": 1}]},
+    desk_forms.OrderMoveAsked: {"from_location": "oslo", "to_location": "bergen", "why": "the van to Oslo broke down"},
     requests.ReturnAsked: {"lines": [{"line": "1", "location": "oslo", "units": 1, "disposition": "restock"}]},
     requests.StockReturnAsked: {
         "lines": [{"sku": "CUP", "location": "oslo", "units": 1, "disposition": "quarantine"}],

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from . import history_forms
+from . import desk_forms, history_forms
 
 _POSITION: Final = {"id": "1795258675219-0"}
 _EFFECT: Final = {
@@ -44,6 +44,15 @@ _SHIPMENT: Final = {
     "units": 2,
     "lines": [{"line": "1", "sku": "CUP", "units": 2}],
 }
+_CONFLICT: Final = {
+    "channel": "shop",
+    "external_id": "10001",
+    "line": "1",
+    "sku": "CUP",
+    "units": 2,
+    "placed_ms": 1_795_258_675_219,
+    "locations": [{"location": "bergen", "available": 3}],
+}
 
 
 def history_examples(order: dict[str, Any], stock: dict[str, Any]) -> dict[type, Any]:
@@ -55,5 +64,6 @@ def history_examples(order: dict[str, Any], stock: dict[str, Any]) -> dict[type,
         history_forms.ShipmentPage: {"data": [_SHIPMENT], "next_cursor": None, "position": _POSITION},
         history_forms.BalancePage: {"data": [stock], "next_cursor": None, "position": _POSITION},
         history_forms.Balance: {"stock": stock, "entry": 4711, "position": _POSITION},
+        desk_forms.ConflictPage: {"data": [_CONFLICT], "next_cursor": None, "position": _POSITION},
         history_forms.Story: {"steps": [{**_EFFECT, "moves": [_MOVE]}], "position": _POSITION},
     }

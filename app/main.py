@@ -14,6 +14,7 @@ from .api import (
     clock,
     config,
     config_items,
+    desk,
     events,
     explain,
     frozen,
@@ -44,6 +45,8 @@ API_VERSION = "1"
 ROUTERS = (
     # The most asked come first: routes are tried in this order.
     orders.router,
+    desk.orders,
+    desk.conflicts,
     bulk_orders.router,
     history.orders,
     availability.router,

@@ -35,6 +35,9 @@ async def rescue(database: Database, allocator: Allocator) -> None:
     """Move what is missing to where there is some, or into conflict."""
     async with database.reading() as session:
         places = await list_missing(session, allocator.seller, PLACES_MAX)
+    if places:
+        # Nothing else here says when the config has changed, and channels are asked one by one.
+        await allocator.reload()
     for missing in places:
         losing = await _losing(database, allocator, missing)
         if losing:

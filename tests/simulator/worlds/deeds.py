@@ -31,6 +31,7 @@ from .town import CONFIGS
 VERBS = {
     "receive": 7,
     "adjust": 2,
+    "miss": 3,
     "unavailable": 2,
     "set_quota": 3,
     "move_quota": 2,
@@ -140,6 +141,15 @@ class Deeds:
     def adjust(self) -> tuple[str, Ask]:
         lines, op = [AdjustLine(*self.place(), self.pick_one(-4, -2, -1, -1, 1))], self.name
         return f"adjust:{op}", lambda allocator: allocator.adjust(lines, op=op, why="count")
+
+    def miss(self) -> tuple[str, Ask]:
+        """Less is there than was promised."""
+        takes = [take for lines in self.orders.values() for line in lines for take in line.takes]
+        if not takes:
+            return self.adjust()
+        take, op = self.chance.choice(takes), self.name
+        lines = [AdjustLine(take.sku, take.location, -self.units(take.units + 1))]
+        return f"adjust:{op}", lambda allocator: allocator.adjust(lines, op=op, why="miss")
 
     def unavailable(self) -> tuple[str, Ask]:
         lines, op = [StockLine(*self.place(), self.units(2))], self.name

@@ -41,6 +41,8 @@ CALM = 3
 IDLE_RUNS = 0.1
 """How many of the drain's runs that find nothing to do are done: they take long and teach little."""
 
+SWEEP = schedule.sweep_backorders
+
 SAID = (errors.Refusal, errors.Invalid)
 """Answers that are no answer's type."""
 
@@ -134,7 +136,7 @@ class Timetable:
 
     async def live(self) -> None:
         WALL_CLOCK.set(self.process.clock)
-        jobs = cycle([schedule.serve_backorders, schedule.rescue_orders, schedule.sweep_backorders])
+        jobs = cycle([schedule.rescue_orders, schedule.serve_backorders, schedule.rescue_orders, SWEEP])
         while True:
             await self._attempt(schedule.expire_holds)
             await self._attempt(next(jobs))

@@ -1,0 +1,99 @@
+"""What callers send and get where an order loses its location."""
+
+from typing import Annotated, Final
+
+import msgspec
+
+from allocator import LINES_MAX, Code, Id, ShipTo, Sku, UnitsLine
+from allocator.order_life import REJECTS_MAX, RejectEffect
+
+from .history_forms import After, Cursor, Position
+from .key_forms import PageSize
+from .requests import Asked, Prefer, Why
+
+EFFECTS: Final[dict[str, RejectEffect]] = {
+    "not_found": "zero",
+    "mismatch": "less",
+    "damaged": "unavailable",
+    "too_busy": "none",
+}
+"""What a reason says of the stock, where the caller does not say it; any other reason says nothing."""
+
+SomeLines = Annotated[list[UnitsLine], msgspec.Meta(max_length=LINES_MAX)]
+
+
+class RejectAsked(Asked, frozen=True, kw_only=True):
+    """
+    A location refuses what an order was to get there; no lines means all of it.
+
+    effect: what that says of the stock there; without one what the reason says: not_found: nothing of the sku is there
+    (zero); mismatch: the units are not there (less); damaged: they are there and cannot be sold (unavailable); any
+    other: nothing (none). With `rejects_max` rejects the order is not routed again. A ship_to ranks the locations anew.
+    """
+
+    location: Code
+    reason: Annotated[Code, msgspec.Meta(description="not_found, mismatch, damaged, too_busy, ...")]
+    lines: SomeLines = msgspec.field(default_factory=list)
+    effect: RejectEffect | None = None
+    rejects_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = REJECTS_MAX
+    ship_to: ShipTo | None = None
+    prefer: Prefer = msgspec.field(default_factory=list)
+
+    @property
+    def means(self) -> RejectEffect:
+        """The effect: what is said, or what the reason says."""
+        return self.effect or EFFECTS.get(self.reason, "none")
+
+
+class OrderMoveAsked(Asked, frozen=True, kw_only=True):
+    """
+    Units of an order go to another location; no lines means all that may.
+
+    Without a `from_location` those go that are in conflict or backordered.
+    """
+
+    to_location: Code
+    from_location: Code | None = None
+    lines: SomeLines = msgspec.field(default_factory=list)
+    why: Why = ""
+
+
+class ConflictsQuery(Asked, frozen=True, kw_only=True):
+    """Which conflicts, those of the oldest orders first; '' does not choose."""
+
+    channel: Code | None = None
+    sku: Sku | None = None
+    limit: PageSize = 100
+    cursor: Cursor = ""
+    after: After = ""
+
+
+class Option(msgspec.Struct, frozen=True):
+    """Units of the sku that nobody has, at a location; safety stock and quotas are among them."""
+
+    location: str
+    available: int
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """
+    Units of an accepted order that lost their location and found no other.
+
+    locations: where somebody may move them now. They may wait, be moved, or be cancelled.
+    """
+
+    channel: Code
+    external_id: Id
+    line: Id
+    sku: Sku
+    units: int
+    placed_ms: int
+    locations: list[Option]
+
+
+class ConflictPage(msgspec.Struct, frozen=True):
+    """One page of conflicts."""
+
+    data: list[Conflict]
+    next_cursor: str | None
+    position: Position

@@ -44,7 +44,7 @@ _LINE: Final = {
     "returned": 0,
     "takes": [_TAKE],
 }
-_ORDER: Final = {
+_PLACED: Final = {
     "channel": "shop",
     "external_id": "1001",
     "kind": "promise",
@@ -52,6 +52,7 @@ _ORDER: Final = {
     "placed_ms": 1_795_258_675_219,
     "lines": [_LINE],
 }
+_ORDER: Final = {**_PLACED, "rejected_at": [], "desk": False}
 _CHANGED: Final = {name: _ORDER[name] for name in ("channel", "external_id", "state", "lines")}
 _TRACE: Final = [
     {"location": "oslo", "verdict": "taken", "units": 2},
@@ -311,7 +312,7 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     Extended: {"hold_id": "cart-77-1", "deadline_ms": 1_795_259_575_219, "replayed": False},
     Released: {"hold_id": "cart-77-1", "versions": _VERSIONS, "replayed": False},
     Placed: {
-        **_ORDER,
+        **_PLACED,
         "hold": "used",
         "plan": "single",
         "trace": _TRACE,
@@ -325,7 +326,7 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
                 "external_id": "10001",
                 "status": 201,
                 "order": {
-                    **_ORDER,
+                    **_PLACED,
                     "hold": "",
                     "plan": "single",
                     "trace": _TRACE,

@@ -13,7 +13,6 @@ from app.guarding import guarded_router
 from app.history import Whole, cut, one_of, read_cursor_of, wait_for
 from app.openapi import documented
 from app.requests import OrderPath
-from app.rights import Caller
 from app.store.desk import ConflictFacts, list_conflicts
 
 orders = guarded_router("/v1/orders", "orders")
@@ -47,7 +46,7 @@ async def reject_order(request: Request) -> Response:
     """
     A location refuses what the order was to get there: the stock learns from the reason, the order goes elsewhere.
 
-    What finds no place is in conflict, and served when units arrive; after `rejects_max` rejects somebody has to decide.
+    What finds no place is in conflict and served when units arrive; after `rejects_max` rejects somebody has to decide.
     """
     caller, path, op, asked = caller_of(request), ORDER(request), op_key(request), await REJECT(request)
     allocator = await deciding(request, path.channel)
@@ -111,24 +110,27 @@ async def list_all_conflicts(request: Request) -> Response:
     Units of accepted orders that lost their location and found no other, oldest orders first; from SQL as orders.
 
     Each says where there are units now that somebody may move it to (`POST …/move`); it may also wait, or be cancelled.
+    A key that is limited to locations sees none: what is in conflict is at no location.
     """
     caller, asked = caller_of(request), CONFLICTS(request)
     position = await wait_for(request, asked.after)
+    if caller.locations is not None:
+        return answer(ConflictPage([], None, position))
     channels, after = one_of(asked.channel, caller.channels), read_cursor_of(asked.cursor, _key)
     async with state_of(request).database.reading() as session:
         found = await list_conflicts(
             session, caller.seller, asked.limit + 1, channels=channels, sku=asked.sku or "", after=after
         )
     page, more = cut(found, asked.limit, _key_of)
-    return answer(ConflictPage(await _shown(caller, list(page)), more, position))
+    return answer(ConflictPage(await _shown(caller.allocator, list(page)), more, position))
 
 
 def _key_of(facts: ConflictFacts) -> tuple[object, ...]:
     return (facts.placed_ms, facts.channel, facts.external_id), facts.line
 
 
-async def _shown(caller: Caller, found: list[ConflictFacts]) -> list[Conflict]:
-    states = await _states(caller.allocator, sorted({facts.sku for facts in found}))
+async def _shown(allocator: Allocator, found: list[ConflictFacts]) -> list[Conflict]:
+    states = await _states(allocator, sorted({facts.sku for facts in found}))
     return [
         Conflict(
             facts.channel,
@@ -137,7 +139,7 @@ async def _shown(caller: Caller, found: list[ConflictFacts]) -> list[Conflict]:
             facts.sku,
             facts.units,
             facts.placed_ms,
-            _options(states.get(facts.sku), caller),
+            _options(states.get(facts.sku)),
         )
         for facts in found
     ]
@@ -151,8 +153,8 @@ async def _states(allocator: Allocator, skus: list[str]) -> dict[str, SkuState |
     return states
 
 
-def _options(state: SkuState | None, caller: Caller) -> list[Option]:
+def _options(state: SkuState | None) -> list[Option]:
     """Where units of a sku are that nobody has, most first."""
     places = state.places if state else {}
-    options = [Option(code, place.available) for code, place in places.items() if caller.sees_location(code)]
+    options = [Option(code, place.available) for code, place in places.items()]
     return sorted((option for option in options if option.available > 0), key=lambda option: -option.available)

@@ -111,7 +111,7 @@ class Replay:
             waiting_member(record, line.line, line.sku)
             for record in self.orders.values()
             for line in record.order.lines
-            if line.backordered
+            if line.backordered or (line.conflict and not record.order.desk)
         }
 
 

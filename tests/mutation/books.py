@@ -67,6 +67,7 @@ class Told(NamedTuple):
     epoch: str
     config: str
     said: Said
+    clock_ms: int | None = None
 
 
 class Expected(NamedTuple):
@@ -110,7 +111,10 @@ class Expected(NamedTuple):
 
     def _compare_ledger(self, records: Records) -> None:
         told = [
-            Told(e.verb, e.op, e.fingerprint, e.at_ms, e.actor, e.why, e.epoch, e.config, _said(e.word, e.answer))
+            Told(
+                *(e.verb, e.op, e.fingerprint, e.at_ms, e.actor, e.why, e.epoch, e.config),
+                *(_said(e.word, e.answer), e.clock_ms),
+            )
             for e in records.ledger
         ]
         assert told == self.effects
@@ -166,19 +170,22 @@ def _call(clock: Clock, verb: str, given: dict[str, Any], reply: list[Any]) -> t
     else:
         now = max(clock.ms, given["now_ms"])
     decided = not said.replayed and own.get("mode") != "preview"
-    effect = decided and said.word in EFFECTS and (verb not in {"expire", "serve"} or bool(said.facts[0]))
+    effect = decided and said.word in EFFECTS and (verb not in {"expire", "serve", "rescue"} or bool(said.facts[0]))
     if effect:
         clock.tick(now)
+    jumped = clock.ms if effect and clock.ms != now else None
     kept = decided and "op" in given and said.word not in NOT_KEPT and (verb, said.word) != ("release", "unknown_hold")
     named = given.get("op", ""), given.get("fingerprint", ""), now, given.get("actor", "")
     why = WHY[verb](own) if verb in WHY else own.get("why", "")
-    told = Told({"return_units": "return"}.get(verb, verb), *named, why, given["epoch"], given["config"], said)
+    told = Told({"return_units": "return"}.get(verb, verb), *named, why, given["epoch"], given["config"], said, jumped)
     return told, effect, kept
 
 
 WHY = {
     "order": lambda own: own["kind"],
     "pick": lambda own: own["location"],
+    "reject": lambda own: f"{own['location']} {own['reason']}",
+    "rescue": lambda own: own["location"],
     "unavailable": lambda own: f"{own['reason']} {own['direction']}",
 }
 """Verbs whose reason in the ledger is not given as such."""

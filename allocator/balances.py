@@ -53,12 +53,17 @@ def _tidy(place: Place) -> bool:
         place.reasons = {reason: units for reason, units in place.reasons.items() if units}
     if place.quotas:
         place.quotas = {channel: use for channel, use in place.quotas.items() if use.quota or use.consumed or use.floor}
-    return bool(place.on_hand or place.held or place.committed or place.deficit or place.reasons or place.quotas)
+    if place.transit and 0 in place.transit.values():
+        place.transit = {transfer: units for transfer, units in place.transit.items() if units}
+    units = place.on_hand or place.held or place.committed or place.deficit
+    return bool(units or place.reasons or place.quotas or place.transit)
 
 
 def _move(place: Place, bucket: str, of: str, units: int) -> None:
     if bucket == "unavailable":
         place.reasons[of] = place.reasons.get(of, 0) + units
+    elif bucket == "in_transit":
+        place.transit[of] = place.transit.get(of, 0) + units
     elif bucket in OF_QUOTA:
         use = place.quotas.setdefault(of, QuotaUse())
         setattr(use, bucket, getattr(use, bucket) + units)
@@ -82,4 +87,6 @@ def _extra(place: Place) -> Any:
         for channel, use in place.quotas.items()
         for part in (channel, use.quota, use.consumed, use.spent, use.floor)
     ]
+    if place.transit:
+        return [place.deficit, reasons, quotas, [part for pair in place.transit.items() for part in pair]]
     return [place.deficit, reasons, quotas] if place.deficit or reasons or quotas else 0

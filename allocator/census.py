@@ -40,6 +40,7 @@ class StockTotals(msgspec.Struct):
     held: int = 0
     committed: int = 0
     deficit: int = 0
+    in_transit: int = 0
     backordered: int = 0
     conflict: int = 0
     oversold: int = 0
@@ -70,6 +71,7 @@ class StockTotals(msgspec.Struct):
         unavailable: int = sum(extra[1][1::2])
         self.deficit += extra[0]
         self.unavailable += unavailable
+        self.in_transit += sum(extra[3][1::2]) if len(extra) > 3 else 0
         return unavailable
 
     def _add_sums(self, row: list[Any], free: int, low_units: int) -> None:

@@ -141,7 +141,8 @@ class Judge:
     def _judge_place(self, sku: str, code: str, place: Place, claims: Claims) -> None:
         self.note("held_differs", sku, code, found=place.held, expected=claims.held[code])
         self.note("committed_differs", sku, code, found=place.committed, expected=claims.committed[code])
-        self.note("below_zero", sku, code, found=min(0, place.held, place.committed, *place.reasons.values()))
+        named = (*place.reasons.values(), *place.transit.values())
+        self.note("below_zero", sku, code, found=min(0, place.held, place.committed, *named))
         self.note("deficit_differs", sku, code, found=place.deficit, expected=place.missing)
         self.note("oversold", sku, code, found=max(0, place.missing - max(0, place.deficit)))
 

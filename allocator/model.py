@@ -45,6 +45,16 @@ Id = Annotated[
     ),
 ]
 
+TransferId = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[!-~]+\Z",
+        description="The caller's own id of a transfer: visible ASCII characters.",
+    ),
+]
+
 Demand = Literal["promise", "firm", "gone"]
 Disposition = Literal["restock", "quarantine", "scrap"]
 
@@ -113,6 +123,21 @@ class AdjustLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sku: Sku
     location: Code
     units: Annotated[int, msgspec.Meta(ge=-UNITS_MAX, le=UNITS_MAX)]
+
+
+class SentLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Units of one sku that leave with a transfer."""
+
+    sku: Sku
+    units: Units
+
+
+class ArrivedLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Units of one sku of a transfer that have arrived, and units that will not come any more; not both 0."""
+
+    sku: Sku
+    arrived: Annotated[int, msgspec.Meta(ge=0, le=UNITS_MAX)] = 0
+    lost: Annotated[int, msgspec.Meta(ge=0, le=UNITS_MAX)] = 0
 
 
 class ShipLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from . import answers
 from .arguments import flat
 from .calling import Calling
-from .model import AdjustLine, Changed, Moved, ReturnLine, StockLine
+from .model import AdjustLine, ArrivedLine, Changed, Moved, ReturnLine, SentLine, StockLine
 
 
 class Movements(Calling):
@@ -27,6 +27,45 @@ class Movements(Calling):
         """Take units out of sale (`direction` "in" to unavailable) for a reason, or put them back ("out")."""
         rows = [(line.sku, line.location, line.units) for line in lines]
         return await self._movement("unavailable", op, [reason, direction, *flat(rows)], actor)
+
+    async def transfer_out(
+        self,
+        transfer: str,
+        from_location: str,
+        to_location: str,
+        lines: Sequence[SentLine],
+        *,
+        why: str = "",
+        actor: str = "",
+    ) -> Moved:
+        """
+        Send units on their way to another location; the transfer's id names the op, so it is sent once.
+
+        Raises NotEnough unless every line is available there: free of holds and orders, and for sale.
+        """
+        rows = [(line.sku, line.units) for line in lines]
+        return await self._movement(
+            "transfer_out", transfer, [why, transfer, from_location, to_location, *flat(rows)], actor
+        )
+
+    async def transfer_in(
+        self,
+        transfer: str,
+        location: str,
+        lines: Sequence[ArrivedLine],
+        *,
+        op: str,
+        at: str = "",
+        why: str = "",
+        actor: str = "",
+    ) -> Moved:
+        """
+        Book units of a transfer to this location that have arrived, there or `at` another one, and those that are lost.
+
+        Raises NotEnough for more than it has on its way.
+        """
+        rows = [(line.sku, line.arrived, line.lost) for line in lines]
+        return await self._movement("transfer_in", op, [why, transfer, location, at or location, *flat(rows)], actor)
 
     async def set_quota(
         self,

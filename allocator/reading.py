@@ -157,7 +157,8 @@ async def find_dependents(
     """
     What still depends on places: ("location" or "channel", code) -> the first thing found, in words.
 
-    A location is needed for units or quotas there, a channel for quotas, open holds and orders that are not done.
+    A location is needed for units there or on their way, or for quotas; a channel for quotas, open holds and orders
+    that are not done.
     """
     found: dict[tuple[str, str], str] = {}
     reader = _Dependents(client, SellerKeys(seller), chunk)
@@ -207,5 +208,5 @@ class _Dependents(NamedTuple):
 
 def is_used(place: Place) -> bool:
     """Whether there are units or quotas of a sku at a place."""
-    units = place.on_hand or place.held or place.committed or place.deficit or place.unavailable
+    units = place.on_hand or place.held or place.committed or place.deficit or place.unavailable or place.in_transit
     return bool(units) or any(quota.quota or quota.consumed != quota.spent for quota in place.quotas.values())

@@ -27,7 +27,11 @@ class QuotaUse(msgspec.Struct):
 
 
 class Place(msgspec.Struct):
-    """One sku at one location. `reasons` part the unavailable units; `quotas` are by channel."""
+    """
+    One sku at one location. `reasons` part the unavailable units; `quotas` are by channel.
+
+    `transit` has the units that are on their way here, by transfer: on no shelf, so part of nothing else.
+    """
 
     on_hand: int = 0
     held: int = 0
@@ -35,6 +39,12 @@ class Place(msgspec.Struct):
     deficit: int = 0
     reasons: dict[str, int] = {}
     quotas: dict[str, QuotaUse] = {}
+    transit: dict[str, int] = {}
+
+    @property
+    def in_transit(self) -> int:
+        """Units that are on their way here."""
+        return sum(self.transit.values())
 
     @property
     def unavailable(self) -> int:
@@ -146,7 +156,8 @@ def decode_state(packed: bytes) -> SkuState:
 
 
 def _place(on_hand: int, held: int, committed: int, extra: Any) -> Place:
-    deficit, reasons, quotas = extra or (0, [], [])
+    deficit, reasons, quotas, *more = extra or (0, [], [])
+    transit = more[0] if more else []
     return Place(
         on_hand,
         held,
@@ -154,6 +165,7 @@ def _place(on_hand: int, held: int, committed: int, extra: Any) -> Place:
         deficit,
         dict(zip(reasons[::2], reasons[1::2], strict=True)),
         {quotas[i]: QuotaUse(*quotas[i + 1 : i + 5]) for i in range(0, len(quotas), 5)},
+        dict(zip(transit[::2], transit[1::2], strict=True)),
     )
 
 

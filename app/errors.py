@@ -15,6 +15,7 @@ What the service itself refuses, before or beside the allocator.
     ├── Behind            SQL does not have yet what the answer must be as new as
     ├── LedgerFull        too much of what happened is not in SQL yet
     ├── TooManyStreams    the process has as many streams of events as it may have
+    ├── TransferUnknown   the seller has no such transfer
     ├── WebhookUnknown    the seller has no such webhook
     ├── DeliveryUnknown   the seller has no such delivery of a webhook
     ├── WebhookDisabled   nothing is sent to a webhook that is disabled
@@ -97,6 +98,10 @@ class Behind(RequestRefused):
 
 class LedgerFull(RequestRefused):
     """Too much of what happened is in Valkey alone, because SQL does not take it."""
+
+
+class TransferUnknown(RequestRefused):
+    """The seller has no such transfer, or SQL does not know of it yet."""
 
 
 class WebhookUnknown(RequestRefused):

@@ -68,6 +68,7 @@ _STOCKED: Final = {
     "committed": 4,
     "available": 13,
     "deficit": 0,
+    "in_transit": 6,
     "backordered": 0,
     "conflict": 0,
     "owed": 0,
@@ -80,8 +81,10 @@ _STOCKED: Final = {
             "committed": 4,
             "available": 13,
             "deficit": 0,
+            "in_transit": 6,
             "reasons": [{"reason": "damaged", "units": 1}],
             "quotas": [{"channel": "shop", "quota": 5, "consumed": 1, "floor": 0}],
+            "transfers": [{"transfer_id": "T-1001", "units": 6}],
         }
     ],
 }
@@ -185,6 +188,13 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "reason": "damaged",
         "direction": "in",
     },
+    requests.TransferAsked: {
+        "from_location": "rome",
+        "to_location": "oslo",
+        "lines": [{"sku": "CUP", "units": 10}],
+        "why": "Oslo sells more cups",
+    },
+    requests.ArriveAsked: {"location": "oslo", "lines": [{"sku": "CUP", "arrived": 4, "lost": 0}]},
     requests.SetQuotaAsked: {"sku": "CUP", "location": "oslo", "channel": "shop", "quota": 5, "floor": 1},
     requests.MoveQuotaAsked: {
         "sku": "CUP",

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from . import desk_forms, history_forms
+from . import desk_forms, history_forms, transfer_forms
 
 _POSITION: Final = {"id": "1795258675219-0"}
 _EFFECT: Final = {
@@ -53,6 +53,31 @@ _CONFLICT: Final = {
     "placed_ms": 1_795_258_675_219,
     "locations": [{"location": "bergen", "available": 3}],
 }
+_TRANSFER: Final = {
+    "transfer_id": "T-1001",
+    "from_location": "rome",
+    "to_location": "oslo",
+    "state": "partly",
+    "sent_ms": 1_795_258_675_219,
+    "changed_ms": 1_795_345_075_219,
+    "actor": "key:0d1e2f3a4b5c",
+    "why": "Oslo sells more cups",
+    "sent": 10,
+    "arrived": 4,
+    "lost": 0,
+    "in_transit": 6,
+    "lines": [{"sku": "CUP", "sent": 10, "arrived": 4, "lost": 0, "in_transit": 6}],
+}
+_ARRIVAL: Final = {
+    "entry": 4713,
+    "at_ms": 1_795_345_075_219,
+    "actor": "key:0d1e2f3a4b5c",
+    "why": "",
+    "location": "oslo",
+    "sku": "CUP",
+    "arrived": 4,
+    "lost": 0,
+}
 
 
 def history_examples(order: dict[str, Any], stock: dict[str, Any]) -> dict[type, Any]:
@@ -65,5 +90,7 @@ def history_examples(order: dict[str, Any], stock: dict[str, Any]) -> dict[type,
         history_forms.BalancePage: {"data": [stock], "next_cursor": None, "position": _POSITION},
         history_forms.Balance: {"stock": stock, "entry": 4711, "position": _POSITION},
         desk_forms.ConflictPage: {"data": [_CONFLICT], "next_cursor": None, "position": _POSITION},
+        transfer_forms.TransferPage: {"data": [_TRANSFER], "next_cursor": None, "position": _POSITION},
+        transfer_forms.TransferShown: {"transfer": _TRANSFER, "arrivals": [_ARRIVAL], "position": _POSITION},
         history_forms.Story: {"steps": [{**_EFFECT, "moves": [_MOVE]}], "position": _POSITION},
     }

@@ -84,7 +84,7 @@ class ShipmentsQuery(Asked, frozen=True, kw_only=True):
 
 
 class BalancesQuery(Asked, frozen=True, kw_only=True):
-    """Which skus, in the order of their codes. A location: some units are there."""
+    """Which skus, in the order of their codes. A location: some units are there, or on their way."""
 
     location: Code | None = None
     limit: PageSize = 100
@@ -127,7 +127,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 class Move(Effect, frozen=True, kw_only=True):
     """
     Units that an effect moved into a bucket (out of it below zero). location is '' for what a sku as a whole owes; `of`
-    is the reason of unavailable units, or the channel of a quota; version is the sku's after it.
+    is the reason of unavailable units, the transfer of those in transit, or the channel of a quota; version is the
+    sku's after it.
     """
 
     sku: str

@@ -27,6 +27,7 @@ from .api import (
     quotas,
     sellers,
     stock,
+    transfers,
     webhooks,
 )
 from .api import metrics as metrics_page
@@ -59,6 +60,7 @@ ROUTERS = (
     past_holds.router,
     balances.router,
     quotas.router,
+    transfers.router,
     orders.preview,
     clock.router,
     frozen.router,

@@ -167,6 +167,7 @@ UNITS: Final = {
         "held": "Units claimed by open holds.",
         "committed": "Units of accepted orders that wait to be shipped.",
         "deficit": "Units promised at a location that are no longer there.",
+        "in_transit": "Units that transfers have on their way.",
         "backordered": "Units of accepted orders that wait for stock.",
         "conflict": "Units of accepted orders that lost their location.",
         "oversold": "Units promised above what is on hand without a recorded deficit; always 0.",

@@ -103,7 +103,7 @@ ALLOCATOR_KINDS: Final[dict[type[Exception], Kind]] = {
         "not-enough",
         "Fewer units are there than the movement takes away",
         "A movement would take what is not there. `facts` name sku, location and the units there.",
-        "Correct the units and send the movement under a new Idempotency-Key.",
+        "Correct the units and send the movement under a new Idempotency-Key, a transfer under a new id.",
     ),
     errors.OverLimit: Kind(
         409,

@@ -37,6 +37,7 @@ from .errors import (
     RequestRefused,
     TooManyStreams,
     TooManyWebhooks,
+    TransferUnknown,
     Unfit,
     WebhookDisabled,
     WebhookUnknown,
@@ -86,6 +87,13 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
         "Every follower of events keeps a connection open, and a process has a limit of them (ALLOT_STREAMS_MAX).",
         "Come back later, or ask in steps: GET /v1/events/availability?after=... without Accept: text/event-stream.",
         retry_s=5,
+    ),
+    TransferUnknown: Kind(
+        404,
+        "unknown-transfer",
+        "There is no such transfer",
+        "Nothing was sent under this id, or only a moment ago: transfers are read from SQL.",
+        "Check the id; PUT /v1/transfers/{transfer_id} sends one. `after` waits for what has just been sent.",
     ),
     WebhookUnknown: Kind(
         404,

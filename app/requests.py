@@ -12,16 +12,19 @@ from allocator import (
     LINES_MAX,
     MOVES_MAX,
     AdjustLine,
+    ArrivedLine,
     CancelLine,
     Code,
     Demand,
     Id,
     Line,
     ReturnLine,
+    SentLine,
     ShipLine,
     ShipTo,
     Sku,
     StockLine,
+    TransferId,
     Units,
 )
 
@@ -84,6 +87,12 @@ class OrderPath(Asked, frozen=True, kw_only=True):
 
     channel: Code
     external_id: Id
+
+
+class TransferPath(Asked, frozen=True, kw_only=True):
+    """The caller's id of a transfer. It is the idempotency key of sending it."""
+
+    transfer_id: TransferId
 
 
 class ProblemPath(Asked, frozen=True, kw_only=True):
@@ -291,4 +300,26 @@ class MoveQuotaAsked(Asked, frozen=True, kw_only=True):
     from_channel: Code
     to_channel: Code
     units: Units
+    why: Why = ""
+
+
+class TransferAsked(Asked, frozen=True, kw_only=True):
+    """What leaves one location for another. All lines or none; a refusal is final for this id."""
+
+    from_location: Code
+    to_location: Code
+    lines: Annotated[list[SentLine], msgspec.Meta(min_length=1, max_length=MOVES_MAX)]
+    why: Why = ""
+
+
+class ArriveAsked(Asked, frozen=True, kw_only=True):
+    """
+    What of a transfer has arrived, and what will not come any more.
+
+    location: the transfer's destination. at: where the units did arrive, if that is elsewhere; the sender's, say.
+    """
+
+    location: Code
+    lines: Annotated[list[ArrivedLine], msgspec.Meta(min_length=1, max_length=MOVES_MAX)]
+    at: Code | None = None
     why: Why = ""

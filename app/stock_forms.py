@@ -26,11 +26,19 @@ class Blocked(msgspec.Struct, frozen=True):
     units: int
 
 
+class Coming(msgspec.Struct, frozen=True):
+    """Units that a transfer has on their way."""
+
+    transfer_id: str
+    units: int
+
+
 class Shelved(msgspec.Struct, frozen=True, kw_only=True):
     """
     One sku at one location, in units.
 
     available = on_hand - unavailable - held - committed, and can be negative; deficit is what is missing then.
+    in_transit is on its way here: on no shelf, and in nobody's number.
     """
 
     location: Code
@@ -40,8 +48,10 @@ class Shelved(msgspec.Struct, frozen=True, kw_only=True):
     committed: int
     available: int
     deficit: int
+    in_transit: int
     reasons: list[Blocked]
     quotas: list[Quota]
+    transfers: list[Coming]
 
 
 class Stocked(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +69,7 @@ class Stocked(msgspec.Struct, frozen=True, kw_only=True):
     committed: int
     available: int
     deficit: int
+    in_transit: int
     backordered: int
     conflict: int
     owed: int
@@ -85,6 +96,7 @@ def stocked(sku: str, state: SkuState) -> Stocked:
         committed=sum(place.committed for place in places),
         available=sum(place.available for place in places),
         deficit=deficit,
+        in_transit=sum(place.in_transit for place in places),
         backordered=state.backordered,
         conflict=state.conflict,
         owed=deficit + state.backordered + state.conflict,
@@ -101,6 +113,8 @@ def _shelved(location: str, place: Place) -> Shelved:
         committed=place.committed,
         available=place.on_hand - place.unavailable - place.held - place.committed,
         deficit=place.deficit,
+        in_transit=place.in_transit,
         reasons=[Blocked(reason, units) for reason, units in sorted(place.reasons.items()) if units],
         quotas=[Quota(channel, use.quota, use.consumed, use.floor) for channel, use in sorted(place.quotas.items())],
+        transfers=[Coming(transfer, units) for transfer, units in sorted(place.transit.items())],
     )

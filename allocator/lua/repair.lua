@@ -55,8 +55,8 @@ local KEY_OF = { hold = 'holds', order = 'orders', answer = 'ops', field = 'conf
 local INDEXES = { deadlines = true, owners = true, waiting = true }
 local OWED = { backordered = true, conflict = true }
 local BUCKETS = { on_hand = true, held = true, committed = true, unavailable = true, quota = true, consumed = true,
-  spent = true, floor = true }
-local OF = { unavailable = true, quota = true, consumed = true, spent = true, floor = true }
+  spent = true, floor = true, in_transit = true }
+local OF = { unavailable = true, quota = true, consumed = true, spent = true, floor = true, in_transit = true }
 
 -- What was packed, or nil when it is no array.
 local function unpacked(packed)

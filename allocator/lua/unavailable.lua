@@ -56,7 +56,7 @@ end
 local function movable(line)
   local state = stock.skus[line.sku]
   if direction == 'out' then
-    return stock.units_of_reason(state, line.location, reason)
+    return stock.units_of(state, line.location, 'unavailable', reason)
   end
   local on_hand, unavailable = stock.buckets(state, line.location)
   return math.max(0, on_hand - unavailable)

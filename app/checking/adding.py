@@ -90,7 +90,7 @@ class Sums:
                 total += self._of_extra(code, *flat[at + 4])
         return total
 
-    def _of_extra(self, code: str, deficit: int, reasons: list[Any], quotas: list[Any]) -> int:
+    def _of_extra(self, code: str, deficit: int, reasons: list[Any], quotas: list[Any], transit: Any = ()) -> int:
         weight = self._weight
         total = deficit * weight((code, "deficit", ""))
         for i in range(0, len(reasons), 2):
@@ -98,4 +98,6 @@ class Sums:
         for i in range(0, len(quotas), 5):
             for offset, bucket in enumerate(("quota", "consumed", "spent", "floor"), 1):
                 total += quotas[i + offset] * weight((code, bucket, quotas[i]))
+        for i in range(0, len(transit), 2):
+            total += transit[i + 1] * weight((code, "in_transit", transit[i]))
         return total

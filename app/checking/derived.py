@@ -53,3 +53,9 @@ class Projection(Group):
             super()._add_shipments(number, entry)
         except Damaged:
             self.unsure.add(number)
+
+    def _add_transfers(self, number: int, entry: Entry) -> None:
+        try:
+            super()._add_transfers(number, entry)
+        except Damaged:
+            self.unsure.add(number)

@@ -1,5 +1,5 @@
 """
-Whether SQL's history is what entries say: what left the shelves, what holds were made of, what lies where.
+Whether SQL's history is what entries say: what left the shelves, what holds were made of, what lies where, transfers.
 
 Nothing here is compared where entries are missing or damaged: then nobody knows what it should be.
 """
@@ -11,7 +11,9 @@ from typing import Any, Final
 from allocator.records import UNREADABLE, decode_state
 from allocator.shipments import shipped_order
 from app.draining.rows import Row, place_row
+from app.draining.transfers import add_up
 from app.store import inspecting as store
+from app.store import transfers
 from app.store.database import Session
 
 from .derived import Projection, Read, decode_entry
@@ -19,6 +21,13 @@ from .findings import Findings, Rows
 
 UNSURE: Final = ("entry_damaged", "entry_missing", "subjects_differ")
 """Findings after which orders are not known as they were."""
+
+MADE: Final = {
+    "shipments": ("shipped", "shipment_rows_differ"),
+    "shipment_lines": ("shipped", "shipment_rows_differ"),
+    "transfer_steps": ("moved", "transfer_rows_differ"),
+}
+"""Tables whose rows are made by one entry each: how they are put right, and the finding."""
 
 Tuples = store.Tuples
 
@@ -43,14 +52,15 @@ class HistoryCheck:
         await self._compare_hold_lines(group)
         if self.findings.has(*UNSURE):
             return
-        wrong = {*await self._differing("shipments", group.shipments, after, last)}
-        wrong |= {*await self._differing("shipment_lines", group.shipment_lines, after, last)}
-        for number in sorted(wrong - group.unsure):
-            fix = Rows("shipped", (number,))
-            self.findings.add("shipment_rows_differ", f"entry {number}", "other units", "its own", fix)
+        wrong: dict[tuple[str, str], set[int]] = defaultdict(set)
+        for kind, how in MADE.items():
+            wrong[how] |= await self._differing(kind, getattr(group, kind), after, last)
+        for (word, finding), numbers in wrong.items():
+            for number in sorted(numbers - group.unsure):
+                self.findings.add(finding, f"entry {number}", "other units", "its own", Rows(word, (number,)))
 
     async def _differing(self, kind: str, rows: list[Row], after: int, last: int) -> set[int]:
-        found = await store.shipped_between(self.session, self.seller, kind, after, last)
+        found = await store.made_between(self.session, self.seller, kind, after, last)
         return {row[0] for row in {*store.as_tuples(kind, rows)} ^ {*found}}
 
     async def _compare_hold_lines(self, group: Projection) -> None:
@@ -64,19 +74,33 @@ class HistoryCheck:
     # --- what belongs to nothing -------------------------------------------------------------------------------
 
     async def judge_rest(self, last: int, limit: int) -> None:
-        """Rows of entries after the last one, lines of no hold and places of no balance; all entries must be whole."""
-        for kind in ("shipments", "shipment_lines"):
-            for number in sorted(
-                {row[0] for row in await store.shipped_between(self.session, self.seller, kind, last)}
-            ):
-                fix = Rows("shipped", (number,))
-                self.findings.add("shipment_rows_differ", f"entry {number}", "units", "no such entry", fix)
+        """
+        Rows of entries after the last one, lines of no hold, places of no balance, transfers that are not their steps;
+        all entries must be whole.
+        """
+        for kind, (word, finding) in MADE.items():
+            for number in sorted({row[0] for row in await store.made_between(self.session, self.seller, kind, last)}):
+                self.findings.add(finding, f"entry {number}", "units", "no such entry", Rows(word, (number,)))
+        await self._compare_transfers(limit)
         for kind, word, finding in (
             ("hold_lines", "hold", "hold_row_differs"),
             ("places", "balance", "balance_differs"),
         ):
             for [id] in await store.orphans(self.session, self.seller, kind, limit):
                 self.findings.add(finding, id, f"{kind} of nothing", "none", Rows(word, (id,)))
+
+    async def _compare_transfers(self, limit: int) -> None:
+        """Transfers and their lines, `limit` at a time, with what their steps add up to."""
+        after = ""
+        while ids := await transfers.ids_after(self.session, self.seller, after, limit):
+            rows = add_up(await transfers.steps_of(self.session, self.seller, ids))
+            for kind, expected in zip(("transfers", "transfer_lines"), rows, strict=True):
+                found = _by_first(await self._rows_of(kind, [(id,) for id in ids]))
+                told = _by_first(store.as_tuples(kind, expected))
+                for id in [id for id in ids if found.get(id) != told.get(id)]:
+                    fix = Rows("transfer", (id,))
+                    self.findings.add("transfer_rows_differ", id, f"other {kind}", "what its steps add up to", fix)
+            after = ids[-1]
 
     # --- what balances say -------------------------------------------------------------------------------------
 

@@ -7,10 +7,10 @@ from allocator.ledger import config_of
 from allocator.records import Entry, decode_state
 from allocator.shipments import shipped_order
 from app.audit import By, note
-from app.draining.drain import READER
+from app.draining.drain import READER, write_transfers
 from app.draining.rows import VERSION, Row, place_row
 from app.recovery.comparing import NEW_STATE, state_after
-from app.store import inspecting, ledger, mending
+from app.store import inspecting, ledger, mending, transfers
 from app.store.audit import add_entries
 from app.store.cursors import begin_at, hold_still
 from app.store.database import Database, Session
@@ -116,6 +116,21 @@ class _Mender:
         for kind in ("shipments", "shipment_lines"):
             await mending.remove_rows(self.session, self.seller, kind, [fix.key])
         await ledger.add_shipments(self.session, rows.shipments, rows.shipment_lines)
+        return True
+
+    async def _moved(self, fix: Rows) -> bool:
+        """The steps of an entry, and the transfers that have or had them."""
+        number, entry = fix.key[0], await self._entry(fix.key[0])
+        steps = self._rows(number, entry).transfer_steps if entry is not None else []
+        before = await transfers.ids_of_entry(self.session, self.seller, number)
+        await mending.remove_rows(self.session, self.seller, "transfer_steps", [fix.key])
+        await transfers.add_steps(self.session, steps)
+        now = {str(row["transfer_id"]) for row in steps}
+        await write_transfers(self.session, self.seller, sorted(now | before))
+        return True
+
+    async def _transfer(self, fix: Rows) -> bool:
+        await write_transfers(self.session, self.seller, fix.key)
         return True
 
     async def _answer(self, fix: Rows) -> bool:

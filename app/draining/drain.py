@@ -18,6 +18,7 @@ from allocator import SellerKeys, ledger
 from allocator.ledger import START, Row, place
 from allocator.records import Entry, SkuState, decode_state
 from app.store import ledger as store
+from app.store import transfers
 from app.store.cursors import Lease, give_back, move, note_failure, read_cursor
 from app.store.database import Database, Session
 from app.store.leasing import keep_lease
@@ -25,6 +26,7 @@ from app.store.sellers import list_sellers
 from app.times import now_ms
 
 from .rows import Group, body_of, hash_of, shipped_in, skus_of
+from .transfers import add_up
 
 READER: Final = "drain"
 """The name of our cursor."""
@@ -245,10 +247,19 @@ async def _from_the_start() -> str:
     return START
 
 
+async def write_transfers(session: Session, seller: str, ids: Sequence[str]) -> None:
+    """Let the rows of these transfers be what their steps add up to."""
+    if ids:
+        heads, lines = add_up(await transfers.steps_of(session, seller, ids))
+        await transfers.put_transfers(session, seller, ids, heads, lines)
+
+
 async def _add(session: Session, group: Group) -> None:
     await store.add_entries(session, group.entries, group.moves, group.subjects)
     await store.put_orders(session, *group.orders())
     await store.add_shipments(session, group.shipments, group.shipment_lines)
+    await transfers.add_steps(session, group.transfer_steps)
+    await write_transfers(session, group.seller, group.transfers())
     await store.put_holds(session, group.holds(), group.hold_lines)
     await store.put_balances(session, group.balances(), group.places())
     await store.put_config(session, group.seller, *group.config())

@@ -21,14 +21,15 @@ from allocator.records import (
     encode_answer,
 )
 from allocator.shipments import is_gone, left_by, shipped_order
+from allocator.transfers import transfer_steps
 
 Row = dict[str, Any]
 
 VERSION = "version"
 """The name of the field that has the version, which no compiled field has."""
 
-ON_SHELVES = frozenset({"on_hand", "unavailable", "held", "committed", "deficit"})
-"""Buckets of a sku at a location that are counted there; quotas are not."""
+AT_PLACES = frozenset({"on_hand", "unavailable", "held", "committed", "deficit", "in_transit"})
+"""Buckets of a sku at a location that are counted there, or on their way there; quotas are not."""
 
 _encode = msgspec.msgpack.encode
 
@@ -63,6 +64,7 @@ class Group:
         self.shipments: list[Row] = []
         self.shipment_lines: list[Row] = []
         self.hold_lines: list[Row] = []
+        self.transfer_steps: list[Row] = []
         self._before = orders
         self._made: dict[str, int] = {}
         self._places: set[tuple[str, str]] = set()
@@ -79,6 +81,7 @@ class Group:
         self._fold(number, entry)
         self._add_moves(number, entry)
         self._add_shipments(number, entry)
+        self._add_transfers(number, entry)
         self._add_records(number, entry)
         if entry.op:
             remembered = Remembered(entry.at_ms, entry.fingerprint, entry.word, entry.answer)
@@ -126,7 +129,7 @@ class Group:
             }
             for place, (change, location, bucket, of, units) in enumerate(moved)
         ]
-        self._places |= {(change.sku, location) for change, location, bucket, *_ in moved if bucket in ON_SHELVES}
+        self._places |= {(change.sku, location) for change, location, bucket, *_ in moved if bucket in AT_PLACES}
 
     def _add_shipments(self, number: int, entry: Entry) -> None:
         id = shipped_order(entry)
@@ -143,6 +146,12 @@ class Group:
             order = left[0].order
             facts = {"channel": order.channel, "external_id": order.external_id, "placed_ms": order.placed_ms}
             self.shipments.append({**key, **facts, "location": location, "gone": is_gone(entry), "units": total})
+
+    def _add_transfers(self, number: int, entry: Entry) -> None:
+        key = {"seller": self.seller, "number": number, "at_ms": entry.at_ms}
+        for step in transfer_steps(entry):
+            row = step._asdict()
+            self.transfer_steps.append({**key, "transfer_id": row.pop("transfer"), **row})
 
     def _add_config(self, number: int, config: ConfigRecord | None) -> None:
         if config is None:
@@ -256,14 +265,18 @@ class Group:
         ]
         return fields, [field for field, value in self._config.items() if value is None]
 
+    def transfers(self) -> list[str]:
+        """The ids of the transfers that were sent or arrived, each once."""
+        return list(dict.fromkeys(row["transfer_id"] for row in self.transfer_steps))
+
     def answers(self) -> list[Row]:
         """What ops were answered."""
         return list(self._answers.values())
 
 
 def place_row(seller: str, sku: str, location: str, place: Place) -> Row:
-    """What lies at one place, in units."""
-    units = {name: getattr(place, name) for name in ON_SHELVES}
+    """What lies at one place or is on its way there, in units."""
+    units = {name: getattr(place, name) for name in AT_PLACES}
     return {"seller": seller, "sku": sku, "location": location, **units}
 
 

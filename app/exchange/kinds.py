@@ -45,7 +45,7 @@ def _make(name: str, type: type[msgspec.Struct], key: tuple[str, ...], *read_onl
 
 
 STOCK: Final = "stock"
-COUNTERS: Final = ("unavailable", "held", "committed", "available", "deficit")
+COUNTERS: Final = ("unavailable", "held", "committed", "available", "deficit", "in_transit")
 """What an export of stock has beside the units on the shelf."""
 
 KINDS: Final = {

@@ -48,7 +48,7 @@ async def read_balance(session: AsyncSession, seller: str, sku: str) -> BalanceF
 
 
 async def list_balances(session: AsyncSession, seller: str, wanted: WantedBalances, limit: int) -> list[BalanceFacts]:
-    """Skus in the order of their codes; with locations those of which there are any units there."""
+    """Skus in the order of their codes; with locations those of which there are any units there or on their way."""
     columns = [col(getattr(BalanceRow, name)) for name in ("sku", "number", "state")]
     conditions = [col(BalanceRow.seller) == seller, col(BalanceRow.sku) > words(wanted.after)]
     if wanted.locations is not None:
@@ -61,7 +61,7 @@ async def list_balances(session: AsyncSession, seller: str, wanted: WantedBalanc
 
 async def _skus_at(session: AsyncSession, seller: str, wanted: WantedBalances, limit: int) -> list[str]:
     sku = col(BalancePlaceRow.sku)
-    units = [col(getattr(BalancePlaceRow, name)) for name in ("on_hand", "held", "committed", "deficit")]
+    units = [col(getattr(BalancePlaceRow, name)) for name in ("on_hand", "held", "committed", "deficit", "in_transit")]
     there = (
         col(BalancePlaceRow.seller) == seller,
         col(BalancePlaceRow.location).in_(sorted(wanted.locations or ())),

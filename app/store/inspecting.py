@@ -27,6 +27,9 @@ from .ledger_tables import (
     OrderTakeRow,
     ShipmentLineRow,
     ShipmentRow,
+    TransferLineRow,
+    TransferRow,
+    TransferStepRow,
 )
 from .statements import all_rows
 
@@ -43,6 +46,9 @@ LINES: Final = _table(OrderLineRow)
 TAKES: Final = _table(OrderTakeRow)
 SHIPMENTS: Final = _table(ShipmentRow)
 SHIPMENT_LINES: Final = _table(ShipmentLineRow)
+TRANSFERS: Final = _table(TransferRow)
+TRANSFER_LINES: Final = _table(TransferLineRow)
+TRANSFER_STEPS: Final = _table(TransferStepRow)
 HOLDS: Final = _table(HoldRow)
 HOLD_LINES: Final = _table(HoldLineRow)
 BALANCES: Final = _table(BalanceRow)
@@ -57,6 +63,9 @@ KEYS: Final = {
     "takes": (TAKES, ("channel", "external_id")),
     "shipments": (SHIPMENTS, ("number",)),
     "shipment_lines": (SHIPMENT_LINES, ("number",)),
+    "transfers": (TRANSFERS, ("transfer_id",)),
+    "transfer_lines": (TRANSFER_LINES, ("transfer_id",)),
+    "transfer_steps": (TRANSFER_STEPS, ("number",)),
     "holds": (HOLDS, ("hold_id",)),
     "hold_lines": (HOLD_LINES, ("hold_id",)),
     "stock": (BALANCES, ("sku",)),
@@ -120,8 +129,8 @@ async def moves_between(session: AsyncSession, seller: str, after: int, last: in
     return [tuple(row) for row in await all_rows(session, query)]
 
 
-async def shipped_between(session: AsyncSession, seller: str, kind: str, after: int, last: int | None = None) -> Tuples:
-    """Shipments or their lines of the entries after one number up to another (None: without an end)."""
+async def made_between(session: AsyncSession, seller: str, kind: str, after: int, last: int | None = None) -> Tuples:
+    """Rows of a table that is keyed by entries, of those after one number up to another (None: without an end)."""
     table, _ = KEYS[kind]
     wanted = [table.c.seller == seller, table.c.number > after]
     wanted += [] if last is None else [table.c.number <= last]

@@ -51,7 +51,7 @@ class LedgerMoveRow(SQLModel, table=True):
     """
     One bucket of one sku that an entry moved, by `units`; `version` is the sku's after it.
 
-    location is '' for what the sku as a whole owes; `of` is the reason or the quota's channel.
+    location is '' for what the sku as a whole owes; `of` is the reason, the transfer or the quota's channel.
     """
 
     __tablename__ = "ledger_move"
@@ -191,6 +191,73 @@ class ShipmentLineRow(SQLModel, table=True):
     units: int = Field(sa_type=BigInteger)
 
 
+class TransferRow(SQLModel, table=True):
+    """
+    A transfer as its steps add up to it, in units; `number` is the entry that sent it.
+
+    state: open, partly (some arrived or were lost), closed (nothing is on its way any more).
+    """
+
+    __tablename__ = "transfer"
+    __table_args__ = (
+        Index("ix_transfer_sent", "seller", "sent_ms", "transfer_id"),
+        Index("ix_transfer_state", "seller", "state", "sent_ms", "transfer_id"),
+        Index("ix_transfer_from", "seller", "from_location", "sent_ms", "transfer_id"),
+        Index("ix_transfer_to", "seller", "to_location", "sent_ms", "transfer_id"),
+    )
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    transfer_id: str = Field(primary_key=True, max_length=64)
+    from_location: str = Field(max_length=64)
+    to_location: str = Field(max_length=64)
+    state: str = Field(max_length=6)
+    sent_ms: int = Field(sa_type=BigInteger)
+    changed_ms: int = Field(sa_type=BigInteger)
+    number: int = Field(sa_type=BigInteger)
+    sent: int = Field(sa_type=BigInteger)
+    arrived: int = Field(sa_type=BigInteger)
+    lost: int = Field(sa_type=BigInteger)
+    in_transit: int = Field(sa_type=BigInteger)
+
+
+class TransferLineRow(SQLModel, table=True):
+    """One sku of a transfer, in units; sent_ms is the transfer's."""
+
+    __tablename__ = "transfer_line"
+    __table_args__ = (Index("ix_transfer_line_sku", "seller", "sku", "sent_ms", "transfer_id"),)
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    transfer_id: str = Field(primary_key=True, max_length=64)
+    sku: str = Field(primary_key=True, max_length=256)
+    sent_ms: int = Field(sa_type=BigInteger)
+    sent: int = Field(sa_type=BigInteger)
+    arrived: int = Field(sa_type=BigInteger)
+    lost: int = Field(sa_type=BigInteger)
+    in_transit: int = Field(sa_type=BigInteger)
+
+
+class TransferStepRow(SQLModel, table=True):
+    """
+    What the entry `number` did with one sku of a transfer: units sent from `location`, or arrived there, or lost.
+
+    to_location is the transfer's destination. Never changed.
+    """
+
+    __tablename__ = "transfer_step"
+    __table_args__ = (Index("ix_transfer_step_transfer", "seller", "transfer_id", "number", "sku"),)
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+    sku: str = Field(primary_key=True, max_length=256)
+    transfer_id: str = Field(max_length=64)
+    location: str = Field(max_length=64)
+    to_location: str = Field(max_length=64)
+    at_ms: int = Field(sa_type=BigInteger)
+    sent: int = Field(sa_type=BigInteger)
+    arrived: int = Field(sa_type=BigInteger)
+    lost: int = Field(sa_type=BigInteger)
+
+
 class HoldRow(SQLModel, table=True):
     """A hold as the newest entry left it; made_ms is when the first one made it."""
 
@@ -244,7 +311,11 @@ class BalanceRow(SQLModel, table=True):
 
 
 class BalancePlaceRow(SQLModel, table=True):
-    """The part of a sku's state at one location, in units; the row stays when nothing lies there any more."""
+    """
+    The part of a sku's state at one location, in units; the row stays when nothing lies there any more.
+
+    in_transit is on its way there.
+    """
 
     __tablename__ = "balance_place"
     __table_args__ = (
@@ -260,6 +331,7 @@ class BalancePlaceRow(SQLModel, table=True):
     held: int = Field(sa_type=BigInteger)
     committed: int = Field(sa_type=BigInteger)
     deficit: int = Field(sa_type=BigInteger)
+    in_transit: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
 
 
 class ConfigFieldRow(SQLModel, table=True):

@@ -116,6 +116,17 @@ def corrections(cursor: Cursor) -> list:
     return lines
 
 
+def sent_lines(cursor: Cursor) -> list:
+    return cursor.many(1, 500, lambda one: (one.text(SKU), one.whole(1, UNITS)))
+
+
+def arrived_lines(cursor: Cursor) -> list:
+    lines = cursor.many(1, 500, lambda one: (one.text(SKU), one.whole(0, UNITS), one.whole(0, UNITS)))
+    if any(arrived + lost == 0 for _, arrived, lost in lines):
+        raise Nonsense("an arrival of nothing")
+    return lines
+
+
 def returned_lines(cursor: Cursor) -> list:
     words = ("restock", "quarantine", "scrap")
     return cursor.many(1, 500, lambda one: (one.text(ID), one.text(CODE), one.whole(1, UNITS), one.choice(*words)))
@@ -150,6 +161,7 @@ OP = {"op": text(ID + CODE + 32), "fingerprint": print_of, "actor": optional(128
 CHANGE = {**OP, "order_id": text(ID + CODE)}
 READ = {"owner": optional(ID), "locations": only_locations}
 QUOTA = {**OP, "why": optional(256), "sku": text(SKU), "location": text(CODE)}
+TRANSFER = {**OP, "why": optional(256), "transfer": text(CODE)}
 ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
     "receive": {**OP, "why": optional(256), "lines": stock_lines(1)},
     "adjust": {**OP, "why": text(256), "lines": corrections},
@@ -161,6 +173,8 @@ ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
     },
     "set_quota": {**QUOTA, "channel": text(CODE), "quota": whole(0, UNITS), "floor": whole(0, UNITS)},
     "move_quota": {**QUOTA, "giver": text(CODE), "taker": text(CODE), "units": whole(1, UNITS)},
+    "transfer_out": {**TRANSFER, "giver": text(CODE), "taker": text(CODE), "lines": sent_lines},
+    "transfer_in": {**TRANSFER, "location": text(CODE), "at": text(CODE), "lines": arrived_lines},
     "hold": {
         **OP,
         "hold_id": text(ID),
@@ -232,9 +246,9 @@ def read(verb: str, arguments: Sequence[Any]) -> dict[str, Any]:
     values = {name: take(cursor) for name, take in ARGUMENTS[verb].items()}
     if cursor.rest:
         raise Nonsense("too many arguments")
-    if verb == "move_quota" and values["giver"] == values["taker"]:
-        raise Nonsense("a quota moves to another channel")
     if verb == "move" and values["origin"] == values["to"]:
         raise Nonsense("units move to another location")
+    if "giver" in values and values["giver"] == values["taker"]:
+        raise Nonsense("quotas and units move to another place")
     own = {name: value for name, value in values.items() if name not in OP}
     return {**head, **{name: value for name, value in values.items() if name in OP}, "own": own}

@@ -169,16 +169,22 @@ def counted(counter: Counter[str]) -> Counter[str]:
 
 @dataclass
 class Shelf:
-    """The physical facts of a sku at a location, and whose units are ring-fenced there: channel -> [quota, floor]."""
+    """
+    The physical facts of a sku at a location, and whose units are ring-fenced there: channel -> [quota, floor].
+
+    transit: what transfers have on their way there.
+    """
 
     on_hand: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     quotas: dict[str, list[int]] = field(default_factory=dict)
     spent: Counter[str] = field(default_factory=Counter)
+    transit: Counter[str] = field(default_factory=Counter)
 
     def copy(self) -> "Shelf":
         quotas = {channel: [*quota] for channel, quota in self.quotas.items()}
-        return Shelf(self.on_hand, counted(self.reasons), quotas, counted(self.spent))
+        named = quotas, counted(self.spent), counted(self.transit)
+        return Shelf(self.on_hand, counted(self.reasons), *named)
 
 
 class Books:

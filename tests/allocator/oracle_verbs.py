@@ -128,6 +128,34 @@ class Verbs:
         self.books.touched.add(sku)
         return "moved", []
 
+    def transfer_out(self, *, why: str, transfer: str, giver: str, taker: str, lines: list[Any]) -> Answer:
+        self._know_skus([sku for sku, _ in lines])
+        self._know_locations([giver, taker])
+        for sku, units in lines:
+            there, coming = max(0, self.books.available(sku, giver)), self.books.shelf(sku, taker).transit
+            if units > there:
+                raise Refused("not_enough", sku, giver, there)
+            if coming[transfer] + units > PLACE_MAX:
+                raise Refused("over_limit", sku, taker, coming[transfer])
+            self.books.shelf(sku, giver).on_hand -= units
+            coming[transfer] += units
+            self.books.touched.add(sku)
+        return "moved", []
+
+    def transfer_in(self, *, why: str, transfer: str, location: str, at: str, lines: list[Any]) -> Answer:
+        self._know_skus([sku for sku, _, _ in lines])
+        self._know_locations([location, at])
+        for sku, arrived, lost in lines:
+            coming, shelf = self.books.shelf(sku, location).transit, self.books.shelf(sku, at)
+            if arrived + lost > coming[transfer]:
+                raise Refused("not_enough", sku, location, coming[transfer])
+            if shelf.on_hand + arrived > PLACE_MAX:
+                raise Refused("over_limit", sku, at, shelf.on_hand)
+            coming[transfer] -= arrived + lost
+            shelf.on_hand += arrived
+            self.books.touched.add(sku)
+        return "moved", []
+
     # --- asking ------------------------------------------------------------------------------------------------
 
     def availability(

@@ -248,6 +248,15 @@ VERBS: dict[str, list[Arg]] = {
     ],
     "shut": [*HEAD, text("run", "run-1", 64), optional("why", "a drill", 4_096)],
     "stock": [*HEAD, whole("skus", "1", 1, 100), text("sku", CUP, 256)],
+    "transfer_in": [
+        *(*HEAD, *OP, WHY, text("transfer", "t1", 64), text("location", "rome", 64), text("at", "rome", 64)),
+        *(whole("lines", "1", 1, 500), text("sku", CUP, 256)),
+        *(whole("arrived", "1", 0, UNITS), whole("lost", "1", 0, UNITS)),
+    ],
+    "transfer_out": [
+        *(*HEAD, *OP, WHY, text("transfer", "t1", 64), text("from", "oslo", 64), text("to", "rome", 64)),
+        *(whole("lines", "1", 1, 500), text("sku", CUP, 256), whole("units", "1", 1, UNITS)),
+    ],
     "unavailable": [
         *HEAD,
         *OP,

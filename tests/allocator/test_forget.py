@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from allocator import CancelLine, Pipe, ReturnLine, StockLine
+from allocator import ArrivedLine, CancelLine, Pipe, ReturnLine, SentLine, StockLine
 from allocator.check import check
 from allocator.errors import (
     HistoryAway,
@@ -89,6 +89,8 @@ async def test_every_kind_of_op_is_answered_as_the_first_time(shop, attic):
         lambda: shop.pick("shop", "1", op="p"),
         lambda: shop.ship("shop", "1", op="s"),
         lambda: shop.set_quota(CUP, "oslo", "amazon", 2, op="q"),
+        lambda: shop.transfer_out("T1", "oslo", "rome", [SentLine(CUP, 2)]),
+        lambda: shop.transfer_in("T1", "rome", [ArrivedLine(CUP, 1)], op="t"),
     ]
     first = [await call() for call in calls]
     removed = await attic.clear_out(shop)

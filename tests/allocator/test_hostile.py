@@ -403,14 +403,18 @@ async def test_an_order_whose_lines_add_up_from_every_bucket_is_sound(redis):
     assert (word, state) == ("changed", "conflict")
 
 
+NAMED = ("unavailable", "quota", "consumed", "spent", "floor", "in_transit")
+"""Buckets whose units have a name: a reason, a channel, a transfer."""
+
+
 @pytest.mark.parametrize(
     ("move", "known"),
     [
         *((("oslo", bucket, ""), True) for bucket in ("on_hand", "held", "committed")),
-        *((("oslo", bucket, "shop"), True) for bucket in ("unavailable", "quota", "consumed", "spent", "floor")),
+        *((("oslo", bucket, "shop"), True) for bucket in NAMED),
         *((("", bucket, ""), True) for bucket in ("backordered", "conflict")),
         *((("oslo", "conflict", ""), False), (("", "held", ""), False), (("oslo", "held", "shop"), False)),
-        *((("oslo", bucket, ""), False) for bucket in ("unavailable", "quota", "consumed", "spent", "floor")),
+        *((("oslo", bucket, ""), False) for bucket in NAMED),
     ],
 )
 async def test_a_repair_moves_units_between_buckets_that_there_are(busy, redis, move, known):

@@ -88,6 +88,8 @@ class Replay:
     def _move(self, place: Place, bucket: str, of: str, units: int) -> None:
         if bucket == "unavailable":
             place.reasons[of] = place.reasons.get(of, 0) + units
+        elif bucket == "in_transit":
+            place.transit[of] = place.transit.get(of, 0) + units
         elif bucket in OF_QUOTA:
             use = place.quotas.setdefault(of, QuotaUse())
             setattr(use, bucket, getattr(use, bucket) + units)
@@ -123,7 +125,8 @@ def without_blanks(stock: dict[str, SkuState]) -> dict[str, Any]:
         for code, place in state.places.items():
             reasons = {reason: units for reason, units in place.reasons.items() if units}
             quotas = {channel: use for channel, use in place.quotas.items() if use != QuotaUse()}
-            content = place.on_hand, place.held, place.committed, place.deficit, reasons, quotas
+            transit = {transfer: units for transfer, units in place.transit.items() if units}
+            content = place.on_hand, place.held, place.committed, place.deficit, reasons, quotas, transit
             if any(content):
                 kept[sku][code] = content
     return dict(kept)

@@ -81,6 +81,25 @@ class Shop(RuleBasedStateMachine):
     def move_quota(self, place, giver, taker, count):
         self.ask(self.allocator.move_quota(*place, giver, taker, count, op=self.op()))
 
+    @rule(id=st.sampled_from(["t1", "t2", "t3"]), way=st.tuples(locations, locations), lines=wishes.sent)
+    def transfer_out(self, id, way, lines):
+        self.ask(self.allocator.transfer_out(id, *way, lines))
+
+    @rule(
+        way=st.tuples(st.sampled_from(["t1", "t2", "t3"]), locations, st.sampled_from(["", "", *LOCATIONS])),
+        lines=wishes.arrived,
+        known=rarely.map(lambda no: not no),
+        data=st.data(),
+    )
+    def transfer_in(self, way, lines, known, data):
+        id, to, at = way
+        shelves = self.twins.oracle.books.shelves.items()
+        coming = sorted((id, code, sku) for (sku, code), shelf in shelves for id in +shelf.transit)
+        if coming and known:
+            id, to, sku = data.draw(st.sampled_from(coming))
+            lines = [msgspec.structs.replace(line, sku=sku) for line in lines]
+        self.ask(self.allocator.transfer_in(id, to, lines, op=self.op(), at=at))
+
     # --- holds -------------------------------------------------------------------------------------------------
 
     @rule(request=wishes.holds)

@@ -172,7 +172,8 @@ def stock_of_server(records: Records) -> dict[Any, Any]:
         stock[sku] = state.version, state.backordered, state.conflict
         for code, place in state.places.items():
             quotas = {channel: (use.quota, use.floor, use.consumed, use.spent) for channel, use in place.quotas.items()}
-            stock[sku, code] = place.on_hand, place.held, place.committed, place.deficit, dict(place.reasons), quotas
+            units = place.on_hand, place.held, place.committed, place.deficit
+            stock[sku, code] = *units, dict(place.reasons), quotas, dict(place.transit)
     return stock
 
 
@@ -195,7 +196,7 @@ def place_of_oracle(books: Books, sku: str, code: str) -> tuple[Any, ...]:
     }
     promised = books.held(sku, code), books.committed(sku, code), books.deficit(sku, code)
     used = {channel: use for channel, use in quotas.items() if any(use)}
-    return shelf.on_hand, *promised, dict(+shelf.reasons), used
+    return shelf.on_hand, *promised, dict(+shelf.reasons), used, dict(+shelf.transit)
 
 
 def holds_of_server(records: Records) -> dict[str, Any]:

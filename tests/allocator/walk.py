@@ -7,11 +7,13 @@ from allocator.arguments import fingerprint
 from allocator.arguments import ranking as ranking_of
 from allocator.model import (
     AdjustLine,
+    ArrivedLine,
     CancelLine,
     HoldRequest,
     Line,
     OrderRequest,
     ReturnLine,
+    SentLine,
     ShipLine,
     ShipTo,
     StockLine,
@@ -28,6 +30,8 @@ VERBS = {
     "unavailable": 2,
     "set_quota": 3,
     "move_quota": 1,
+    "transfer_out": 3,
+    "transfer_in": 3,
     "hold": 8,
     "extend": 1,
     "release": 1,
@@ -135,6 +139,20 @@ class Walk:
     def move_quota(self) -> Any:
         channels = self.pick_one(*CHANNELS), self.pick_one(*CHANNELS)
         return self.allocator.move_quota(*self.place(), *channels, self.units(3), op=self.op)
+
+    def transfer_out(self) -> Any:
+        way = self.pick_one(*LOCATIONS), self.pick_one(*LOCATIONS)
+        lines = [SentLine(self.sku(), self.units(3)) for _ in range(self.pick_one(1, 1, 2))]
+        return self.allocator.transfer_out(self.pick_one(self.op, self.op, "T"), *way, lines)
+
+    def transfer_in(self) -> Any:
+        """Mostly something that is on its way; more of it, or elsewhere, now and then."""
+        shelves = self.twins.oracle.books.shelves
+        coming = [(place, *row) for place, shelf in shelves.items() for row in (+shelf.transit).items()]
+        (sku, to), transfer, units = self.random.choice(coming) if coming else (self.place(), "T", 1)
+        arrived, lost = self.random.randint(0, units), self.pick_one(0, 0, 1)
+        lines = [ArrivedLine(sku, arrived, lost or 0**arrived)]
+        return self.allocator.transfer_in(transfer, to, lines, op=self.op, at=self.pick_one("", "", *LOCATIONS))
 
     def hold(self) -> Any:
         return self.allocator.hold(self.hold_request())

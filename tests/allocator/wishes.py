@@ -5,7 +5,17 @@ from typing import Any
 from hypothesis import strategies as st
 
 from allocator import Channel, Location, Rule
-from allocator.model import AdjustLine, HoldRequest, Line, OrderRequest, ReturnLine, ShipTo, StockLine
+from allocator.model import (
+    AdjustLine,
+    ArrivedLine,
+    HoldRequest,
+    Line,
+    OrderRequest,
+    ReturnLine,
+    SentLine,
+    ShipTo,
+    StockLine,
+)
 from tests.allocator.town import (
     AMAZON,
     CHANNELS,
@@ -50,6 +60,8 @@ drops = st.lists(st.builds(StockLine, skus, locations, st.integers(1, 2)), min_s
 corrections = st.lists(
     st.builds(AdjustLine, skus, locations, st.sampled_from([-5, -3, -2, -1, 1, 2, 3])), min_size=1, max_size=2
 )
+sent = st.lists(st.builds(SentLine, skus, st.integers(1, 3)), min_size=1, max_size=2)
+arrived = st.lists(st.builds(ArrivedLine, skus, st.integers(0, 2), st.integers(0, 1)), min_size=1, max_size=2)
 returned = st.builds(
     ReturnLine,
     location=locations,

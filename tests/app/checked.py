@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from allocator import Allocator, Pipe, SellerKeys, errors, make_client
 from allocator.ledger import read
-from allocator.model import AdjustLine, HoldRequest, Line, OrderRequest, StockLine
+from allocator.model import AdjustLine, ArrivedLine, HoldRequest, Line, OrderRequest, SentLine, StockLine
 from allocator.records import Entry, decode_state
 from allocator.repairs import Repair, SkuRepair
 from app.audit import By
@@ -38,7 +38,7 @@ class Books:
         self.keys = {word: SellerKeys(SELLER).named(word)[0] for word in WORDS}
 
     async def open(self) -> "Books":
-        """Ann's hold, a committed and a shipped order from a quota, a backorder, a deficit; all of it drained."""
+        """Ann's hold, orders from a quota, a backorder, a deficit, a transfer on its way; all of it drained."""
         async with self.database.writing() as session:
             await ensure_seller(session, SELLER, "Shop")
         one = self.allocator
@@ -57,6 +57,8 @@ class Books:
         await one.ship("web", "W2", op="parcel")
         await one.order(OrderRequest(channel="amazon", external_id="A1", lines=[Line("1", TEE, 7)]))
         await one.adjust([AdjustLine(TEE, "rome", -2)], op="count", why="miscount")
+        await one.transfer_out("T1", "rome", "lima", [SentLine(CUP, 2)])
+        await one.transfer_in("T1", "lima", [ArrivedLine(CUP, 1)], op="truck")
         await self.drain.run()
         return self
 

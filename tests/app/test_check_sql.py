@@ -67,6 +67,21 @@ IN_SQL = {
         ),
         "shipment_rows_differ",
     ),
+    "a step of another transfer": ("UPDATE transfer_step SET transfer_id = 'T9'", "transfer_rows_differ"),
+    "a step of an entry that moves nothing": (
+        (
+            "INSERT INTO transfer_step SELECT seller, 3, sku, transfer_id, location, to_location, at_ms, sent, "
+            "arrived, lost FROM transfer_step WHERE sent > 0"
+        ),
+        "transfer_rows_differ",
+    ),
+    "a transfer's state": ("UPDATE transfer SET state = 'closed'", "transfer_rows_differ"),
+    "a transfer's line is gone": ("DELETE FROM transfer_line", "transfer_rows_differ"),
+    "a transfer too many": ("UPDATE transfer SET transfer_id = 'T9'", "transfer_rows_differ"),
+    "units on their way to a place": (
+        "UPDATE balance_place SET in_transit = 0 WHERE location = 'lima'",
+        "balance_differs",
+    ),
     "a line of a hold is gone": ("DELETE FROM hold_line WHERE hold_id = 'ann-1'", "hold_row_differs"),
     "a line of a hold has other units": ("UPDATE hold_line SET units = 9 WHERE hold_id = 'bob-1'", "hold_row_differs"),
     "a line too many of a hold": (
@@ -83,7 +98,7 @@ IN_SQL = {
     "a place of no sku": (
         (
             "INSERT INTO balance_place SELECT seller, 'GHOST', location, on_hand, unavailable, held, committed, "
-            "deficit FROM balance_place WHERE sku = 'TEE'"
+            "deficit, in_transit FROM balance_place WHERE sku = 'TEE'"
         ),
         "balance_differs",
     ),
@@ -123,6 +138,7 @@ async def everything(books: Books) -> dict[str, list[tuple[object, ...]]]:
     found["order_line"] = await books.rows("order_line")
     found["order_take"] = await books.rows("order_take")
     found |= {table: await books.rows(table) for table in ("shipment", "shipment_line", "hold_line", "balance_place")}
+    found |= {table: await books.rows(table) for table in ("transfer", "transfer_line", "transfer_step")}
     found["balance"] = await books.rows("balance", "sku, version, state")
     found["ledger_cursor"] = await books.rows("ledger_cursor", "seller, reader, position")
     return found

@@ -34,6 +34,9 @@ from app.store.ledger_tables import (
     OrderTakeRow,
     ShipmentLineRow,
     ShipmentRow,
+    TransferLineRow,
+    TransferRow,
+    TransferStepRow,
 )
 from app.store.sellers import ensure_seller
 from app.times import now_ms
@@ -91,6 +94,7 @@ async def everything(database: Database) -> dict[str, list]:
     tables = (LedgerEntryRow, LedgerMoveRow, LedgerSubjectRow, OrderRow, OrderLineRow, OrderTakeRow)
     found = {}
     more = (ShipmentRow, ShipmentLineRow, HoldRow, HoldLineRow, BalanceRow, BalancePlaceRow, OpAnswerRow)
+    more += (TransferRow, TransferLineRow, TransferStepRow)
     for table in (*tables, *more):
         dumped = [row.model_dump(exclude={"recorded_ms"}) for row in await rows(database, table)]
         found[table.__tablename__] = sorted(dumped, key=repr)
@@ -208,7 +212,7 @@ async def test_places_have_the_units_that_valkey_has_there(drain, database, clie
 
     await drain.run()
 
-    names = ("on_hand", "unavailable", "held", "committed", "deficit")
+    names = ("on_hand", "unavailable", "held", "committed", "deficit", "in_transit")
     found = {
         (row.sku, row.location): [getattr(row, name) for name in names] for row in await rows(database, BalancePlaceRow)
     }
@@ -220,6 +224,48 @@ async def test_places_have_the_units_that_valkey_has_there(drain, database, clie
     assert {key: units for key, units in found.items() if any(units)} == {
         key: units for key, units in there.items() if any(units)
     }
+
+
+async def test_transfers_are_what_was_sent_arrived_and_lost_and_what_valkey_has_on_the_way(drain, database, client):
+    books, ledger = await books_of(client), await read(client, SELLER, "0-0", 100_000)
+
+    await drain.run()
+
+    heads = {row.transfer_id: row for row in await rows(database, TransferRow)}
+    lines = {(row.transfer_id, row.sku): row for row in await rows(database, TransferLineRow)}
+    coming = {
+        (transfer, sku): units
+        for sku, state in books.stock.items()
+        for place in state.places.values()
+        for transfer, units in place.transit.items()
+    }
+    moved = moved_by_transfers(ledger)
+    assert {key: row.in_transit for key, row in lines.items() if row.in_transit} == coming != {}
+    assert {key: [row.sent, row.arrived, row.lost] for key, row in lines.items()} == moved
+    for id, head in heads.items():
+        mine = [row for (transfer, _), row in lines.items() if transfer == id]
+        units = [sum(getattr(row, name) for row in mine) for name in ("sent", "arrived", "lost", "in_transit")]
+        assert [head.sent, head.arrived, head.lost, head.in_transit] == units
+        assert head.state == ("closed" if not units[3] else "open" if units[0] == units[3] else "partly")
+    assert {head.state for head in heads.values()} == {"open", "partly", "closed"}
+
+
+def moved_by_transfers(ledger) -> dict[tuple[str, str], list[int]]:
+    """Units sent, arrived and lost, by transfer and sku."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for _, entry in ledger:
+        for change in entry.changes if entry.verb.startswith("transfer") else []:
+            [transfer] = {of for _, bucket, of, _ in change.moves if bucket == "in_transit"}
+            units: Counter = Counter()
+            for _, bucket, _, count in change.moves:
+                units[bucket] += count
+            row = found.setdefault((transfer, change.sku), [0, 0, 0])
+            if entry.verb == "transfer_out":
+                row[0] += units["in_transit"]
+            else:
+                row[1] += units["on_hand"]
+                row[2] -= units["in_transit"] + units["on_hand"]
+    return found
 
 
 async def test_holds_keep_what_they_were_made_of_and_when(drain, database, client):

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from app.store import balances, history, ledger, past_holds, past_orders
+from app.store import balances, history, ledger, past_holds, past_orders, transfers
 from app.store.balances import WantedBalances
 from app.store.database import Database, sqlite_url
 from app.store.history import WantedMoves
 from app.store.past_holds import WantedHolds
 from app.store.past_orders import WantedOrders, WantedShipments
 from app.store.sellers import ensure_seller
+from app.store.transfers import WantedTransfers
 
 Ask = Callable[[Any], Coroutine[Any, Any, Any]]
 
@@ -25,6 +26,10 @@ def orders(**wanted: Any) -> Ask:
 
 def shipments(**wanted: Any) -> Ask:
     return lambda session: past_orders.list_shipments(session, "main", WantedShipments(**wanted), 101)
+
+
+def travels(**wanted: Any) -> Ask:
+    return lambda session: transfers.list_transfers(session, "main", WantedTransfers(**wanted), 101)
 
 
 def holds(**wanted: Any) -> Ask:
@@ -56,6 +61,15 @@ LISTS = {
     "shipments of a channel": shipments(channels=["shop"]),
     "shipments of a sku": shipments(sku="CUP"),
     "shipments of a sku and channel, page two": shipments(sku="CUP", channels=["shop"], before=(5, 7, "oslo")),
+    "transfers": travels(),
+    "transfers of a time": travels(from_ms=5, until_ms=9),
+    "transfers in a state": travels(state="open"),
+    "transfers from a place": travels(from_location="oslo"),
+    "transfers to a place, page two": travels(to_location="oslo", before=(5, "T1")),
+    "transfers of a sku": travels(sku="CUP"),
+    "transfers of a sku in a state": travels(sku="CUP", state="open"),
+    "transfers of a place": travels(locations=["oslo"]),
+    "a transfer's arrivals": lambda session: transfers.arrivals_of(session, "main", "T1"),
     "holds": holds(),
     "holds of a channel": holds(channels=["shop"]),
     "holds in a state": holds(state="open"),
@@ -79,7 +93,16 @@ LISTS = {
     "the entry of a time": lambda session: history.entry_at(session, "main", 7),
 }
 
-OF_ALL = {"orders", "orders of a limited key", "shipments", "holds", "movements", "balances"}
+OF_ALL = {
+    "orders",
+    "orders of a limited key",
+    "shipments",
+    "transfers",
+    "transfers of a place",
+    "holds",
+    "movements",
+    "balances",
+}
 """What is asked for without a choice: an index is walked from its end until the page is full."""
 
 SORTED_AFTERWARDS = {

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from allocator import make_client
 from app import arrivals
-from app.api import bulk_orders, clock, holds, orders, quotas, stock
+from app.api import bulk_orders, clock, holds, orders, quotas, stock, transfers
 from app.errors import LevelUnreachable
 from app.main import create_app
 from app.opening import make_first_key, open_service
@@ -23,7 +23,8 @@ from tests.servers import Server, present
 ASK, TOLD = "Allot-Acknowledge", "Allot-Acknowledged"
 VALKEY = present()[0]
 
-ROUTERS = (orders.router, bulk_orders.router, holds.router, stock.router, quotas.router, clock.router)
+OTHERS = (bulk_orders.router, holds.router, stock.router, quotas.router, transfers.router, clock.router)
+ROUTERS = (orders.router, *OTHERS)
 
 
 async def everything(client: httpx.AsyncClient, **headers: str) -> dict[str, httpx.Response]:
@@ -32,6 +33,7 @@ async def everything(client: httpx.AsyncClient, **headers: str) -> dict[str, htt
     quota = {"sku": "CUP", "location": "oslo", "channel": "shop", "quota": 1}
     share = {"sku": "CUP", "location": "oslo", "from_channel": "shop", "to_channel": "amazon", "units": 1}
     bulk = {"orders": [{"channel": "shop", "external_id": "b", "lines": [line("CUP", 1)]}]}
+    way = {"from_location": "oslo", "to_location": "rome"}
     back = {"lines": [{"line": "1", "location": "oslo", "units": 1, "disposition": "restock"}]}
     asked = [
         ("put_order", "PUT", "/v1/orders/shop/1", {"lines": [line("CUP", 1)]}),
@@ -49,6 +51,13 @@ async def everything(client: httpx.AsyncClient, **headers: str) -> dict[str, htt
         ("return_stock", "POST", "/v1/stock/return", {"lines": [{**cup, "disposition": "restock"}]}),
         ("set_quota", "POST", "/v1/quotas/set", quota),
         ("move_quota", "POST", "/v1/quotas/move", share),
+        ("put_transfer", "PUT", "/v1/transfers/t", {**way, "lines": [line("CUP", 1)]}),
+        (
+            "arrive_transfer",
+            "POST",
+            "/v1/transfers/t/arrive",
+            {"location": "rome", "lines": [{"sku": "CUP", "lost": 1}]},
+        ),
         ("accept_clock", "POST", "/v1/clock/accept", None),
     ]
     await client.put("/v1/orders/shop/2", json={"lines": [line("CUP", 1)]})

@@ -42,6 +42,8 @@ QUESTIONS = [
     ("orders", {"cursor": packed(f'[-{HUGE},"",""]')}),
     ("shipments", {"from_ms": HUGE, "until_ms": HUGE}),
     ("shipments", {"cursor": packed(f'[{HUGE},{HUGE},"\\u0000"]')}),
+    ("transfers", {"from_ms": HUGE, "until_ms": HUGE}),
+    ("transfers", {"cursor": packed(f'[{HUGE},"\\u0000"]')}),
     ("holds", {"from_ms": HUGE, "until_ms": HUGE}),
     ("holds", {"cursor": packed(f'[{HUGE},"\\u0000"]')}),
     ("movements", {"from_ms": HUGE, "until_ms": HUGE}),

@@ -37,6 +37,8 @@ VERBS = {
     "return_stock": "return_units",
     "set_quota": "set_quota",
     "move_quota": "move_quota",
+    "put_transfer": "transfer_out",
+    "arrive_transfer": "transfer_in",
     "accept_clock": "expire",
 }
 """Every guarded operation, by the id that generated clients call it by, and the script behind it."""
@@ -68,6 +70,8 @@ WITHOUT_SCRIPT = {
     "list_all_shipments",
     "list_all_holds",
     "get_hold_story",
+    "list_all_transfers",
+    "get_transfer",
     "list_all_balances",
     "get_balance",
     "get_delivery",

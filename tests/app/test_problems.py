@@ -59,6 +59,7 @@ SLUGS = {
     "unknown-location": 404,
     "unknown-order": 404,
     "unknown-sku": 404,
+    "unknown-transfer": 404,
     "unroutable": 409,
     "changed-meanwhile": 412,
     "changed-since-inspected": 409,

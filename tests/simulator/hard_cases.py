@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 
 from allocator import Allocator, Config, Location, SellerKeys, SkuConfig, errors
 from allocator.forgotten import FIRST
-from allocator.model import AdjustLine, ReturnLine, ShipLine, StockLine
+from allocator.model import AdjustLine, ArrivedLine, ReturnLine, SentLine, ShipLine, StockLine
 from allocator.scripts import scripts
 from tests.allocator import raw
 from tests.allocator.attic import Attic
@@ -102,6 +102,27 @@ def more_than_a_place_can_count(shop: Shop) -> None:
     shop.do(shop.allocator.set_quota(CUP, "oslo", "amazon", BILLION, op="all"))
     shop.do(shop.allocator.set_quota(CUP, "oslo", "shop", 10, op="ten"))
     shop.do(shop.allocator.move_quota(CUP, "oslo", "shop", "amazon", 1, op="move"))
+
+
+def more_is_on_its_way_than_a_place_can_count(shop: Shop) -> None:
+    for _ in range(11):
+        shop.receive(BILLION)
+        shop.call("transfer_out", units=str(BILLION))
+    for _ in range(10):
+        shop.receive(BILLION, "bergen")
+    shop.call("transfer_in", at="bergen")
+
+
+def units_on_their_way(shop: Shop) -> None:
+    shop.receive(5)
+    for transfer in ("first", "second"):
+        shop.do(shop.allocator.transfer_out(transfer, "oslo", "rome", [SentLine(CUP, 2)]))
+    for number, transfer in enumerate(("second", "second", "first", "none")):
+        shop.do(shop.allocator.transfer_in(transfer, "rome", [ArrivedLine(CUP, 1, 1)], op=str(number)))
+    shop.call("transfer_out", to="oslo")
+    shop.call("transfer_out", to="none")
+    shop.call("transfer_in", at="none")
+    shop.call("transfer_in", arrived="0", lost="0")
 
 
 def more_has_left_than_a_place_can_count(shop: Shop) -> None:
@@ -282,6 +303,7 @@ def a_gate_that_is_shut(shop: Shop) -> None:
 CASES = (
     *(skus_that_are_closed, a_gate_that_is_shut, repairs),
     *(the_wrong_data_set_or_config, names_nobody_knows, more_than_a_place_can_count),
+    *(more_is_on_its_way_than_a_place_can_count, units_on_their_way),
     *(more_has_left_than_a_place_can_count, more_rankings_than_are_kept, more_rules_than_are_kept),
     *(more_places_than_are_searched_one_by_one, units_that_nobody_may_sell_come_back, a_state_that_cannot_be_read),
     *(candidates_that_may_not_serve, a_firm_order_for_more_than_all_places_have, an_owner_asks_beside_his_own_hold),

@@ -19,7 +19,7 @@ def repairs(shop: Any) -> None:
         read(shop, *where) for where in (("stock", CUP), ("holds", "h1"), ("holds", "h2"), ("orders", "amazon:1"))
     )
     moves = [("oslo", "on_hand", "", 1), ("oslo", "unavailable", "lost", 1), ("", "conflict", "", 1)]
-    moves += [("oslo", "quota", "shop", 1), ("", "backordered", "", 1)]
+    moves += [("rome", "in_transit", "T1", 1), ("oslo", "quota", "shop", 1), ("", "backordered", "", 1)]
     records = [RecordRepair("hold", "h1", held, held), RecordRepair("hold", "h2", ended, ended)]
     records += [RecordRepair("order", "amazon:1", owing, owing), RecordRepair("field", "none", b"", b"")]
     records += [RecordRepair("field", "sku:GHOST", b"", b"x"), RecordRepair("answer", "none", b"", b"x")]

@@ -12,8 +12,9 @@ function places.read_lines(units_min)
   return lines
 end
 
--- A refusal when a sku or a location does not exist, else nil; the skus are loaded then.
-function places.refuse_unknown(head, lines)
+-- A refusal when a sku or a location does not exist, else nil; the skus are loaded then. `other` is a location that no
+-- line names, or nil.
+function places.refuse_unknown(head, lines, other)
   local unknown = stock.load(stock.skus_of(lines))
   if #unknown > 0 then
     return gate.refuse(head, 'unknown_sku', unknown)
@@ -23,6 +24,9 @@ function places.refuse_unknown(head, lines)
     if known[line.location] == nil then
       unknown[#unknown + 1] = line.location
     end
+  end
+  if other and known[other] == nil then
+    unknown[#unknown + 1] = other
   end
   return #unknown > 0 and gate.refuse(head, 'unknown_location', unknown) or nil
 end

@@ -2,7 +2,8 @@
 --
 -- Packed (cmsgpack), and worked on as it is: { version, owed, code, on_hand, held, committed, extra, code, on_hand, ... }
 --   owed   0, or { backordered, conflict }
---   extra  0, or { deficit, { reason, units, ... }, { channel, quota, consumed, spent, floor, ... } }
+--   extra  0, or { deficit, { reason, units, ... }, { channel, quota, consumed, spent, floor, ... } }, and behind these,
+--          where units are on their way to the place: { transfer, units, ... }
 -- In memory, stock.skus[sku] = { sku, flat, moves }
 --   flat   the array above; a place begins where its code stands (`find`), see the offsets below
 --   moves  nil, or { code, bucket, of, units, ... }: all that changed, for the ledger
@@ -16,8 +17,10 @@ stock.PLACE_MAX = 10000000000
 stock.FIRST, stock.PLACE = 3, 5
 local FIRST, PLACE = stock.FIRST, stock.PLACE
 local ON_HAND, HELD, COMMITTED, EXTRA = 1, 2, 3, 4
--- Width of a reason, of a quota.
-local REASON, QUOTA = 2, 5
+-- Parts of an extra; buckets whose units have a name; width of a name with its units, of a quota.
+local REASONS, QUOTAS, TRANSIT = 2, 3, 4
+local NAMED = { unavailable = REASONS, in_transit = TRANSIT }
+local PAIR, QUOTA = 2, 5
 -- A sku at more places than this is searched with an index.
 local SCAN_MAX = FIRST + 16 * PLACE
 
@@ -89,8 +92,8 @@ end
 function stock.unavailable_in(extra)
   local units = 0
   if extra ~= 0 then
-    local reasons = extra[2]
-    for i = 2, #reasons, REASON do
+    local reasons = extra[REASONS]
+    for i = 2, #reasons, PAIR do
       units = units + reasons[i]
     end
   end
@@ -105,8 +108,6 @@ function stock.buckets(state, code)
   end
   return flat[at + ON_HAND], stock.unavailable_in(flat[at + EXTRA]), flat[at + HELD], flat[at + COMMITTED]
 end
-
-
 
 -- on_hand − unavailable − held − committed; below zero when more is promised than is there.
 local function available_at(flat, at)
@@ -123,12 +124,13 @@ function stock.look(state, code)
   end
 end
 
-function stock.units_of_reason(state, code, reason)
+-- Units of one name in a bucket that has names: of a reason (unavailable), of a transfer (in_transit).
+function stock.units_of(state, code, bucket, name)
   local _, extra = stock.look(state, code)
-  extra = extra or 0
-  for i = 1, extra ~= 0 and #extra[2] or 0, REASON do
-    if extra[2][i] == reason then
-      return extra[2][i + 1]
+  local named = extra and extra ~= 0 and extra[NAMED[bucket]] or {}
+  for i = 1, #named, PAIR do
+    if named[i] == name then
+      return named[i + 1]
     end
   end
   return 0
@@ -136,7 +138,7 @@ end
 
 -- The quotas of a place as { { channel, quota, consumed, floor }, ... }.
 function stock.quotas(extra)
-  local quotas, stored = {}, extra ~= 0 and extra[3] or {}
+  local quotas, stored = {}, extra ~= 0 and extra[QUOTAS] or {}
   for i = 1, #stored, QUOTA do
     quotas[#quotas + 1] = { channel = stored[i], quota = stored[i + 1], consumed = stored[i + 2], floor = stored[i + 4] }
   end
@@ -156,15 +158,20 @@ function stock.quota_of(state, code, channel)
   return NO_QUOTA
 end
 
--- Reasons without units and quotas without anything are not kept, nor places where all is zero.
-local function tidy_extra(extra)
-  local reasons, quotas = {}, {}
-  for i = 1, #extra[2], REASON do
-    if extra[2][i + 1] ~= 0 then
-      reasons[#reasons + 1], reasons[#reasons + 2] = extra[2][i], extra[2][i + 1]
+local function with_units(named)
+  local kept = {}
+  for i = 1, #named, PAIR do
+    if named[i + 1] ~= 0 then
+      kept[#kept + 1], kept[#kept + 2] = named[i], named[i + 1]
     end
   end
-  local stored = extra[3]
+  return kept
+end
+
+-- Reasons and transfers without units and quotas without anything are not kept, nor places where all is zero.
+local function tidy_extra(extra)
+  local reasons, quotas, transit = with_units(extra[REASONS]), {}, with_units(extra[TRANSIT] or {})
+  local stored = extra[QUOTAS]
   for i = 1, #stored, QUOTA do
     if stored[i + 1] ~= 0 or stored[i + 2] ~= 0 or stored[i + 4] ~= 0 then
       for j = i, i + 4 do
@@ -172,7 +179,9 @@ local function tidy_extra(extra)
       end
     end
   end
-  if extra[1] == 0 and #reasons == 0 and #quotas == 0 then
+  if #transit > 0 then
+    return { extra[1], reasons, quotas, transit }
+  elseif extra[1] == 0 and #reasons == 0 and #quotas == 0 then
     return 0
   end
   return { extra[1], reasons, quotas }
@@ -279,7 +288,7 @@ local function note(state, code, bucket, of, units)
   moves[n + 1], moves[n + 2], moves[n + 3], moves[n + 4] = code, bucket, of, units
 end
 
--- Where the entry of this name begins in a list of reasons or quotas, made when it is not there.
+-- Where the entry of this name begins in a list of reasons, quotas or transfers, made when it is not there.
 local function entry_of(list, name, width)
   for i = 1, #list, width do
     if list[i] == name then
@@ -297,25 +306,22 @@ end
 local PLAIN = { on_hand = ON_HAND, held = HELD, committed = COMMITTED }
 local OF_QUOTA = { quota = 1, consumed = 2, spent = 3, floor = 4 }
 
--- Buckets that few places have: the deficit, units by reason, quotas.
+-- Buckets that few places have: the deficit, units by reason and by transfer, quotas.
 local function move_extra(flat, at, bucket, units, of)
-  local extra = flat[at + EXTRA]
-  if extra == 0 then
-    extra = { 0, {}, {} }
-    flat[at + EXTRA] = extra
-  end
+  local extra = flat[at + EXTRA] ~= 0 and flat[at + EXTRA] or { 0, {}, {} }
+  flat[at + EXTRA] = extra
   if bucket == 'deficit' then
     extra[1] = extra[1] + units
-  elseif bucket == 'unavailable' then
-    local reason = entry_of(extra[2], of, REASON)
-    extra[2][reason + 1] = extra[2][reason + 1] + units
-  else
-    local counter = entry_of(extra[3], of, QUOTA) + OF_QUOTA[bucket]
-    extra[3][counter] = extra[3][counter] + units
+    return
   end
+  local part = NAMED[bucket] or QUOTAS
+  local list = extra[part] or {}
+  local counter = entry_of(list, of, part == QUOTAS and QUOTA or PAIR) + (OF_QUOTA[bucket] or 1)
+  list[counter] = list[counter] + units
+  extra[part] = list
 end
 
--- The only way to change a place. `of` is the reason (unavailable) or the channel (quota buckets).
+-- The only way to change a place. `of` is the reason (unavailable), transfer (in_transit) or channel (quota buckets).
 function stock.move(state, code, bucket, units, of)
   if units == 0 then
     return
@@ -345,10 +351,13 @@ function stock.owe(state, bucket, units)
 end
 
 local function sound_extra(extra)
-  for i = 2, #extra[2], REASON do
-    assert(extra[2][i] >= 0, 'a bucket fell below zero')
+  for _, part in pairs(NAMED) do
+    local named = extra[part] or {}
+    for i = 2, #named, PAIR do
+      assert(named[i] >= 0, 'a bucket fell below zero')
+    end
   end
-  local quotas = extra[3]
+  local quotas = extra[QUOTAS]
   for i = 1, #quotas, QUOTA do
     assert(quotas[i + 2] >= quotas[i + 3] and quotas[i + 3] >= 0, 'a quota consumed less than nothing')
   end

@@ -9,6 +9,7 @@ from typing import Any
 from allocator import Allocator, Config, errors
 from allocator.model import (
     AdjustLine,
+    ArrivedLine,
     CancelLine,
     Changed,
     Held,
@@ -18,6 +19,7 @@ from allocator.model import (
     OrderRequest,
     Placed,
     ReturnLine,
+    SentLine,
     ShipLine,
     ShipTo,
     StockLine,
@@ -35,6 +37,8 @@ VERBS = {
     "unavailable": 2,
     "set_quota": 3,
     "move_quota": 2,
+    "transfer_out": 2,
+    "transfer_in": 2,
     "hold": 9,
     "extend": 1,
     "release": 2,
@@ -83,6 +87,7 @@ class Deeds:
         self.all: list[Deed] = []
         self.orders: dict[tuple[str, str], list[OrderLine]] = {}
         self.holds: dict[str, tuple[str, list[Line]]] = {}
+        self.transfers: dict[str, tuple[str, list[SentLine]]] = {}
         self.names, self.weights = list(VERBS), list(VERBS.values())
 
     def next(self) -> Deed:
@@ -167,6 +172,20 @@ class Deeds:
         place, op, units = self.place(), self.name, self.units(3)
         giver, taker = self.chance.sample(CHANNELS, 2)
         return f"move_quota:{op}", lambda allocator: allocator.move_quota(*place, giver, taker, units, op=op)
+
+    def transfer_out(self) -> tuple[str, Ask]:
+        id, (giver, taker) = self.name, self.chance.sample(LOCATIONS, 2)
+        lines = [SentLine(self.sku(), self.units(3)) for _ in range(self.pick_one(1, 1, 2))]
+        self.transfers[id] = taker, lines
+        return f"transfer_out:{id}", lambda allocator: allocator.transfer_out(id, giver, taker, lines)
+
+    def transfer_in(self) -> tuple[str, Ask]:
+        """Of one that may have been sent: all of it, some of it or too much, there or elsewhere."""
+        id, op = self.chance.choice([*self.transfers][-4:] or ["none"]), self.name
+        to, sent = self.transfers.get(id, (self.pick_one(*LOCATIONS), [SentLine(CUP, 1)]))
+        lost, at = self.pick_one(0, 0, 1), self.pick_one("", "", *LOCATIONS)
+        lines = [ArrivedLine(line.sku, self.chance.randint(1, line.units), lost) for line in sent]
+        return f"transfer_in:{op}", lambda allocator: allocator.transfer_in(id, to, lines, op=op, at=at)
 
     # --- holds and orders --------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """What SQL has against what Valkey has and what the ledger adds up to, byte for byte."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +33,7 @@ def judge_sql(left: Left, find: Find) -> None:
     _same("sums of moves", _sums_of_moves(left), _sums_of_states(tables["stock"]), find)
     _same("projections of orders", *_order_projections(left, tables["orders"]), find)
     _same("projections of holds", *_hold_projections(left, tables["holds"]), find)
+    _same("projections of transfers", *_transfer_projections(left), find)
     _judge_entries(left, find)
 
 
@@ -116,6 +117,7 @@ def _sums_of_states(states: dict[str, bytes]) -> Sheet:
             for bucket in ("on_hand", "held", "committed", "deficit"):
                 sums[sku, code, bucket, ""] = getattr(place, bucket)
             sums |= {(sku, code, "unavailable", reason): units for reason, units in place.reasons.items()}
+            sums |= {(sku, code, "in_transit", transfer): units for transfer, units in place.transit.items()}
             for channel, use in place.quotas.items():
                 sums |= {(sku, code, bucket, channel): units for bucket, units in msgspec.structs.asdict(use).items()}
     return {key: units for key, units in sums.items() if units}
@@ -154,6 +156,50 @@ def _hold_projections(left: Left, records: dict[str, bytes]) -> tuple[Sheet, She
         hold = decode_hold(id, packed)
         expected[id] = [hold.channel, hold.owner, hold.state, hold.deadline_ms]
     return found, expected
+
+
+UNITS = ("sent", "arrived", "lost", "in_transit")
+
+
+def _transfer_projections(left: Left) -> tuple[Sheet, Sheet]:
+    rows, names, expected = left.world.sql.rows, ", ".join(UNITS), {}
+    columns = f"transfer_id, from_location, to_location, state, {names}"
+    found: Sheet = {(id,): facts for id, *facts in rows(f"SELECT {columns} FROM transfer")}
+    found |= {(id, sku): units for id, sku, *units in rows(f"SELECT transfer_id, sku, {names} FROM transfer_line")}
+    ways, sums = _travels(left)
+    for key, moved in sums.items():
+        units = [moved[name] for name in UNITS]
+        way = [] if len(key) > 1 else [*ways[key[0]], _state(*units)]
+        expected[key] = [*way, *units]
+    return found, expected
+
+
+def _state(sent: int, arrived: int, lost: int, in_transit: int) -> str:
+    return "closed" if not in_transit else "partly" if arrived or lost else "open"
+
+
+def _travels(left: Left) -> tuple[dict[str, tuple[str, str]], dict[tuple[str, ...], Counter[str]]]:
+    """Of each transfer from where to where; and the units of each, and of each of its skus."""
+    ways: dict[str, tuple[str, str]] = {}
+    sums: defaultdict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    for entry in [row.entry for row in left.rows if row.entry.verb in {"transfer_out", "transfer_in"}]:
+        for change in entry.changes:
+            units: Counter[str] = Counter()
+            place = to = id = ""
+            for location, bucket, of, count in change.moves:
+                units[bucket] += count
+                if bucket == "in_transit":
+                    to, id = location, of
+                elif bucket == "on_hand":
+                    place = location
+            if units["in_transit"] > 0:
+                ways.setdefault(id, (place, to))
+                moved = {"sent": units["in_transit"]}
+            else:
+                moved = {"arrived": units["on_hand"], "lost": -units["in_transit"] - units["on_hand"]}
+            for key in ((id,), (id, change.sku)):
+                sums[key].update({**moved, "in_transit": units["in_transit"]})
+    return ways, sums
 
 
 # --- entries -----------------------------------------------------------------------------------------------------

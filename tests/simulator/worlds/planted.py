@@ -120,6 +120,31 @@ BUGS = (
             "if line.units > sold.shipped then",
         ),
     ),
+    # --- transfers ---
+    Bug(
+        "units that were sent are on the shelf still",
+        Patch(f"{LUA}/transfer_out.lua", "  stock.move(state, from, 'on_hand', -line.units)\n", ""),
+    ),
+    Bug(
+        "units that were promised are sent",
+        Patch(
+            f"{LUA}/transfer_out.lua",
+            "math.max(0, stock.look(state, from) or 0)",
+            "math.max(0, stock.on_hand(state, from))",
+        ),
+    ),
+    Bug(
+        "units that are lost are on their way still",
+        Patch(f"{LUA}/transfer_in.lua", "'in_transit', -line.arrived - line.lost,", "'in_transit', -line.arrived,"),
+    ),
+    Bug(
+        "a place that units are only on their way to is forgotten",
+        Patch(
+            "allocator/balances.py",
+            "bool(units or place.reasons or place.quotas or place.transit)",
+            "bool(units or place.reasons or place.quotas)",
+        ),
+    ),
     # --- holds and backorders ---
     Bug(
         "a hold expires before its time",
@@ -308,6 +333,14 @@ BUGS = (
     Bug(
         "a place without anything keeps its turn",
         Patch("allocator/balances.py", "        if not _tidy(place):", "        if not _tidy(place) and not touched:"),
+    ),
+    Bug(
+        "only the first arrival of a transfer counts",
+        Patch(
+            "app/draining/drain.py",
+            "add_up(await transfers.steps_of(session, seller, ids))",
+            "add_up((await transfers.steps_of(session, seller, ids))[:2])",
+        ),
     ),
     # --- the rebuild ---
     Bug(

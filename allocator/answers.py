@@ -7,6 +7,7 @@ import msgspec
 from .explanation import Explained, Quota, RuleChoice, RuleSaid, Shelf
 from .model import (
     Changed,
+    Exchanged,
     Expired,
     Extended,
     Held,
@@ -88,6 +89,17 @@ def changed(channel: str, external_id: str, packed: bytes, *, replayed: bool) ->
     """The answer of every later change of an order."""
     state, lines, raised = unpack(packed)
     return Changed(channel, external_id, state, order_lines(lines), versions(raised), replayed=replayed)
+
+
+def exchanged(old: tuple[str, str], new: tuple[str, str], packed: bytes, *, replayed: bool) -> Exchanged:
+    """The answer of exchange: for the order (channel, external id) that goods came back for, and the new one."""
+    old_state, old_lines, kind, state, placed_ms, lines, plan, trace, raised = unpack(packed)
+    changed = versions(raised)
+    return Exchanged(
+        Changed(*old, old_state, order_lines(old_lines), changed, replayed=replayed),
+        Placed(*new, kind, state, placed_ms, order_lines(lines), "", plan, traced(trace), changed, replayed=replayed),
+        replayed=replayed,
+    )
 
 
 def moved(packed: bytes, *, replayed: bool) -> Moved:

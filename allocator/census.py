@@ -20,7 +20,7 @@ from .records import UNREADABLE, decode_entry
 OPEN_STATES: Final = frozenset({"conflict", "backordered", "picking", "partly_shipped", "committed"})
 """States of orders of which something has yet to be shipped (lua/shared/orders.lua)."""
 
-SHIPPING_VERBS: Final = frozenset({"ship", "order"})
+SHIPPING_VERBS: Final = frozenset({"ship", "order", "exchange"})
 """Verbs by which units leave a shelf for a customer; an order does when its goods are gone already."""
 
 

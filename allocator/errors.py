@@ -19,6 +19,8 @@ What can go wrong, and what it says.
         ├── OverLimit     more units than a place can count
         ├── NotCommitted  more than is committed there
         ├── PickStarted   the pick has begun
+        ├── HasLeft       a sale of goods that were gone takes no more
+        ├── OtherSku      the line is of another sku
         ├── NotShipped    more than was shipped and not returned yet
         └── ChangedMeanwhile  not as it was inspected any more: nothing was repaired
 
@@ -168,6 +170,18 @@ class NotShipped(Refusal):
     """More units than were shipped and not returned yet."""
 
     outcome = "not_shipped"
+
+
+class HasLeft(Refusal):
+    """The goods of this order had left when it came: it can have no more."""
+
+    outcome = "has_left"
+
+
+class OtherSku(Refusal):
+    """The line of the order is of another sku."""
+
+    outcome = "other_sku"
 
 
 class ChangedMeanwhile(Refusal):

@@ -162,6 +162,34 @@ class CancelLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     units: Units | None = None
 
 
+class EditLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """
+    How many units of a line are wanted in all from now on, those shipped included.
+
+    0: none, as far as they have not left. A name the order does not have is a new line.
+    """
+
+    line: Id
+    sku: Sku
+    units: Annotated[int, msgspec.Meta(ge=0, le=UNITS_MAX)]
+
+
+class EditRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """
+    What is to be different about an order; lines that are not named stay as they are.
+
+    `ship_to` and `prefer` rank the locations anew; without a `ship_to` the order keeps its ranking. `replan`: units
+    whose pick has not started are taken anew. `partial`: as much of a promise as there is, instead of all or none.
+    """
+
+    lines: list[EditLine] = []
+    ship_to: ShipTo | None = None
+    prefer: list[str] = []
+    replan: bool = False
+    partial: bool = False
+    why: str = ""
+
+
 class ReturnLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Units that came back: with an order's `line`, or without one and then with a `sku`."""
 
@@ -304,6 +332,14 @@ class Changed(msgspec.Struct, frozen=True):
     state: str
     lines: list[OrderLine]
     versions: list[Version]
+    replayed: bool
+
+
+class Exchanged(msgspec.Struct, frozen=True):
+    """Goods came back for one order, and another was placed for them. Both name the versions after the one step."""
+
+    returned: Changed
+    placed: Placed
     replayed: bool
 
 

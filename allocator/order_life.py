@@ -3,10 +3,24 @@
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from . import answers
-from .arguments import Argument, fingerprint, flat
+import msgspec
+
+from . import answers, errors
+from .arguments import Argument, demand_rows, fingerprint, flat
 from .calling import Calling
-from .model import CancelLine, Changed, Rescued, Served, ShipLine, ShipTo, UnitsLine
+from .model import (
+    CancelLine,
+    Changed,
+    EditRequest,
+    Exchanged,
+    OrderRequest,
+    Rescued,
+    ReturnLine,
+    Served,
+    ShipLine,
+    ShipTo,
+    UnitsLine,
+)
 
 RejectEffect = Literal["none", "less", "zero", "unavailable"]
 """What a reject says of the stock: it is there, less is there, nothing is there, it cannot be sold."""
@@ -40,11 +54,87 @@ class OrderLife(Calling):
         *,
         op: str,
         why: str = "",
+        picked: bool = False,
         actor: str = "",
     ) -> Changed:
-        """Units are no longer wanted; no lines means the whole order. Raises PickStarted, NotCommitted, UnknownLine."""
+        """
+        Units are no longer wanted; no lines means the whole order.
+
+        With `picked` those whose pick has started, too: they wait, unavailable, to be put away. Raises PickStarted,
+        NotCommitted, UnknownLine.
+        """
         rows = [(line.line, "" if line.units is None else line.units) for line in lines]
-        return await self._change("cancel", (channel, external_id), op, [why, *flat(rows)], actor)
+        return await self._change("cancel", (channel, external_id), op, [why, int(picked), *flat(rows)], actor)
+
+    async def edit(self, channel: str, external_id: str, request: EditRequest, *, op: str, actor: str = "") -> Changed:
+        """
+        Give the order other units, other lines or another way, all of it or nothing; `op` is the channel's revision.
+
+        Raises OtherSku, UnknownSku, PickStarted, NotCommitted, HasLeft, UnknownChannel, Short, Unroutable.
+        """
+        order_id = f"{channel}:{external_id}"
+        print_ = fingerprint([order_id, request])
+        flags = [int(request.replan), int(request.partial)]
+        lines = flat([(line.line, line.sku, line.units) for line in request.lines])
+
+        def arguments() -> list[Argument]:
+            ranked = self._rankings(channel, request)
+            return [*self._head(f"edit:{order_id}:{op}", print_, actor), order_id, request.why, *ranked, *flags, *lines]
+
+        reply = await self._follow_config("edit", arguments)
+        return answers.changed(channel, external_id, reply.packed, replayed=reply.replayed)
+
+    def _rankings(self, channel: str, request: EditRequest) -> list[Argument]:
+        """What a promise and what a firm order is to be ranked with; the order's kind only the script knows."""
+        if request.ship_to is None:
+            if request.prefer:
+                raise errors.Invalid("preferred locations need a ship-to to be ranked for", {"where": "/prefer"})
+            return ["", ""]
+        asked = channel, request.ship_to, request.prefer
+        return [self._in_force.ranked(*asked, relax=relax) for relax in (False, True)]
+
+    async def exchange(
+        self,
+        channel: str,
+        external_id: str,
+        lines: Sequence[ReturnLine],
+        order: OrderRequest,
+        *,
+        op: str,
+        why: str = "",
+        actor: str = "",
+    ) -> Exchanged:
+        """
+        Take goods of an order back and place another one for them, both or nothing; restocked units may go with it.
+
+        Raises Invalid for a new order with a hold or `partial`, and what `return_units` and `order` do. OpConflict: the
+        new order was placed before, by the op in its facts.
+        """
+        if order.hold or order.partial:
+            raise errors.Invalid("an order that goods are exchanged for has no hold and is not partial")
+        order_id = f"{channel}:{external_id}"
+        print_ = fingerprint([order_id, why, list(lines), msgspec.structs.replace(order, attempt=1)])
+        back = flat([(line.line, line.location, line.units, line.disposition) for line in lines])
+
+        def arguments() -> list[Argument]:
+            kind = order.kind or self._in_force.demand_of(order.channel)
+            ranked = self._in_force.candidates(order, kind)
+            head = self._head(f"exchange:{order_id}:{op}", print_, actor)
+            return [
+                *head,
+                order_id,
+                why,
+                *back,
+                order.channel,
+                order.external_id,
+                kind,
+                ranked,
+                *demand_rows(order.lines),
+            ]
+
+        reply = await self._follow_config("exchange", arguments)
+        new = order.channel, order.external_id
+        return answers.exchanged((channel, external_id), new, reply.packed, replayed=reply.replayed)
 
     async def reject(
         self,

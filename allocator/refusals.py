@@ -43,6 +43,8 @@ FACTS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
     "over_limit": _named("sku", "location", "units"),
     "pick_started": _named("line", "units"),
     "not_shipped": _named("line", "units"),
+    "has_left": _named("order"),
+    "other_sku": _named("line", "sku"),
     "not_committed": _named("line", "location", "units"),
     "changed_meanwhile": _named("what", "id"),
 }

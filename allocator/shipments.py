@@ -20,8 +20,17 @@ class Left(NamedTuple):
     units: int
 
 
+def placed_order(entry: Entry) -> str:
+    """The id of the order that the entry placed, or ''; an exchange names it after the one that was returned."""
+    if entry.verb not in {"order", "exchange"}:
+        return ""
+    return [name.removeprefix("order:") for name in entry.records if name.startswith("order:")][-1]
+
+
 def is_gone(entry: Entry) -> bool:
     """Whether the entry is an order for goods that had left before."""
+    if entry.verb == "exchange":
+        return decode_order(entry.records[f"order:{placed_order(entry)}"]).order.kind == "gone"
     return entry.verb == "order" and entry.why == "gone"
 
 
@@ -50,11 +59,16 @@ def left_by(entry: Entry, before: bytes | None) -> list[Left]:
 
 def _gone(entry: Entry) -> Iterator[Left]:
     """The answer has the takes as they were when the goods left; the order has none any more."""
-    [packed] = [packed for name, packed in entry.records.items() if name.startswith("order:")]
-    order = decode_order(packed).order
-    for line in answers.placed(order.channel, order.external_id, entry.answer, replayed=False).lines:
+    order = decode_order(entry.records[f"order:{placed_order(entry)}"]).order
+    for line in _answered_lines(entry):
         for location, units in sorted(_waiting(line).items()):
             yield Left(order, line.line, line.sku, location, units)
+
+
+def _answered_lines(entry: Entry) -> list[OrderLine]:
+    if entry.verb == "exchange":
+        return answers.exchanged(("", ""), ("", ""), entry.answer, replayed=False).placed.lines
+    return answers.placed("", "", entry.answer, replayed=False).lines
 
 
 def _shipped(before: Order, after: Order) -> Iterator[Left]:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from allocator import (
     Changed,
+    Exchanged,
     Expired,
     Explained,
     Extended,
@@ -176,6 +177,17 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     requests.CancelAsked: {"lines": [{"line": "1", "units": 1}], "why": "the customer changed his mind"},
     desk_forms.RejectAsked: {"location": "oslo", "reason": "not_found", "lines": [{"line": "1", "units": 1}]},
     desk_forms.OrderMoveAsked: {"from_location": "oslo", "to_location": "bergen", "why": "the van to Oslo broke down"},
+    requests.EditAsked: {
+        "lines": [{"line": "1", "sku": "CUP", "units": 3}, {"line": "2", "sku": "PLATE", "units": 1}],
+        "ship_to": {"country": "NO", "region": "bergen"},
+        "replan": True,
+        "why": "the customer moved",
+    },
+    requests.ExchangeAsked: {
+        "lines": [{"line": "1", "location": "oslo", "units": 2, "disposition": "restock"}],
+        "order": {"channel": "shop", "external_id": "1001-B", "lines": [{"sku": "PLATE", "units": 2}]},
+        "why": "plates instead of cups",
+    },
     requests.ReturnAsked: {"lines": [{"line": "1", "location": "oslo", "units": 1, "disposition": "restock"}]},
     requests.StockReturnAsked: {
         "lines": [{"sku": "CUP", "location": "oslo", "units": 1, "disposition": "quarantine"}],
@@ -363,6 +375,19 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     },
     Order: _ORDER,
     Changed: {**_CHANGED, "versions": _VERSIONS, "replayed": False},
+    Exchanged: {
+        "returned": {**_CHANGED, "versions": _VERSIONS, "replayed": False},
+        "placed": {
+            **_ORDER,
+            "external_id": "1001-B",
+            "hold": "",
+            "plan": "single",
+            "trace": _TRACE,
+            "versions": _VERSIONS,
+            "replayed": False,
+        },
+        "replayed": False,
+    },
     events.News: {
         "position": "1795258675219-0",
         "levels": [{"sku": "CUP", "channel": "shop", "atp_now": 9, "published": 9, "version": 7}],

@@ -18,9 +18,9 @@ STAGES: Final[dict[Stage, float]] = {"growth": 1.0, "upkeep": 1.5, "facts": 2.0}
 """
 From which share of the limit on each is refused.
 
-growth: new holds, promises, stock movements, quotas. upkeep: extend, release, pick, ship, cancel, return, arrivals of
-transfers, a promise that takes over its hold. facts: firm and gone orders. Expiry, backorders and config are never
-refused: they are few.
+growth: new holds, promises, stock movements, quotas. upkeep: extend, release, pick, ship, cancel, edit, reject, move,
+return, arrivals of transfers, a promise that takes over its hold. facts: firm and gone orders. Expiry, backorders and
+config are never refused: they are few.
 """
 
 

@@ -16,6 +16,7 @@ from allocator import (
     CancelLine,
     Code,
     Demand,
+    EditLine,
     Id,
     Line,
     ReturnLine,
@@ -242,9 +243,31 @@ class ShipAsked(Asked, frozen=True, kw_only=True):
 
 
 class CancelAsked(Asked, frozen=True, kw_only=True):
-    """What is no longer wanted; no lines means the whole order."""
+    """
+    What is no longer wanted; no lines means the whole order.
+
+    picked: units whose pick has started, too. They wait, unavailable with the reason put_away, where they were picked.
+    """
 
     lines: Annotated[list[CancelLine], msgspec.Meta(max_length=LINES_MAX)] = []
+    picked: bool = False
+    why: Why = ""
+
+
+class EditAsked(Asked, frozen=True, kw_only=True):
+    """
+    What is to be different about an order; lines that are not named stay as they are.
+
+    ship_to, prefer: rank the locations anew; without a ship_to the order keeps the ranking it has. replan: units whose
+    pick has not started are given back and taken anew, in the same step. partial: of a promise as much as there is,
+    instead of all or nothing.
+    """
+
+    lines: Annotated[list[EditLine], msgspec.Meta(max_length=LINES_MAX)] = []
+    ship_to: ShipTo | None = None
+    prefer: Prefer = []
+    replan: bool = False
+    partial: bool = False
     why: Why = ""
 
 
@@ -252,6 +275,30 @@ class ReturnAsked(Asked, frozen=True, kw_only=True):
     """Goods of an order that came back, by its lines."""
 
     lines: Annotated[list[ReturnLine], msgspec.Meta(min_length=1, max_length=MOVES_MAX)]
+    why: Why = ""
+
+
+class ExchangedFor(Asked, frozen=True, kw_only=True):
+    """
+    The order that goods are exchanged for.
+
+    kind: promise, firm or gone; without one the channel's own. at: the location that goods that are gone have left.
+    """
+
+    channel: Code
+    external_id: Id
+    lines: Lines
+    kind: Demand | None = None
+    at: Text = ""
+    ship_to: ShipTo = ShipTo()
+    prefer: Prefer = []
+
+
+class ExchangeAsked(Asked, frozen=True, kw_only=True):
+    """Goods of an order that came back, by its lines, and the order that is placed for them."""
+
+    lines: Annotated[list[ReturnLine], msgspec.Meta(min_length=1, max_length=MOVES_MAX)]
+    order: ExchangedFor
     why: Why = ""
 
 

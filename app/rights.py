@@ -19,8 +19,9 @@ SCOPES: Final[dict[str, str]] = {
     "holds:read": "read holds",
     "holds:write": "make, extend and release holds",
     "orders:read": "read orders and why they went where they went",
-    "orders:write": "place, try and cancel orders",
+    "orders:write": "place, try, edit and cancel orders",
     "orders:ship": "pick, ship and take back the goods of orders",
+    "orders:exchange": "take back the goods of an order and place another for them, in one step",
     "stock:read": "see what lies where, and every step to a number",
     "stock:write": "receive, correct, block and take back stock",
     "quotas:write": "ring-fence units for a channel",
@@ -43,8 +44,8 @@ _ANALYST: Final = _READS | {"holds:read", "stock:read", "config:read"}
 
 ROLES: Final[dict[str, frozenset[str]]] = {
     "storefront": _SELLS,
-    "pos": _SELLS | {"orders:ship", "stock:read"},
-    "channel": _SELLS | {"orders:ship", "config:read", "webhooks:write"},
+    "pos": _SELLS | {"orders:ship", "orders:exchange", "stock:read"},
+    "channel": _SELLS | {"orders:ship", "orders:exchange", "config:read", "webhooks:write"},
     "warehouse": _READS | {"orders:ship", "stock:read", "stock:write"},
     "operator": frozenset(SCOPES) - {"keys:write", "seller:write"},
     "analyst": _ANALYST,

@@ -2,7 +2,8 @@
 -- cancel: an order, some lines or some units of a line are no longer wanted.
 --
 -- Units that wait for a shelf go first, then committed ones, the last taken first, each back to where it came from.
--- Units whose pick has started stay.
+-- Units whose pick has started stay; or, with `picked`, they go last. They are in a tote: they become unavailable with
+-- the reason `put_away` at that location, and free by `unavailable` ... `out` once they are put away.
 --
 -- KEYS
 --   1 seller     hash
@@ -17,6 +18,7 @@
 --   epoch, config, now_ms, op, fingerprint, actor
 --   order_id       channel:external id
 --   why            text for the ledger, may be empty
+--   picked         0, or 1: units whose pick has started, too
 --   lines          how many, 0 (the whole order) to 1500, then for each: line, units (1 to 10^9; empty: all of it)
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered
@@ -28,11 +30,11 @@
 --   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_order [order_id]
 --   unknown_line [line]
---   pick_started [line, units being picked]   more would have to be cancelled than is not being picked
+--   pick_started [line, units being picked]   more would have to be cancelled than is not being picked; not with `picked`
 --   not_committed [line, '', units that can be cancelled]
 --   changed [state, lines, versions]
 -- KEEPS
---   Every cancelled unit is free again, or no longer owed.
+--   Every cancelled unit is free again, no longer owed, or waits to be put away.
 
 keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
   waiting = KEYS[7], forgotten = KEYS[8] }
@@ -42,6 +44,7 @@ keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], ser
 --@include forgotten
 --@include stock
 --@include takes
+--@include cancelling
 --@include packing
 --@include orders
 --@include write
@@ -50,6 +53,7 @@ keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], ser
 local head = gate.read_op(gate.read_head())
 local order_id = args.order_id()
 local why = args.optional('why', 256)
+local picked = args.whole('picked', 0, 1) == 1
 local wanted = {}
 for i = 1, args.whole('lines', 0, 1500) do
   wanted[i] = { line = args.id('line'), units = args.whole_or_none('units', 1, args.UNITS_MAX) }
@@ -64,37 +68,6 @@ if refused then
   return refused
 end
 
-local function picking_units(line)
-  local units = 0
-  for _, take in ipairs(line.takes) do
-    units = units + take.picking * take.units
-  end
-  return units
-end
-
-local function cancel_committed(line, units)
-  for i = #line.takes, 1, -1 do
-    local take = line.takes[i]
-    if take.picking == 0 then
-      local given = takes.give_back(stock.skus[line.sku], take, 'committed', units)
-      line.committed = line.committed - given
-      units = units - given
-    end
-  end
-end
-
-local function cancel_units(line, units)
-  local state = stock.skus[line.sku]
-  line.cancelled = line.cancelled + units
-  for _, debt in ipairs({ 'backordered', 'conflict' }) do
-    local waiting = math.min(line[debt], units)
-    line[debt] = line[debt] - waiting
-    stock.owe(state, debt, -waiting)
-    units = units - waiting
-  end
-  cancel_committed(line, units)
-end
-
 if #wanted == 0 then
   for i, line in ipairs(order.lines) do
     wanted[i] = { line = line.line }
@@ -103,19 +76,13 @@ end
 local any = false
 for _, want in ipairs(wanted) do
   local line = orders.find_line(order, want.line)
-  local picking = picking_units(line)
-  local may = line.committed + line.backordered + line.conflict - picking
-  local units = want.units or may + picking
-  if units > may then
-    if picking > 0 then
-      return gate.refuse(head, 'pick_started', { want.line, picking })
-    end
-    return gate.refuse(head, 'not_committed', { want.line, '', may })
+  local units = want.units or cancelling.unshipped(line)
+  refused = cancelling.refuse(head, line, units, picked)
+  if refused then
+    return refused
   end
-  if units > 0 then
-    cancel_units(line, units)
-    any = true
-  end
+  cancelling.cancel(line, units)
+  any = any or units > 0
 end
 if not any then
   return gate.refuse(head, 'not_committed', { '', '', 0 })

@@ -73,6 +73,7 @@ keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], led
 --@include orders
 --@include shipping
 --@include gone
+--@include placing
 --@include write
 
 local head = gate.read_op(gate.read_head())
@@ -117,37 +118,6 @@ local function ask_for_hold()
   end
 end
 
-local function refuse_demand(skus)
-  if order.kind == 'gone' and not candidates[1] then
-    return { 'invalid', cmsgpack.pack({ 'candidates must name the location the goods left' }), 0, head.op }
-  end
-  local unknown = stock.load(skus)
-  if #unknown > 0 then
-    return gate.refuse(head, 'unknown_sku', unknown)
-  end
-  if order.kind == 'gone' and (rules.config_field('locations') or {})[candidates[1][1]] == nil then
-    return gate.refuse(head, 'unknown_location', { candidates[1][1] })
-  end
-end
-
-local function taken_units(line)
-  local units = 0
-  for _, take in ipairs(line.takes) do
-    units = units + take.units
-  end
-  return units
-end
-
--- Gives every line its buckets. A firm order waits for what it did not get; a partial promise forgoes it.
-local function book_lines()
-  for _, line in ipairs(lines) do
-    line.committed = taken_units(line)
-    line.backordered = order.kind == 'firm' and line.left or 0
-    line.cancelled = order.kind == 'promise' and line.left or 0
-    stock.owe(stock.skus[line.sku], 'backordered', line.backordered)
-  end
-end
-
 local refused = args.wrong() and gate.pass(head) or gate.enter(head)
 if not refused and not head.preview then
   refused = gate.replay(head) or accepted_before()
@@ -162,7 +132,7 @@ local view = rules.channel_view(order.channel)
 if not view then
   return gate.refuse(head, 'unknown_channel', { order.channel })
 end
-refused = refuse_demand(skus)
+refused = placing.refuse_unknown(head, order, candidates, skus)
 if refused then
   return refused
 end
@@ -170,27 +140,14 @@ end
 local left_from = order.kind == 'gone' and candidates[1][1] or nil
 local hold, hold_said = take_over.take(order, hold_id, left_from)
 local needs = demand.needs_of(lines, view)
-local word, facts, plan
-if order.kind == 'promise' then
-  word, facts, plan = promise.take(lines, needs, candidates, view, 'committed', partial)
-elseif order.kind == 'firm' then
-  plan = firm.take(lines, needs, candidates, view, 'committed', false)
-else
-  plan = gone.take(lines, needs, view, left_from)
-  facts = gone.beyond_limit(lines, left_from)
-  word = facts and 'over_limit'
-end
+local word, facts, plan = placing.take(order, needs, candidates, view, partial)
 if word then
   return gate.refuse(head, word, facts)
 end
 
-order.placed_ms, order.rank, order.candidates = head.now, view.rank, candidates.text
-book_lines()
--- Goods that are gone have left one place; the others were no choice.
-local trace = tracing.of(candidates, lines, order.kind == 'gone' and {} or needs, view, order.kind == 'promise')
-local said = order.kind == 'gone' and gone.ship(lines) or orders.pack_lines(order)
+local said, trace = placing.book(head, order, needs, candidates, view)
 local sealed = write.seal(order.kind == 'gone')
-local packed, state = orders.pack(order, order.kind == 'gone' and orders.pack_lines(order) or said)
+local packed, state = placing.pack(order, said)
 local answer = answer_of(order, state, said, { hold_said, plan, trace, sealed.versions })
 if head.preview then
   return { 'placed', answer, 0, head.op }

@@ -1,9 +1,6 @@
 #!lua flags=allow-oom
--- return_units: goods came back, for an order or without one; the disposition says where each unit goes.
---
---   restock     on the shelf, for sale again
---   quarantine  on the shelf, unavailable with the reason `quarantine`
---   scrap       counted on the order, on no shelf
+-- return_units: goods came back, for an order or without one; the disposition says where each unit goes
+-- (shared/returning.lua).
 --
 -- KEYS
 --   1 seller     hash
@@ -54,50 +51,21 @@ keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], led
 --@include write
 --@include changes
 --@include places
+--@include returning
 
 local head = gate.read_op(gate.read_head())
 local order_id = args.optional('order_id', args.ID_MAX + args.CODE_MAX)
 local why = args.optional('why', 256)
-local lines = {}
-for i = 1, args.whole('lines', 1, 500) do
-  lines[i] = { line = args.id('line or sku'), location = args.code('location'), units = args.units(),
-    disposition = args.choice('disposition', { restock = true, quarantine = true, scrap = true }) }
-end
+local lines = returning.read_lines('lines')
 
 local refused, order = gate.pass(head), nil
 if not refused and order_id ~= '' then
   order, refused = changes.open(head, order_id)
   refused = refused or changes.refuse_unknown_line(head, order, lines)
 end
+refused = refused or returning.refuse_unknown(head, order, lines) or returning.book(head, order, lines)
 if refused then
   return refused
-end
-for _, line in ipairs(lines) do
-  line.sku = order and orders.find_line(order, line.line).sku or line.line
-end
-refused = places.refuse_unknown(head, lines)
-if refused then
-  return refused
-end
-
-for _, line in ipairs(lines) do
-  local on_hand = stock.on_hand(stock.skus[line.sku], line.location)
-  local sold = order and orders.find_line(order, line.line)
-  if sold then
-    if line.units > sold.shipped - sold.returned then
-      return gate.refuse(head, 'not_shipped', { line.line, sold.shipped - sold.returned })
-    end
-    sold.returned = sold.returned + line.units
-  end
-  if line.disposition ~= 'scrap' then
-    if on_hand + line.units > stock.PLACE_MAX then
-      return gate.refuse(head, 'over_limit', { line.sku, line.location, on_hand })
-    end
-    stock.move(stock.skus[line.sku], line.location, 'on_hand', line.units)
-  end
-  if line.disposition == 'quarantine' then
-    stock.move(stock.skus[line.sku], line.location, 'unavailable', line.units, 'quarantine')
-  end
 end
 if order then
   return changes.commit(head, 'return', why, order)

@@ -158,10 +158,15 @@ async def ship_order(request: Request) -> Response:
 )
 @acknowledged
 async def cancel_order(request: Request) -> Response:
-    """Units are no longer wanted; no lines means the whole order."""
+    """
+    Units are no longer wanted; no lines means the whole order.
+
+    With `picked` units in totes are cancelled too. POST /v1/stock/unavailable with the reason `put_away` and the
+    direction `out` puts them back into sale when they are on their shelf again.
+    """
     caller, path, op, asked = caller_of(request), ORDER(request), op_key(request), await CANCEL(request)
-    allocator = await deciding(request, path.channel)
-    cancelled = allocator.cancel(path.channel, path.external_id, asked.lines, op=op, why=asked.why, actor=caller.actor)
+    allocator, told = await deciding(request, path.channel), {"why": asked.why, "actor": caller.actor}
+    cancelled = allocator.cancel(path.channel, path.external_id, asked.lines, op=op, picked=asked.picked, **told)
     return answer(await cancelled)
 
 

@@ -89,7 +89,12 @@ async def adjust_stock(request: Request) -> Response:
 )
 @acknowledged
 async def set_unavailable(request: Request) -> Response:
-    """Take units out of sale for a reason, or put them back."""
+    """
+    Take units out of sale for a reason, or put them back.
+
+    Reasons the service itself gives: `quarantine` to returned units, `put_away` to those cancelled after their pick had
+    started; `out` with that reason says that they are on their shelf.
+    """
     caller, op, asked = caller_of(request), op_key(request), await UNAVAILABLE(request)
     allocator = await deciding(request)
     moved = allocator.unavailable(

@@ -14,6 +14,7 @@ import msgspec
 from allocator import Hold, Level, Order
 from allocator.ledger import Row, holds_of, orders_of
 from allocator.records import Entry
+from allocator.shipments import placed_order
 from app.events.touched import Touched
 from app.store.webhooks import EndpointFacts, NewDelivery
 
@@ -52,7 +53,7 @@ def happenings_of(rows: Iterable[Row]) -> Iterator[Happening]:
 
 
 def _order(id: str, entry: Entry, order: Order) -> Happening:
-    type = "order.placed" if entry.verb == "order" else "order.changed"
+    type = "order.placed" if placed_order(entry) == f"{order.channel}:{order.external_id}" else "order.changed"
     lines = [{name: getattr(line, name) for name in LINE} for line in order.lines]
     data = {
         "channel": order.channel,

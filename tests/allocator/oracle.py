@@ -9,13 +9,17 @@ from typing import Any, NamedTuple
 
 from allocator import Config
 from tests.allocator.oracle_arguments import Nonsense, read
-from tests.allocator.oracle_desk import DeskVerbs
+from tests.allocator.oracle_exchange import ExchangeVerbs
 from tests.allocator.oracle_state import Books
 from tests.allocator.oracle_verbs import Refused
 
 JUMP_MS = 60_000
-EFFECTS = {"moved", "held", "extended", "released", "expired", "placed", "changed", "served", "rescued", "configured"}
-VERSIONED = {"moved", "held", "released", "placed", "changed"}
+EFFECTS = {
+    *("moved", "held", "extended", "released", "expired", "placed", "changed", "served", "rescued", "configured"),
+    "exchanged",
+}
+VERSIONED = {"moved", "held", "released", "placed", "changed", "exchanged"}
+PLACING = {"order", "exchange"}
 UNREMEMBERED = {"invalid", "stale_config"}
 QUESTIONS = {"availability", "explain"}
 
@@ -96,7 +100,9 @@ class Oracle:
             return said._replace(replayed=True) if known == print_ else Said("op_conflict", [first], replayed=True)
         if verb == "hold" and own["hold_id"] in self.books.holds:
             return Said("op_conflict", [op])
-        said = self._decide(verb, {**own, "op": op} if verb == "order" else own)
+        if verb == "exchange" and (known_as := f"{own['channel']}:{own['external_id']}") in self.books.orders:
+            return Said("op_conflict", [self.books.orders[known_as].op], replayed=True)
+        said = self._decide(verb, {**own, "op": op} if verb in PLACING else own)
         if said.word not in UNREMEMBERED and (verb, said.word) != ("release", "unknown_hold"):
             self.ops[op] = (print_, said)
         return said
@@ -114,7 +120,7 @@ class Oracle:
         if verb == "configure":
             own = {**own, "config": self.coming}
         try:
-            word, facts = getattr(DeskVerbs(trial, self.now), verb)(**own)
+            word, facts = getattr(ExchangeVerbs(trial, self.now), verb)(**own)
         except Refused as refusal:
             return Said(refusal.word, refusal.facts)
         for sku in trial.touched:

@@ -98,6 +98,20 @@ def candidates(cursor: Cursor) -> list[tuple[str, int]]:
     return list(ranked.items())
 
 
+def ranking_or_none(cursor: Cursor) -> list[tuple[str, int]] | None:
+    if cursor.rest and cursor.rest[0] in {"", b""}:
+        cursor.next()
+        return None
+    return candidates(cursor)
+
+
+def edited_lines(cursor: Cursor) -> list[tuple[str, str, int]]:
+    lines = cursor.many(0, 1_500, lambda one: (one.text(ID), one.text(SKU), one.whole(0, UNITS)))
+    if len({line for line, _, _ in lines}) < len(lines):
+        raise Nonsense("a line is named twice")
+    return lines
+
+
 def demand_lines(cursor: Cursor) -> list[tuple[str, str, int]]:
     lines = cursor.many(1, 1_500, lambda one: (one.text(ID), one.text(SKU), one.whole(1, UNITS)))
     if len({line for line, _, _ in lines}) < len(lines):
@@ -211,6 +225,7 @@ ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
     "cancel": {
         **CHANGE,
         "why": optional(256),
+        "picked": flag,
         "lines": lambda cursor: cursor.many(0, 1_500, lambda one: (one.text(ID), one.whole_or_none(1, UNITS))),
     },
     "reject": {
@@ -224,7 +239,26 @@ ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
     },
     "move": {**CHANGE, "why": optional(256), "origin": optional(CODE), "to": text(CODE), "lines": unit_lines},
     "rescue": {"sku": text(SKU), "location": text(CODE), "orders": distinct_orders},
+    "edit": {
+        **CHANGE,
+        "why": optional(256),
+        "strict": ranking_or_none,
+        "relaxed": ranking_or_none,
+        "replan": flag,
+        "partial": flag,
+        "lines": edited_lines,
+    },
     "return_units": {**OP, "order_id": optional(ID + CODE), "why": optional(256), "lines": returned_lines},
+    "exchange": {
+        **CHANGE,
+        "why": optional(256),
+        "returned": returned_lines,
+        "channel": text(CODE),
+        "external_id": text(ID),
+        "kind": lambda cursor: cursor.choice("promise", "firm", "gone"),
+        "candidates": candidates,
+        "lines": demand_lines,
+    },
     "serve": {"sweep": flag, "skus": whole(1, 100), "lines": whole(1, 100)},
     "availability": {**READ, "channels": texts(CODE, 1, 100), "skus": texts(SKU, 1, 100), "overlay": whole(0, 0)},
     "explain": {**READ, "channel": text(CODE), "sku": text(SKU)},
@@ -250,5 +284,7 @@ def read(verb: str, arguments: Sequence[Any]) -> dict[str, Any]:
         raise Nonsense("units move to another location")
     if "giver" in values and values["giver"] == values["taker"]:
         raise Nonsense("quotas and units move to another place")
+    if verb == "edit" and not (values["lines"] or values["replan"]) and values["strict"] is values["relaxed"] is None:
+        raise Nonsense("nothing is to change")
     own = {name: value for name, value in values.items() if name not in OP}
     return {**head, **{name: value for name, value in values.items() if name in OP}, "own": own}

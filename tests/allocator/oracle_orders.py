@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allocator import Channel
 from tests.allocator.oracle_state import Line, Order, Take, take_at
 from tests.allocator.oracle_take import Demand
 from tests.allocator.oracle_verbs import PLACE_MAX, Answer, Refused, Verbs
@@ -21,12 +22,7 @@ class OrderVerbs(Verbs):
         candidates: list[Any],
         lines: list[Any],
     ) -> Answer:
-        known = self._channel(channel)
-        if kind == "gone" and not candidates:
-            raise Refused("invalid", "candidates")
-        self._know_skus([sku for _, sku, _ in lines])
-        if kind == "gone":
-            self._know_locations([candidates[0][0]])
+        known = self._know_demand(channel=channel, kind=kind, candidates=candidates, lines=lines)
         wanted = [Line(*line, left=line[2]) for line in lines]
         order = Order(channel, external_id, kind, op, self.now, known.rank, candidates, wanted)
         self.books.orders[f"{channel}:{external_id}" if mode == "take" else f"preview of {op}"] = order
@@ -38,6 +34,15 @@ class OrderVerbs(Verbs):
         if kind == "gone":
             self._leave(order, said)
         return "placed", said
+
+    def _know_demand(self, *, channel: str, kind: str, candidates: list[Any], lines: list[Any]) -> Channel:
+        known = self._channel(channel)
+        if kind == "gone" and not candidates:
+            raise Refused("invalid", "candidates")
+        self._know_skus([sku for _, sku, _ in lines])
+        if kind == "gone":
+            self._know_locations([candidates[0][0]])
+        return known
 
     def _take_over(self, order: Order, hold_id: str) -> str:
         """Re-take a hold's units where they lie, as far as they are there; a gone sale only where it left."""
@@ -143,26 +148,26 @@ class OrderVerbs(Verbs):
                     self._ship_take(line, take, some)
         return self._changed(order)
 
-    def cancel(self, order_id: str, why: str, lines: list[Any]) -> Answer:
+    def cancel(self, order_id: str, why: str, picked: bool, lines: list[Any]) -> Answer:
         order = self._order(order_id)
         known = self._lines(order, lines)
         cancelled = 0
         for name, units in lines or [(line.line, None) for line in order.lines]:
             line = known[name]
-            may = line.backordered + line.conflict + line.committed - line.picking
-            asked = may + line.picking if units is None else units
-            if asked > may and line.picking:
-                raise Refused("pick_started", name, line.picking)
-            if asked > may:
-                raise Refused("not_committed", name, "", may)
-            self._cancel_line(line, asked)
+            asked = line.backordered + line.conflict + line.committed if units is None else units
+            self._cancel_line(line, asked, picked=picked)
             cancelled += asked
         if not cancelled:
             raise Refused("not_committed", "", "", 0)
         return self._changed(order)
 
-    def _cancel_line(self, line: Line, units: int) -> None:
-        """What waits goes first, then what is committed and not being picked, the last taken first."""
+    def _cancel_line(self, line: Line, units: int, *, picked: bool = False) -> None:
+        """What waits goes first, then what is committed and not being picked, then, in totes, what is."""
+        may = line.backordered + line.conflict + line.committed - (0 if picked else line.picking)
+        if units > may and line.picking and not picked:
+            raise Refused("pick_started", line.line, line.picking)
+        if units > may:
+            raise Refused("not_committed", line.line, "", may)
         line.cancelled += units
         if units:
             self.books.touched.add(line.sku)
@@ -170,10 +175,13 @@ class OrderVerbs(Verbs):
             some = min(getattr(line, debt), units)
             setattr(line, debt, getattr(line, debt) - some)
             units -= some
-        for take in reversed(line.takes):
-            some = 0 if take.picking else min(take.units, units)
+        latest = line.takes[::-1]
+        for take in [take for take in latest if not take.picking] + [take for take in latest if take.picking]:
+            some = min(take.units, units)
             take.remove(some, last=True)
             units -= some
+            if take.picking:
+                self.books.shelf(line.sku, take.location).reasons["put_away"] += some
 
     def return_units(self, order_id: str, why: str, lines: list[Any]) -> Answer:
         order = self._order(order_id) if order_id else None

@@ -45,7 +45,7 @@ TEXTS = ["a\nb", "\x00", "tab\there", "\x1b[2J", "\x7f"]
 
 
 COUNTS = {"locations": 1, "channels": 1, "skus": 1, "overlay": 2, "fields": 2, "lines": 0, "moves": 4, "records": 4}
-COUNTS |= {"strays": 2, "orders": 1}
+COUNTS |= {"strays": 2, "orders": 1, "returned": 4}
 """Arguments that say how many rows follow, and how wide a row is; 0 for all that is left."""
 
 WIDE = {("repair", "skus"): 8}
@@ -156,13 +156,28 @@ VERBS: dict[str, list[Arg]] = {
     ],
     "begin": [text("epoch", EPOCH, 64)],
     "cancel": [
-        *(*HEAD, *OP, ORDER_ID, WHY, whole("lines", "1", 0, 1_500)),
+        *(*HEAD, *OP, ORDER_ID, WHY, whole("picked", "0", 0, 1), whole("lines", "1", 0, 1_500)),
         *(text("line", "1", 512), whole("units", "1", 1, UNITS, empty=True)),
     ],
     "configure": [
         *(*HEAD, *OP, text("base", "1", 16), whole("version", "2", 1, 10**12)),
         *(whole("fields", "1", 0, 1_000), text("field", "ranks", 272), Arg("value", "", ())),
         *(whole("skus", "1", 0, 1_000), text("sku", CUP, 256)),
+    ],
+    "edit": [
+        *(*HEAD, *OP, ORDER_ID, WHY),
+        *(
+            Arg(name, '["oslo",0,"rome",1]', RANKINGS[1:], ("", *RANKINGS_JUST_RIGHT))
+            for name in ("candidates", "relaxed")
+        ),
+        *(whole("replan", "0", 0, 1), whole("partial", "0", 0, 1), whole("lines", "1", 0, 1_500)),
+        *(text("line", "1", 512), text("sku", CUP, 256), whole("units", "4", 0, UNITS)),
+    ],
+    "exchange": [
+        *(*HEAD, *OP, ORDER_ID, WHY, whole("returned", "1", 1, 500)),
+        *(text("line", "1", 512), text("location", "oslo", 64), whole("units", "1", 1, UNITS)),
+        *(choice("disposition", "restock"), text("channel", "shop", 64), text("external_id", "9", 512)),
+        *(choice("kind", "promise"), *DEMAND),
     ],
     "expire": [
         *HEAD,

@@ -38,6 +38,7 @@ DONE = {
     "changed_since": "What the call was about is not so any more; nothing was done.",
     "changed": "A later change of an order was made.",
     "configured": "The config is in force.",
+    "exchanged": "Goods came back for one order, and another is accepted.",
     "expired": "Holds whose time is over have ended.",
     "explained": "Every step of the number.",
     "extended": "The hold lives longer.",

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from allocator.arguments import fingerprint
 from allocator.arguments import ranking as ranking_of
-from allocator.model import CancelLine, ShipLine, StockLine
+from allocator.model import CancelLine, EditLine, EditRequest, ShipLine, StockLine
 from tests.allocator import wishes
 from tests.allocator.town import CUP, EPOCH, LOCATIONS, TEE
 from tests.allocator.twins import Twins
@@ -69,7 +69,7 @@ class Shop(RuleBasedStateMachine):
     def adjust(self, lines):
         self.ask(self.allocator.adjust(lines, op=self.op(), why="count"))
 
-    @rule(lines=wishes.drops, reason=st.sampled_from(["damaged", "lost"]), direction=wishes.directions)
+    @rule(lines=wishes.drops, reason=st.sampled_from(["damaged", "lost", "put_away"]), direction=wishes.directions)
     def unavailable(self, lines, reason, direction):
         self.ask(self.allocator.unavailable(lines, op=self.op(), reason=reason, direction=direction))
 
@@ -167,11 +167,24 @@ class Shop(RuleBasedStateMachine):
         self.ask(self.allocator.ship(order.channel, order.external_id, lines, op=self.op()))
 
     @precondition(some_order)
-    @rule(data=st.data(), rows=st.lists(st.tuples(st.sampled_from("112"), st.none() | st.integers(1, 4)), max_size=3))
-    def cancel(self, data, rows):
+    @rule(
+        data=st.data(),
+        rows=st.lists(st.tuples(st.sampled_from("112"), st.none() | st.integers(1, 4)), max_size=3),
+        picked=st.booleans(),
+    )
+    def cancel(self, data, rows, picked):
         order = self.an_order(data)
         lines = [CancelLine(*row) for row in rows]
-        self.ask(self.allocator.cancel(order.channel, order.external_id, lines, op=self.op()))
+        self.ask(self.allocator.cancel(order.channel, order.external_id, lines, op=self.op(), picked=picked))
+
+    @precondition(some_order)
+    @rule(data=st.data(), rows=wishes.edited, ship_to=st.none() | wishes.places, replan=st.booleans(), partial=rarely)
+    def edit(self, data, rows, ship_to, replan, partial):
+        order = self.an_order(data)
+        known = {line.line: line.sku for line in order.lines}
+        lines = [EditLine(name, known.get(name, sku), count) for name, sku, count in rows]
+        wanted = EditRequest(lines=lines, ship_to=ship_to, replan=replan, partial=partial)
+        self.ask(self.allocator.edit(order.channel, order.external_id, wanted, op=self.op()))
 
     @precondition(some_order)
     @rule(data=st.data(), row=wishes.returned, known=rarely.map(lambda no: not no), twice=rarely)
@@ -179,6 +192,13 @@ class Shop(RuleBasedStateMachine):
         order = self.an_order(data)
         id = (order.channel, order.external_id) if known else None
         self.ask(self.allocator.return_units([row] * (1 + twice), op=self.op(), order=id))
+
+    @precondition(some_order)
+    @rule(data=st.data(), row=wishes.returned, request=wishes.orders, partial=rarely)
+    def exchange(self, data, row, request, partial):
+        order = self.an_order(data)
+        new = msgspec.structs.replace(request, partial=partial)
+        self.ask(self.allocator.exchange(order.channel, order.external_id, [row], new, op=self.op()))
 
     @rule(sweep=st.booleans(), most=st.integers(3, 5), lines=st.sampled_from([1, 2, 50]))
     def serve(self, sweep, most, lines):

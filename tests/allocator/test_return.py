@@ -139,7 +139,7 @@ async def test_unknown_things_cannot_come_back(shipped):
         await shipped.return_units(back("1", 1, "gift"), op="r5", order=ORDER)
 
 
-async def test_a_full_place_takes_nothing_back(shipped, redis):
+async def test_a_full_place_takes_nothing_back_but_scrap(shipped, redis):
     await stock(shipped, oslo=1_000_000_000)
     for _ in range(8):
         await stock(shipped, oslo=1_000_000_000)
@@ -148,5 +148,6 @@ async def test_a_full_place_takes_nothing_back(shipped, redis):
 
     with pytest.raises(OverLimit):
         await shipped.return_units(back("1", 1), op="r2", order=ORDER)
+    scrapped = await shipped.return_units(back("1", 1, "scrap"), op="r3", order=ORDER)
 
-    assert (await place(redis, "oslo")).on_hand == 10_000_000_000
+    assert (scrapped.lines[0].returned, (await place(redis, "oslo")).on_hand) == (2, 10_000_000_000)

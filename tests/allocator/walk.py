@@ -9,6 +9,8 @@ from allocator.model import (
     AdjustLine,
     ArrivedLine,
     CancelLine,
+    EditLine,
+    EditRequest,
     HoldRequest,
     Line,
     OrderRequest,
@@ -42,10 +44,12 @@ VERBS = {
     "pick": 2,
     "ship": 3,
     "cancel": 4,
+    "edit": 5,
     "give_back": 2,
     "reject": 4,
     "move": 3,
     "rescue": 4,
+    "exchange": 3,
     "serve": 3,
     "explain": 2,
     "configure": 1,
@@ -53,6 +57,8 @@ VERBS = {
     "crowd": 3,
 }
 """How often each step is taken, in proportion."""
+
+REASONS = ("lost", "dirty", "put_away")
 
 
 class Walk:
@@ -130,7 +136,7 @@ class Walk:
 
     def unavailable(self) -> Any:
         lines, direction = [StockLine(*self.place(), self.units(2))], self.pick_one("in", "in", "out")
-        return self.allocator.unavailable(lines, op=self.op, reason=self.pick_one("lost", "dirty"), direction=direction)
+        return self.allocator.unavailable(lines, op=self.op, reason=self.pick_one(*REASONS), direction=direction)
 
     def set_quota(self) -> Any:
         quota, floor = self.random.randint(0, 7), self.pick_one(0, 0, 1, 3)
@@ -239,20 +245,46 @@ class Walk:
         rows = [
             CancelLine(self.pick_one("1", "1", "2"), self.pick_one(None, 1, 2)) for _ in range(self.pick_one(0, 1, 2))
         ]
-        return order and self.allocator.cancel(order.channel, order.external_id, rows, op=self.op)
+        picked = self.pick_one(True, False)
+        return order and self.allocator.cancel(order.channel, order.external_id, rows, op=self.op, picked=picked)
 
-    def give_back(self) -> Any:
+    def edit(self) -> Any:
+        order = self.an_order()
+        return order and self.allocator.edit(order.channel, order.external_id, self.edit_request(order), op=self.op)
+
+    def edit_request(self, order: Order) -> EditRequest:
+        known = {line.line: line.sku for line in order.lines}
+        names = self.random.sample(["1", "1", "2", "3", "new"], self.pick_one(0, 1, 1, 2))
+        return EditRequest(
+            lines=[EditLine(name, known.get(name, self.sku()), self.units(9) - 1) for name in dict.fromkeys(names)],
+            ship_to=self.pick_one(None, self.ship_to()),
+            prefer=self.pick_one([], [], self.prefer()),
+            replan=self.pick_one(True, False),
+            partial=self.pick_one(True, False, False),
+        )
+
+    def a_shipped_order(self) -> Order | None:
         gone = [order for order in self.twins.oracle.books.orders.values() if order.total("shipped")]
-        order = self.random.choice(gone) if gone else None
-        row = ReturnLine(
+        return self.random.choice(gone) if gone else None
+
+    def returned(self) -> ReturnLine:
+        return ReturnLine(
             line="1",
             sku=self.sku(),
             location=self.pick_one(*LOCATIONS),
             units=self.units(2),
             disposition=self.pick_one("restock", "quarantine", "scrap"),
         )
+
+    def give_back(self) -> Any:
+        order = self.a_shipped_order()
         id = (order.channel, order.external_id) if order else None
-        return self.allocator.return_units([row], op=self.op, order=id)
+        return self.allocator.return_units([self.returned()], op=self.op, order=id)
+
+    def exchange(self) -> Any:
+        order = self.a_shipped_order()
+        new = self.order_request(partial=False)
+        return order and self.allocator.exchange(order.channel, order.external_id, [self.returned()], new, op=self.op)
 
     def reject(self) -> Any:
         order = self.an_order()

@@ -71,6 +71,12 @@ returned = st.builds(
     sku=skus,
 )
 
+edited = st.lists(
+    st.tuples(st.sampled_from(["1", "1", "2", "new"]), skus, st.integers(0, 9)),
+    max_size=2,
+    unique_by=lambda row: row[0],
+)
+
 holds = st.builds(
     HoldRequest,
     hold_id=small_ids,

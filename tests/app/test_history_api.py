@@ -153,3 +153,24 @@ async def test_another_seller_sees_nothing_of_it(app, state, client, sold):
         assert await list_orders(session, "other", WantedOrders(), 10) == []
         assert await list_moves(session, "other", WantedMoves(), 10) == []
         assert await story_of(session, "other", "order", "shop:1") == []
+
+
+async def test_edited_and_exchanged_orders_are_in_sql_as_they_are(client, sold, drain):
+    edit = {
+        "lines": [{"line": "1", "sku": "CUP", "units": 1}, {"line": "new", "sku": "PLATE", "units": 1}],
+        "why": "call",
+    }
+    back = {"line": "1", "location": "oslo", "units": 1, "disposition": "restock"}
+    new = {"channel": "till", "external_id": "T1", "lines": [line("CUP", 1)], "at": "oslo"}
+    await client.post("/v1/orders/shop/1/edit", json=edit, headers=new_op())
+    swap = await client.post("/v1/orders/shop/2/exchange", json={"lines": [back], "order": new}, headers=new_op())
+    await drain.run()
+
+    steps = [(await client.get(f"/v1/orders/{id}/story")).json()["steps"][-1] for id in ("shop/1", "till/T1")]
+    [listed] = (await client.get("/v1/orders", params={"channel": "shop", "sku": "CUP"})).json()["data"]
+    shipments = (await client.get("/v1/shipments", params={"channel": "till"})).json()["data"]
+
+    assert swap.status_code == 200
+    assert [(step["verb"], step["why"]) for step in steps] == [("edit", "call"), ("exchange", "")]
+    assert listed == (await client.get("/v1/orders/shop/1")).json()
+    assert [(row["external_id"], row["gone"], row["units"]) for row in shipments] == [("T1", True, 1)]

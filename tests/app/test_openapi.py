@@ -17,6 +17,8 @@ VERBS = {
     "pick_order": "pick",
     "ship_order": "ship",
     "cancel_order": "cancel",
+    "edit_order": "edit",
+    "exchange_order": "exchange",
     "return_order": "return_units",
     "reject_order": "reject",
     "move_order": "move",

@@ -156,7 +156,7 @@ async def test_a_change_sent_twice_happens_once(client):
     assert (await client.get("/v1/orders/shop/1")).json()["lines"][0]["shipped"] == 1
 
 
-@pytest.mark.parametrize("verb", ["pick", "ship", "cancel", "return"])
+@pytest.mark.parametrize("verb", ["pick", "ship", "cancel", "edit", "exchange", "return"])
 async def test_a_change_needs_a_name(client, verb: str):
     await order(client, "shop/1", line("CUP", 4))
 
@@ -193,6 +193,73 @@ async def test_units_that_are_being_picked_are_not_cancelled(client):
     answer = await change(client, "cancel")
 
     assert (answer.status_code, slug(answer)) == (409, "pick-started")
+
+
+async def test_units_in_totes_are_cancelled_when_it_is_said_and_sold_when_they_are_put_away(client):
+    await order(client, "shop/1", line("CUP", 4))
+    await change(client, "pick")
+
+    answer = await change(client, "cancel", {"picked": True, "why": "the customer called"})
+    between = await atp(client, "CUP")
+    away = {"lines": [{"sku": "CUP", "location": "oslo", "units": 4}], "reason": "put_away", "direction": "out"}
+    await client.post("/v1/stock/unavailable", json=away, headers=new_op())
+
+    assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
+    assert (between, await atp(client, "CUP")) == (11, 15)
+
+
+async def test_an_edited_order_has_other_units_lines_and_another_way_in_one_step(client):
+    await order(client, "shop/1", line("CUP", 4))
+    lines = [{"line": "1", "sku": "CUP", "units": 3}, {"line": "plates", "sku": "PLATE", "units": 2}]
+
+    answer = await change(client, "edit", {"lines": lines, "ship_to": {"country": "NO"}, "replan": True})
+
+    rows = {row["line"]: (row["ordered"], row["committed"], row["cancelled"]) for row in answer.json()["lines"]}
+    assert (answer.status_code, rows) == (200, {"1": (4, 3, 1), "plates": (2, 2, 0)})
+    assert await atp(client, "CUP") == 12
+
+
+@pytest.mark.parametrize(
+    ("place", "asked", "expected"),
+    [
+        ("shop/1", {"line": "1", "sku": "PLATE", "units": 1}, (409, "other-sku")),
+        ("shop/1", {"line": "1", "sku": "CUP", "units": 99}, (409, "short")),
+        ("till/1", {"line": "1", "sku": "CUP", "units": 9}, (409, "has-left")),
+        ("shop/9", {"line": "1", "sku": "CUP", "units": 1}, (404, "unknown-order")),
+    ],
+)
+async def test_what_cannot_be_edited_is_refused(client, place: str, asked: object, expected: tuple[int, str]):
+    await order(client, "shop/1", line("CUP", 4))
+    await order(client, "till/1", line("CUP", 1), at="oslo")
+
+    answer = await change(client, "edit", {"lines": [asked]}, place)
+
+    assert (answer.status_code, slug(answer)) == expected
+
+
+async def test_goods_are_exchanged_in_one_step(client):
+    await order(client, "shop/1", line("CUP", 4))
+    await change(client, "ship")
+    back = {"line": "1", "location": "oslo", "units": 4, "disposition": "restock"}
+    body = {"lines": [back], "order": {"channel": "shop", "external_id": "1-B", "lines": [line("PLATE", 2)]}}
+
+    answer = await change(client, "exchange", {**body, "why": "plates instead"})
+
+    said = answer.json()
+    assert (answer.status_code, said["returned"]["state"], said["placed"]["state"]) == (200, "returned", "committed")
+    assert (await atp(client, "CUP"), await atp(client, "PLATE")) == (15, 2)
+
+
+async def test_an_exchange_that_cannot_be_served_takes_nothing_back(client):
+    await order(client, "shop/1", line("CUP", 4))
+    await change(client, "ship")
+    back = {"line": "1", "location": "oslo", "units": 4, "disposition": "restock"}
+    body = {"lines": [back], "order": {"channel": "shop", "external_id": "1-B", "lines": [line("PLATE", 99)]}}
+
+    answer = await change(client, "exchange", body)
+
+    assert (answer.status_code, slug(answer)) == (409, "short")
+    assert (await client.get("/v1/orders/shop/1")).json()["lines"][0]["returned"] == 0
 
 
 @pytest.mark.parametrize(

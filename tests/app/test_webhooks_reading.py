@@ -42,6 +42,19 @@ async def test_every_later_change_of_an_order_is_told(client, receiver):
     assert {(row["change"], row["state"]) for row in told} == {("pick", "picking"), ("ship", "shipped")}
 
 
+async def test_of_an_exchange_one_order_is_placed_and_the_other_changed(client, receiver):
+    await made(client, receiver, "order.placed", "order.changed")
+    await order(client, "till/1", line("CUP", 1), at="oslo")
+    back = {"line": "1", "location": "oslo", "units": 1, "disposition": "restock"}
+    new = {"channel": "till", "external_id": "2", "lines": [line("PLATE", 1)], "at": "oslo"}
+
+    await client.post("/v1/orders/till/1/exchange", json={"lines": [back], "order": new}, headers=new_op())
+
+    placed, changed = await hears(receiver, "order.placed", 2), await hears(receiver, "order.changed")
+    assert {row["external_id"] for row in placed} == {"1", "2"}
+    assert [(row["external_id"], row["change"], row["state"]) for row in changed] == [("1", "exchange", "returned")]
+
+
 async def test_a_refused_order_is_no_event(client, receiver, state):
     id = await made(client, receiver, "order.placed")
 

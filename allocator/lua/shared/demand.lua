@@ -52,20 +52,35 @@ function demand.candidates_of(text)
   return candidates
 end
 
-function demand.read_candidates()
-  local candidates = demand.candidates_of(args.text('candidates', CANDIDATES_TEXT_MAX))
+local function read_ranking(name, text)
+  local candidates = demand.candidates_of(text)
   if not candidates then
-    args.complain('candidates', 'must be up to 15 locations, each once, with their ties')
+    args.complain(name, 'must be up to 15 locations, each once, with their ties')
   end
   return candidates or {}
+end
+
+function demand.read_candidates()
+  return read_ranking('candidates', args.text('candidates', CANDIDATES_TEXT_MAX))
+end
+
+-- The same under another name, or nil when nothing is said.
+function demand.read_candidates_or_none(name)
+  local text = args.optional(name, CANDIDATES_TEXT_MAX)
+  return text ~= '' and read_ranking(name, text) or nil
+end
+
+-- A line that asks for all it is ordered with.
+function demand.new_line(name, sku, units)
+  return { line = name, sku = sku, asked = units, left = units, takes = {}, ordered = units, committed = 0,
+    shipped = 0, backordered = 0, conflict = 0, cancelled = 0, returned = 0 }
 end
 
 function demand.read_lines()
   local lines, seen = {}, {}
   for i = 1, args.whole('lines', 1, demand.LINES_MAX) do
     local name, sku, units = args.id('line'), args.sku(), args.units()
-    local line = { line = name, sku = sku, asked = units, left = units, takes = {}, ordered = units, committed = 0,
-      shipped = 0, backordered = 0, conflict = 0, cancelled = 0, returned = 0 }
+    local line = demand.new_line(name, sku, units)
     if seen[line.line] then
       args.complain('line', 'is named twice')
     end

@@ -206,13 +206,18 @@ function gate.run(verb, KEYS, ARGV)
   error(reply, 0)
 end
 
--- What this op answered before, or nil. A replay writes, so that waiting for durability after it means something.
+-- What tells of an earlier effect writes, so that waiting for durability after it means something.
+function gate.touch()
+  redis.call('HINCRBY', keys.seller, 'replays', 1)
+end
+
+-- What this op answered before, or nil.
 function gate.remembered(head)
   local before = redis.call('HGET', keys.ops, head.op)
   if not before then
     return nil
   end
-  redis.call('HINCRBY', keys.seller, 'replays', 1)
+  gate.touch()
   local word_end = before:find('\n', 30, true)
   if before:sub(14, 29) ~= head.fingerprint then
     return { 'op_conflict', cmsgpack.pack({ head.op }), 1, head.op }

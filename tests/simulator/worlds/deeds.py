@@ -12,6 +12,9 @@ from allocator.model import (
     ArrivedLine,
     CancelLine,
     Changed,
+    EditLine,
+    EditRequest,
+    Exchanged,
     Held,
     HoldRequest,
     Line,
@@ -44,12 +47,14 @@ VERBS = {
     "release": 2,
     "order": 8,
     "order_with_hold": 5,
-    "pick": 2,
+    "pick": 4,
     "ship": 4,
     "cancel": 4,
+    "edit": 5,
     "give_back": 2,
     "reject": 3,
     "move": 2,
+    "exchange": 4,
     "availability": 2,
     "explain": 1,
     "configure": 1,
@@ -103,7 +108,10 @@ class Deeds:
 
     def learn(self, answer: Any) -> None:
         """Remember what can be shipped, cancelled, returned and taken over."""
-        if isinstance(answer, Placed | Changed):
+        if isinstance(answer, Exchanged):
+            self.learn(answer.returned)
+            self.learn(answer.placed)
+        elif isinstance(answer, Placed | Changed):
             self.orders[answer.channel, answer.external_id] = answer.lines
         elif isinstance(answer, Held) and answer.hold_id in self.holds:
             channel, _ = self.holds[answer.hold_id]
@@ -158,7 +166,7 @@ class Deeds:
 
     def unavailable(self) -> tuple[str, Ask]:
         lines, op = [StockLine(*self.place(), self.units(2))], self.name
-        reason, direction = self.pick_one("lost", "dirty"), self.pick_one("in", "in", "out")
+        reason, direction = self.pick_one("lost", "dirty", "put_away"), self.pick_one("in", "in", "out")
         return f"unavailable:{op}", lambda allocator: allocator.unavailable(
             lines, op=op, reason=reason, direction=direction
         )
@@ -211,6 +219,11 @@ class Deeds:
         return f"release:{id}", lambda allocator: allocator.release(id)
 
     def order(self, **known: Any) -> tuple[str, Ask]:
+        request = self.order_request(**known)
+        op = f"order:{request.channel}:{request.external_id}:{request.attempt}"
+        return op, lambda allocator: allocator.order(request)
+
+    def order_request(self, **known: Any) -> OrderRequest:
         asked = {
             "channel": self.pick_one("web", "web", *CHANNELS),
             "external_id": self.pick_one(self.name, self.name, self.name, str(self.units(9))),
@@ -221,9 +234,7 @@ class Deeds:
             "attempt": self.pick_one(1, 1, 1, 2),
             "ship_to": self.ship_to(),
         }
-        request = OrderRequest(**{**asked, **known})
-        op = f"order:{request.channel}:{request.external_id}:{request.attempt}"
-        return op, lambda allocator: allocator.order(request)
+        return OrderRequest(**{**asked, **known})
 
     def order_with_hold(self) -> tuple[str, Ask]:
         id = self.a_hold()
@@ -243,10 +254,28 @@ class Deeds:
         some = [ShipLine(name, take.location, self.units(take.units)) for name, take in rows]
         return f"ship:{':'.join(id)}:{op}", lambda allocator: allocator.ship(*id, some, op=op)
 
+    def one_to_cancel(self) -> tuple[str, str]:
+        """Often one that is being picked."""
+        totes = [id for id, lines in self.orders.items() if any(take.picking for line in lines for take in line.takes)]
+        return self.chance.choice(totes) if totes and self.chance.random() < 0.6 else self.an_order()[0]
+
     def cancel(self) -> tuple[str, Ask]:
-        (id, _), op = self.an_order(), self.name
+        id, op = self.one_to_cancel(), self.name
         rows = [CancelLine("1", self.pick_one(None, 1, 2)) for _ in range(self.pick_one(0, 0, 1))]
-        return f"cancel:{':'.join(id)}:{op}", lambda allocator: allocator.cancel(*id, rows, op=op)
+        picked = self.pick_one(True, False)
+        return f"cancel:{':'.join(id)}:{op}", lambda allocator: allocator.cancel(*id, rows, op=op, picked=picked)
+
+    def edit(self) -> tuple[str, Ask]:
+        (id, lines), op = self.an_order(), self.name
+        known = {line.line: line.sku for line in lines}
+        names = self.chance.sample([*known, "new"], min(1 + len(known), self.pick_one(0, 1, 1, 2)))
+        request = EditRequest(
+            lines=[EditLine(name, known.get(name) or self.sku(), self.units(9) - 1) for name in names],
+            ship_to=self.pick_one(None, self.ship_to()),
+            replan=self.pick_one(True, False),
+            partial=self.pick_one(True, False, False),
+        )
+        return f"edit:{':'.join(id)}:{op}", lambda allocator: allocator.edit(*id, request, op=op)
 
     def reject(self) -> tuple[str, Ask]:
         (id, lines), op = self.an_order(), self.name
@@ -264,13 +293,23 @@ class Deeds:
         rows = self.pick_one([], [UnitsLine("1", self.units(2))])
         return f"move:{':'.join(id)}:{op}", lambda allocator: allocator.move(*id, to, rows, op=op, origin=origin)
 
-    def give_back(self) -> tuple[str, Ask]:
+    def a_shipped_order(self) -> tuple[str, str] | None:
         gone = [id for id, lines in self.orders.items() if any(line.shipped for line in lines)]
-        id, op = self.chance.choice(gone) if gone else None, self.name
+        return self.chance.choice(gone) if gone else None
+
+    def returned(self) -> ReturnLine:
         disposition = self.pick_one("restock", "quarantine", "scrap")
         sku, location, units = *self.place(), self.units(2)
-        row = ReturnLine(line="1", sku=sku, location=location, units=units, disposition=disposition)
+        return ReturnLine(line="1", sku=sku, location=location, units=units, disposition=disposition)
+
+    def give_back(self) -> tuple[str, Ask]:
+        id, row, op = self.a_shipped_order(), self.returned(), self.name
         return f"return:{op}", lambda allocator: allocator.return_units([row], op=op, order=id)
+
+    def exchange(self) -> tuple[str, Ask]:
+        id, row, op = self.a_shipped_order() or ("web", "none"), self.returned(), self.name
+        new = self.order_request(partial=False, kind=self.pick_one("firm", "gone", None))
+        return f"exchange:{':'.join(id)}:{op}", lambda allocator: allocator.exchange(*id, [row], new, op=op)
 
     # --- asking and configuring --------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from .books import Left, Row
 from .chronicle import Asking, Execution
 from .deeds import Deed
 
-EFFECTS = {"moved", "held", "extended", "released", "placed", "changed", "configured"}
+EFFECTS = {"moved", "held", "extended", "released", "placed", "changed", "configured", "exchanged"}
 Find = Callable[[str], None]
 
 

@@ -93,9 +93,45 @@ BUGS = (
     Bug(
         "cancelled units stay committed",
         Patch(
-            f"{LUA}/cancel.lua",
-            "local given = takes.give_back(stock.skus[line.sku], take, 'committed', units)",
+            f"{SHARED}/cancelling.lua",
+            "local given = takes.give_back(state, take, 'committed', units)",
             "local given = math.min(take.units, units)\n      take.units = take.units - given",
+        ),
+    ),
+    Bug(
+        "units in a tote are free when they are cancelled",
+        Patch(
+            f"{SHARED}/cancelling.lua",
+            "      stock.move(state, take.location, 'unavailable', picking * given, cancelling.PUT_AWAY)\n",
+            "",
+        ),
+    ),
+    Bug(
+        "an edit takes anew what it does not give back",
+        Patch(f"{LUA}/edit.lua", "      cancelling.give_back(line, committed, 0)\n", ""),
+    ),
+    Bug(
+        "more units of a line are not ordered",
+        Patch(
+            f"{LUA}/edit.lua",
+            "want.found.asked, want.found.ordered = want.more, want.found.ordered + want.more",
+            "want.found.asked = want.more",
+        ),
+    ),
+    Bug(
+        "an edited firm order owes nothing for what it did not get",
+        Patch(f"{LUA}/edit.lua", "      stock.owe(stock.skus[line.sku], 'backordered', line.left)\n", ""),
+    ),
+    Bug(
+        "an exchange forgets the order that goods came back for",
+        Patch(f"{LUA}/exchange.lua", "{ orders.write(old, old_packed), orders.write", "{ orders.write"),
+    ),
+    Bug(
+        "an exchange does not ship what has left",
+        Patch(
+            "allocator/shipments.py",
+            'if entry.verb == "exchange":\n        return decode',
+            "if False:\n        return decode",
         ),
     ),
     Bug(
@@ -115,7 +151,7 @@ BUGS = (
     Bug(
         "more comes back than was shipped",
         Patch(
-            f"{LUA}/return_units.lua",
+            f"{SHARED}/returning.lua",
             "if line.units > sold.shipped - sold.returned then",
             "if line.units > sold.shipped then",
         ),

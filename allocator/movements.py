@@ -21,6 +21,17 @@ class Movements(Calling):
         rows = [(line.sku, line.location, line.units) for line in lines]
         return await self._movement("adjust", op, [why, *flat(rows)], actor)
 
+    async def count(
+        self, lines: Sequence[AdjustLine], *, op: str, source: str, why: str = "", actor: str = ""
+    ) -> Moved:
+        """
+        Change on_hand by what a count of `source` found more or fewer, below what is promised and below 0 too.
+
+        The ledger keeps source and reason together, at most 256 characters.
+        """
+        rows = [(line.sku, line.location, line.units) for line in lines]
+        return await self._movement("count", op, [f"{source}: {why}" if why else source, *flat(rows)], actor)
+
     async def unavailable(
         self, lines: Sequence[StockLine], *, op: str, reason: str, direction: str, actor: str = ""
     ) -> Moved:

@@ -22,14 +22,15 @@ COMMANDS = {
     "restore": "restore",
     "import": "exchange.command",
     "export": "exchange.command",
+    "count": "exchange.command",
     "keys": "keys_command",
     "sellers": "sellers_command",
     "health": "health",
 }
 """Everything else, in the order of the help, and the module that has it."""
 
-FUNCTIONS = {"import": "import_table", "export": "export_table"}
-"""Commands whose names are words of Python."""
+FUNCTIONS = {"import": "import_table", "export": "export_table", "count": "count_table"}
+"""Commands whose functions have another name: theirs is a word of Python, or says too little."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 

@@ -20,6 +20,9 @@ What the service itself refuses, before or beside the allocator.
     ├── DeliveryUnknown   the seller has no such delivery of a webhook
     ├── WebhookDisabled   nothing is sent to a webhook that is disabled
     ├── TooManyWebhooks   the seller has as many webhooks as he may have
+    ├── CountUnknown      the seller has no such count
+    ├── CountStands       the count is not in a state for this
+    ├── SecondPerson      who sent a count may not release it
     └── BodyTooLarge      more bytes than the service reads
     KeysUnknown           the database that knows the keys does not answer
     LevelUnreachable      nothing here can acknowledge at the level that is asked for
@@ -118,6 +121,18 @@ class WebhookDisabled(RequestRefused):
 
 class TooManyWebhooks(RequestRefused):
     """The seller has as many webhooks as he may have."""
+
+
+class CountUnknown(RequestRefused):
+    """The seller has no such count, or it is another key's to go on with."""
+
+
+class CountStands(RequestRefused):
+    """The count is not in a state for this."""
+
+
+class SecondPerson(RequestRefused):
+    """A count is released by another key than the one that sent it."""
 
 
 class KeysUnknown(Exception):

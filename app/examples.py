@@ -19,6 +19,7 @@ from allocator import (
 from . import desk_forms, key_forms, requests
 from .answers import BulkPlaced, FrozenSku, FrozenSkus, Levels
 from .config.examples import CONFIG_EXAMPLES
+from .counts.examples import COUNT_EXAMPLES
 from .events import words as events
 from .history_examples import history_examples
 from .order_explaining import OrderExplained
@@ -152,6 +153,7 @@ _DELIVERY: Final = {
 EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     **CONFIG_EXAMPLES,
     **history_examples(_ORDER, _STOCKED),
+    **COUNT_EXAMPLES,
     requests.AvailabilityAsked: {"skus": ["CUP", "PLATE"], "channels": ["shop"]},
     requests.HoldAsked: {
         "channel": "shop",

@@ -30,7 +30,9 @@ TOLD: Final = "Allot-Acknowledged"
 LEVEL: Final = "allot.level"
 """Where a request keeps that level."""
 
-IN_SQL: Final = frozenset({"config:write", "keys:write", "seller:write", "webhooks:write"})
+IN_SQL: Final = frozenset(
+    {"config:write", "counts:release", "counts:write", "keys:write", "seller:write", "webhooks:write"}
+)
 """Scopes of changes that SQL is the master of: they are committed there before they are answered."""
 
 REPLICATED: Final = 1

@@ -6,12 +6,15 @@ from allocator import errors
 
 from .errors import (
     BeyondOwnRights,
+    CountStands,
+    CountUnknown,
     KeyUnknown,
     NoKey,
     OutsideLimits,
     RateLimited,
     RotationUnderWay,
     ScopeMissing,
+    SecondPerson,
 )
 
 
@@ -268,5 +271,30 @@ KEY_KINDS: Final[dict[type[Exception], Kind]] = {
         "Too many requests",
         "The key has a limit of requests a minute and has used it up, or too many wrong keys came from this address.",
         "Wait as many seconds as the header Retry-After says, then send the same request with the same id.",
+    ),
+}
+
+COUNT_KINDS: Final[dict[type[Exception], Kind]] = {
+    CountUnknown: Kind(
+        404,
+        "unknown-count",
+        "There is no such count",
+        "No count was sent under this id, or another key sent it and you want to go on with it.",
+        "GET /v1/counts lists the counts; the id is the Idempotency-Key under which it was sent.",
+    ),
+    CountStands: Kind(
+        409,
+        "count-stands",
+        "The count is not in a state for this",
+        "Parts are added while a snapshot is open, and it is released or discarded while it is parked; `detail` says "
+        "how it stands.",
+        "GET the count and see its state.",
+    ),
+    SecondPerson: Kind(
+        403,
+        "second-person",
+        "A second person is needed",
+        "A snapshot that would change too much is released by somebody else than its sender, who looks at it first.",
+        "Let the holder of another key with the scope counts:release look at its figures and release it.",
     ),
 }

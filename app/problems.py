@@ -43,7 +43,7 @@ from .errors import (
     WebhookUnknown,
 )
 from .levels import LEVEL, TOLD
-from .problem_kinds import ALLOCATOR_KINDS, KEY_KINDS, Kind
+from .problem_kinds import ALLOCATOR_KINDS, COUNT_KINDS, KEY_KINDS, Kind
 from .store.database import DatabaseAway
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -80,6 +80,7 @@ class Failed(Exception):
 PROBLEMS: Final[dict[type[Exception], Kind]] = {
     **ALLOCATOR_KINDS,
     **KEY_KINDS,
+    **COUNT_KINDS,
     TooManyStreams: Kind(
         503,
         "too-many-streams",

@@ -24,6 +24,8 @@ SCOPES: Final[dict[str, str]] = {
     "orders:exchange": "take back the goods of an order and place another for them, in one step",
     "stock:read": "see what lies where, and every step to a number",
     "stock:write": "receive, correct, block and take back stock",
+    "counts:write": "say what was counted",
+    "counts:release": "let through or refuse counts that somebody has to look at",
     "quotas:write": "ring-fence units for a channel",
     "events:read": "follow changes as they happen",
     "webhooks:write": "say where changes are sent",
@@ -44,16 +46,16 @@ _ANALYST: Final = _READS | {"holds:read", "stock:read", "config:read"}
 
 ROLES: Final[dict[str, frozenset[str]]] = {
     "storefront": _SELLS,
-    "pos": _SELLS | {"orders:ship", "orders:exchange", "stock:read"},
+    "pos": _SELLS | {"orders:ship", "orders:exchange", "stock:read", "counts:write"},
     "channel": _SELLS | {"orders:ship", "orders:exchange", "config:read", "webhooks:write"},
-    "warehouse": _READS | {"orders:ship", "stock:read", "stock:write"},
+    "warehouse": _READS | {"orders:ship", "stock:read", "stock:write", "counts:write"},
     "operator": frozenset(SCOPES) - {"keys:write", "seller:write"},
     "analyst": _ANALYST,
     "admin": frozenset(SCOPES),
 }
 """What each role may do. An unknown role, of a newer version say, may do nothing."""
 
-WHOLE: Final = frozenset({"config:read", "config:write", "ops:write", "audit:read", "seller:write"})
+WHOLE: Final = frozenset({"config:read", "config:write", "counts:release", "ops:write", "audit:read", "seller:write"})
 """Scopes that concern the whole seller: a key with limits never has them."""
 
 assert ROLES.keys() == set(get_args(Role))

@@ -23,6 +23,7 @@ from allocator.errors import AllocatorError
 
 from .config.engine import Engine
 from .config.windows import turn_windows
+from .counts.service import RUN_SECONDS, desk_of
 from .deps import State
 from .opening import open_sellers
 from .rescuing import rescue_all
@@ -109,6 +110,12 @@ async def rescue_orders(state: State, memory: Memory) -> None:  # noqa: ARG001 e
     await rescue_all(state)
 
 
+async def work_counts(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
+    """Decide and book counts that are not done: snapshots, and what a request could not finish."""
+    for allocator in list(state.allocators.values()):
+        await desk_of(state, allocator).work(RUN_SECONDS)
+
+
 async def refresh_keys(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
     """Forget API keys that have ended, should nobody have told us."""
     await state.keys.refresh()
@@ -190,6 +197,7 @@ SHARED_JOBS: Final = (
     Job(sweep_backorders, 60, without_sql=True),
     Job(rescue_orders, 1),
     Job(keep_config, 1),
+    Job(work_counts, 1),
     Job(survey, 1),
 )
 """What is done once for all: by the scheduler that works."""

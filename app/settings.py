@@ -75,6 +75,16 @@ class Settings(Whereabouts):
         7, ge=1, description="Days until answers, closed orders and ended holds leave Valkey for SQL alone."
     )
 
+    count_zeroed_percent: int = Field(
+        10, ge=0, le=100, description="A snapshot that empties more of the places that have units is parked."
+    )
+    count_changed_percent: int = Field(
+        50, ge=0, le=100, description="A snapshot that changes more of the places it counts is parked."
+    )
+    count_tenfold_percent: int = Field(
+        1, ge=0, le=100, description="A snapshot with more rows of ten times our number, or a tenth, is parked."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_changes: bool = Field(False, description="Log every request that changes something, not only refusals.")
     log_format: Literal["auto", "console", "json"] = Field(

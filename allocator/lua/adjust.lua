@@ -44,12 +44,7 @@ keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], led
 
 local head = gate.read_op(gate.read_head())
 local why = args.text('why', 256)
-local lines = places.read_lines(-args.UNITS_MAX)
-for _, line in ipairs(lines) do
-  if line.units == 0 then
-    args.complain('units', 'must not be 0')
-  end
-end
+local lines = places.read_differences()
 
 local refused = gate.pass(head) or places.refuse_unknown(head, lines)
 if refused then
@@ -60,10 +55,11 @@ for _, line in ipairs(lines) do
   local on_hand = stock.on_hand(stock.skus[line.sku], line.location)
   if line.units < 0 and on_hand + line.units < 0 then
     return gate.refuse(head, 'not_enough', { line.sku, line.location, on_hand })
-  elseif on_hand + line.units > stock.PLACE_MAX then
-    return gate.refuse(head, 'over_limit', { line.sku, line.location, on_hand })
   end
-  stock.move(stock.skus[line.sku], line.location, 'on_hand', line.units)
+  refused = places.correct(head, line)
+  if refused then
+    return refused
+  end
 end
 
 return places.commit(head, 'adjust', why, true)

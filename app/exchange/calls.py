@@ -108,9 +108,16 @@ class Service:
 
     async def post(self, path: str, asked: Any, op: str = "") -> Answer:
         """Send a body; `op` is its idempotency key. Raises Stopped when nobody answers or the key is not good."""
+        return await self._write("POST", path, asked, op)
+
+    async def put(self, path: str, asked: Any) -> Answer:
+        """Put a body where it belongs. Raises Stopped when nobody answers or the key is not good."""
+        return await self._write("PUT", path, asked, "")
+
+    async def _write(self, method: str, path: str, asked: Any, op: str) -> Answer:
         headers = {"Content-Type": "application/json"} | ({OP_KEY: op} if op else {})
         content = msgspec.json.encode(asked)
-        return await self._ask(self._client.build_request("POST", path, content=content, headers=headers))
+        return await self._ask(self._client.build_request(method, path, content=content, headers=headers))
 
     async def _ask(self, request: httpx.Request) -> Answer:
         try:

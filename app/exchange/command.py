@@ -1,4 +1,4 @@
-"""`allot import` and `allot export`: from the words of the command line to a summary and an exit code."""
+"""`allot import`, `export` and `count`: from the words of the command line to a summary and an exit code."""
 
 import asyncio
 import os
@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from .calls import Stopped, make_client
+from .counting import CountJob, CountSummary, is_through, run_count, sentences
 from .exporting import ExportRefused
 from .headers import read_filters
 from .jobs import Exported, ExportJob, ImportJob, Summary, run_export, run_import
@@ -29,6 +30,7 @@ INTERRUPTED_CODE: Final = 130
 CONNECTIONS_MAX: Final = 64
 
 KindName = Literal["skus", "locations", "channels", "listings", "rules", "zones", "stock"]
+MeaningName = Literal["physical", "net_of_reserved", "net_of_open_orders"]
 Delimiter = Literal["auto", "comma", "semicolon", "tab", "pipe"]
 SIGNS: Final[dict[str, str]] = {"auto": "", "comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
@@ -123,6 +125,63 @@ def export_table(
     exported = _with_client(run, url, key_file, console, needed=True)
     sentence = f"{exported.rows:,} rows of {kind} in {exported.file}, {exported.seconds:,.1f} s"
     _tell(exported, [sentence], as_json=as_json)
+
+
+def count_table(
+    file: FileArgument,
+    *,
+    source: Annotated[str, typer.Option(help="Whose numbers these are: the ERP, a warehouse system, a stocktake.")],
+    meaning: Annotated[MeaningName, typer.Option(help="What its numbers are.")] = "physical",
+    uncertainty: Annotated[int, typer.Option(help="Seconds by which its clock may be off.", min=0, max=86_400)] = 120,
+    mapping: MapOption = None,
+    ignore_columns: IgnoreOption = False,
+    rejects: RejectsOption = None,
+    delimiter: DelimiterOption = "auto",
+    sheet: SheetOption = "",
+    in_flight: InFlightOption = 4,
+    patience: PatienceOption = 60.0,
+    note: Annotated[str, typer.Option(help="Kept in the ledger.")] = "",
+    url: UrlOption = URL,
+    key_file: KeyFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """
+    Say what lies on shelves: a table of sku, location, counted and, if there are, as_of and seen_up_to.
+
+    Places that are not in the file stay as they are. A file that would change too much is parked until the holder of
+    another key releases it. The same file twice has one effect.
+
+    Exit code 1: rows were refused or wait for a person, or the file is parked; 2: the file cannot be read; 3: the
+    service did not answer.
+    """
+    job = CountJob(
+        file,
+        source,
+        meaning,
+        uncertainty,
+        why=note,
+        mapping=tuple(mapping or ()),
+        options=Options(SIGNS[delimiter], sheet),
+        ignore_columns=ignore_columns,
+        rejects=rejects,
+        in_flight=in_flight,
+        patience_seconds=patience,
+    )
+    console = Console(stderr=True)
+
+    async def run(client: httpx.AsyncClient | None) -> CountSummary:
+        assert client is not None
+        return await run_count(job, client, console)
+
+    summary = _with_client(run, url, key_file, console, needed=True)
+    _tell(summary, sentences(summary), as_json=as_json)
+    raise typer.Exit(_count_code(summary))
+
+
+def _count_code(summary: CountSummary) -> int:
+    if summary.stopped:
+        return UNREADABLE_CODE if summary.unreadable else STOPPED_CODE
+    return 0 if is_through(summary) else REFUSED_CODE
 
 
 def _with_client(

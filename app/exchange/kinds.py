@@ -1,6 +1,7 @@
 """What can be imported and exported: every kind of config, and stock as units received."""
 
-from typing import Final, NamedTuple
+from datetime import datetime
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
@@ -17,6 +18,16 @@ class StockRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sku: Sku
     location: Code
     units: Count
+
+
+class CountedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What lies at a location, when it was counted, and which version of the sku the counter has seen."""
+
+    sku: Sku
+    location: Code
+    counted: Annotated[int, msgspec.Meta(ge=-1_000_000_000, le=1_000_000_000)]
+    as_of: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    seen_up_to: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
 
 
 class Kind(NamedTuple):
@@ -52,3 +63,6 @@ KINDS: Final = {
     **{kind.name: _make(kind.name, kind.item, kind.keys) for kind in CONFIG_KINDS.values()},
     STOCK: _make(STOCK, StockRow, ("sku", "location"), *COUNTERS),
 }
+
+COUNTS: Final = _make("counts", CountedRow, ("sku", "location"))
+"""What `allot count` reads."""

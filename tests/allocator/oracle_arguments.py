@@ -179,6 +179,7 @@ TRANSFER = {**OP, "why": optional(256), "transfer": text(CODE)}
 ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
     "receive": {**OP, "why": optional(256), "lines": stock_lines(1)},
     "adjust": {**OP, "why": text(256), "lines": corrections},
+    "count": {**OP, "why": text(256), "lines": corrections},
     "unavailable": {
         **OP,
         "reason": text(CODE),

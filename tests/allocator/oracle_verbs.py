@@ -67,27 +67,30 @@ class Verbs:
 
     # --- stock -------------------------------------------------------------------------------------------------
 
-    def _move_stock(self, lines: list[Any], *, may_fall: bool) -> Answer:
+    def _move_stock(self, lines: list[Any], *, keeps_above_zero: bool = False) -> Answer:
         self._know_skus([sku for sku, _, _ in lines])
         self._know_locations([code for _, code, _ in lines])
         for sku, code, units in lines:
-            self._put(sku, code, units, may_fall=may_fall)
+            self._put(sku, code, units, keeps_above_zero=keeps_above_zero)
         return "moved", []
 
-    def _put(self, sku: str, code: str, units: int, *, may_fall: bool = False) -> None:
+    def _put(self, sku: str, code: str, units: int, *, keeps_above_zero: bool = False) -> None:
         shelf = self.books.shelf(sku, code)
-        if may_fall and units < 0 and shelf.on_hand + units < 0:
+        if keeps_above_zero and units < 0 and shelf.on_hand + units < 0:
             raise Refused("not_enough", sku, code, shelf.on_hand)
-        if shelf.on_hand + units > PLACE_MAX:
+        if not -PLACE_MAX <= shelf.on_hand + units <= PLACE_MAX:
             raise Refused("over_limit", sku, code, shelf.on_hand)
         shelf.on_hand += units
         self.books.touched.add(sku)
 
     def receive(self, why: str, lines: list[Any]) -> Answer:
-        return self._move_stock(lines, may_fall=False)
+        return self._move_stock(lines)
 
     def adjust(self, why: str, lines: list[Any]) -> Answer:
-        return self._move_stock(lines, may_fall=True)
+        return self._move_stock(lines, keeps_above_zero=True)
+
+    def count(self, why: str, lines: list[Any]) -> Answer:
+        return self._move_stock(lines)
 
     def unavailable(self, reason: str, direction: str, lines: list[Any]) -> Answer:
         self._know_skus([sku for sku, _, _ in lines])

@@ -120,6 +120,7 @@ OP = [
     optional("actor", "", 128),
 ]
 MOVE = [whole("lines", "1", 1, 500), text("sku", CUP, 256), text("location", "oslo", 64)]
+DIFFERENCE = whole("units", "1", -UNITS, UNITS)._replace(wrong=(*whole("units", "1", -UNITS, UNITS).wrong, "0"))
 DEMAND = [
     Arg("candidates", '["oslo",0,"rome",1]', RANKINGS, RANKINGS_JUST_RIGHT),
     whole("lines", "2", 1, 1_500),
@@ -139,13 +140,7 @@ NO_ENDED_HOLD = (
 """What is no record of a hold that has ended."""
 
 VERBS: dict[str, list[Arg]] = {
-    "adjust": [
-        *HEAD,
-        *OP,
-        text("why", "count", 256),
-        *MOVE,
-        whole("units", "1", -UNITS, UNITS)._replace(wrong=(*whole("units", "1", -UNITS, UNITS).wrong, "0")),
-    ],
+    "adjust": [*HEAD, *OP, text("why", "count", 256), *MOVE, DIFFERENCE],
     "availability": [
         *HEAD,
         optional("owner", "ann", 512),
@@ -179,6 +174,7 @@ VERBS: dict[str, list[Arg]] = {
         *(choice("disposition", "restock"), text("channel", "shop", 64), text("external_id", "9", 512)),
         *(choice("kind", "promise"), *DEMAND),
     ],
+    "count": [*HEAD, *OP, text("why", "erp", 256), *MOVE, DIFFERENCE],
     "expire": [
         *HEAD,
         whole("elapsed_ms", "0", 0, 10**12, empty=True),

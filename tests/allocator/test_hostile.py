@@ -93,6 +93,7 @@ async def test_nonsense_is_no_replay_and_names_its_op(busy, redis, verb):
         ("receive", {"units": "0"}, "units must be a whole number from 1 to 1000000000"),
         ("receive", {"fingerprint": "short"}, "fingerprint must be 16 bytes, and letters for what SQL does not know"),
         ("adjust", {"units": "0"}, "units must not be 0"),
+        ("count", {"units": "0"}, "units must not be 0"),
         ("unavailable", {"direction": "up"}, "direction has a value that is not known"),
         ("move_quota", {"to": "shop"}, "to must be another channel than from"),
         ("order", {"line": "1"}, "line is named twice"),
@@ -261,7 +262,9 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
-@pytest.mark.parametrize("verb", ["receive", "adjust", "unavailable", "hold", "order", "ship", "cancel", "release"])
+@pytest.mark.parametrize(
+    "verb", ["receive", "adjust", "count", "unavailable", "hold", "order", "ship", "cancel", "release"]
+)
 async def test_a_damaged_state_stops_the_verb_before_it_writes(redis, verb, damage):
     allocator = await _damaged(redis, damage)
     before = await dump(redis)

@@ -69,6 +69,10 @@ class Shop(RuleBasedStateMachine):
     def adjust(self, lines):
         self.ask(self.allocator.adjust(lines, op=self.op(), why="count"))
 
+    @rule(lines=wishes.corrections)
+    def count(self, lines):
+        self.ask(self.allocator.count(lines, op=self.op(), source="erp"))
+
     @rule(lines=wishes.drops, reason=st.sampled_from(["damaged", "lost", "put_away"]), direction=wishes.directions)
     def unavailable(self, lines, reason, direction):
         self.ask(self.allocator.unavailable(lines, op=self.op(), reason=reason, direction=direction))

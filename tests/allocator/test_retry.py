@@ -57,6 +57,7 @@ async def remote(allocator, redis, wire) -> AsyncIterator[Allocator]:
 VERBS = {
     "receive": lambda one: one.receive([StockLine(CUP, "rome", 3)], op="x"),
     "adjust": lambda one: one.adjust([AdjustLine(CUP, "oslo", -1)], op="x", why="count"),
+    "count": lambda one: one.count([AdjustLine(CUP, "oslo", -1)], op="x", source="erp"),
     "unavailable": lambda one: one.unavailable([StockLine(CUP, "oslo", 1)], op="x", reason="dirt", direction="in"),
     "set_quota": lambda one: one.set_quota(CUP, "oslo", "shop", 2, op="x"),
     "hold": lambda one: one.hold(hold("x", 2)),

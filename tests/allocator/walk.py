@@ -29,6 +29,7 @@ from tests.allocator.wishes import CONFIGS, flat
 VERBS = {
     "receive": 9,
     "adjust": 2,
+    "count": 2,
     "unavailable": 2,
     "set_quota": 3,
     "move_quota": 1,
@@ -133,6 +134,10 @@ class Walk:
     def adjust(self) -> Any:
         lines = [AdjustLine(*self.place(), self.pick_one(-4, -2, -1, -1, 1)) for _ in range(self.pick_one(1, 1, 2))]
         return self.allocator.adjust(lines, op=self.op, why="count")
+
+    def count(self) -> Any:
+        lines = [AdjustLine(*self.place(), self.pick_one(-9, -3, -1, 1, 2)) for _ in range(self.pick_one(1, 1, 3))]
+        return self.allocator.count(lines, op=self.op, source=self.pick_one("erp", "wms"))
 
     def unavailable(self) -> Any:
         lines, direction = [StockLine(*self.place(), self.units(2))], self.pick_one("in", "in", "out")

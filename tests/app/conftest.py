@@ -39,6 +39,7 @@ ON_BOTH_DATABASES = {
     "test_config_in_flight",
     "test_config_rollback",
     "test_config_windows",
+    "test_counts_sql",
     "test_draining",
     "test_history_api",
     "test_forgetting",

@@ -15,6 +15,9 @@ from tests.servers import Server, present
 SLUGS = {
     "too-many-streams": 503,
     "too-many-webhooks": 409,
+    "count-stands": 409,
+    "second-person": 403,
+    "unknown-count": 404,
     "unknown-delivery": 404,
     "unknown-webhook": 404,
     "webhook-disabled": 409,

@@ -16,7 +16,14 @@ from app.store.sellers import ensure_seller
 from tests.app.holders import Answer, bearer, make, send
 from tests.app.talk import hold, line, order
 
-NAMES = {"channel": "shop", "location": "oslo", "sku": "CUP", "external_id": "order-1", "hold_id": "cart-1"}
+NAMES = {
+    "channel": "shop",
+    "location": "oslo",
+    "sku": "CUP",
+    "external_id": "order-1",
+    "hold_id": "cart-1",
+    "part": "1",
+}
 """What the variables of paths and queries are called that exist; others get X."""
 
 X = "x1"

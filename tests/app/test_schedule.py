@@ -246,6 +246,7 @@ def test_the_table_has_every_job_and_how_often_it_runs():
         "sweep_backorders": 60,
         "rescue_orders": 1,
         "keep_config": 1,
+        "work_counts": 1,
         "refresh_keys": 2,
         "open_new_sellers": 2,
         "write_audit": 2,

@@ -82,14 +82,15 @@ def the_wrong_data_set_or_config(shop: Shop) -> None:
 
 def names_nobody_knows(shop: Shop) -> None:
     shop.call("ship", order_id="shop:none")
-    for verb in ("receive", "hold", "order", "explain", "return_units", "adjust"):
+    for verb in ("receive", "hold", "order", "explain", "return_units", "adjust", "count"):
         shop.call(verb, sku="none", order_id="", **{"line or sku": "none"})
     shop.call("receive", location="none")
     shop.call("order", kind="gone", candidates='["none",0]')
     shop.call("order", kind="gone", candidates="[]")
     shop.do(shop.allocator.availability([CUP], ["none"]))
     shop.do(shop.allocator.availability(["none"], ["shop"]))
-    shop.call("adjust", units="0")
+    for verb in ("adjust", "count"):
+        shop.call(verb, units="0")
 
 
 def more_than_a_place_can_count(shop: Shop) -> None:
@@ -97,6 +98,7 @@ def more_than_a_place_can_count(shop: Shop) -> None:
         shop.receive(BILLION)
     shop.receive(1)
     shop.do(shop.allocator.adjust([AdjustLine(CUP, "oslo", 1)], op="more", why="count"))
+    shop.do(shop.allocator.count([AdjustLine(CUP, "oslo", 1)], op="more", source="erp"))
     back = [ReturnLine(sku=CUP, location="oslo", units=1, disposition="restock")]
     shop.do(shop.allocator.return_units(back, op="back"))
     shop.do(shop.allocator.set_quota(CUP, "oslo", "amazon", BILLION, op="all"))
@@ -128,6 +130,7 @@ def units_on_their_way(shop: Shop) -> None:
 def more_has_left_than_a_place_can_count(shop: Shop) -> None:
     for number in range(11):
         shop.do(shop.allocator.order(order(str(number), BILLION, channel="till")))
+    shop.do(shop.allocator.count([AdjustLine(CUP, "bergen", -1)], op="fewer", source="erp"))
 
 
 def more_rankings_than_are_kept(shop: Shop) -> None:

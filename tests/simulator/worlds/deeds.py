@@ -37,6 +37,7 @@ VERBS = {
     "receive": 7,
     "adjust": 2,
     "miss": 3,
+    "count": 2,
     "unavailable": 2,
     "set_quota": 3,
     "move_quota": 2,
@@ -163,6 +164,10 @@ class Deeds:
         take, op = self.chance.choice(takes), self.name
         lines = [AdjustLine(take.sku, take.location, -self.units(take.units + 1))]
         return f"adjust:{op}", lambda allocator: allocator.adjust(lines, op=op, why="miss")
+
+    def count(self) -> tuple[str, Ask]:
+        lines, op = [AdjustLine(*self.place(), self.pick_one(-6, -2, -1, 1, 2))], self.name
+        return f"count:{op}", lambda allocator: allocator.count(lines, op=op, source="erp")
 
     def unavailable(self) -> tuple[str, Ask]:
         lines, op = [StockLine(*self.place(), self.units(2))], self.name

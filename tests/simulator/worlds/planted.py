@@ -79,6 +79,18 @@ BUGS = (
         Patch(f"{SHARED}/write.lua", "    gate.remember(head, word, answer)\n", ""),
     ),
     Bug(
+        "a count stops at an empty shelf",
+        Patch(
+            f"{SHARED}/places.lua",
+            "line.location, 'on_hand', line.units)",
+            "line.location, 'on_hand', math.max(line.units, -on_hand))",
+        ),
+    ),
+    Bug(
+        "a count may not fall below what is promised",
+        Patch(f"{LUA}/count.lua", "'count', why, true)", "'count', why)"),
+    ),
+    Bug(
         "more is drawn than is there",
         Patch(f"{SHARED}/drawing.lua", "local units = math.min(available_units, wanted)", "local units = wanted"),
     ),

@@ -1,0 +1,61 @@
+#!lua
+-- count: change on_hand by what a count has found to be more or fewer; all lines or none.
+--
+-- A count is a fact of the physical world: on_hand falls below what is promised and below 0 where it says so, and what
+-- is missing is a deficit. Which difference a count means is decided by whoever knows the history.
+--
+-- KEYS
+--   1 seller     hash
+--   2 config     hash
+--   3 stock      hash
+--   4 ops        hash
+--   5 ledger     stream
+--   6 servable   set
+--   7 forgotten  string
+-- ARGV
+--   epoch, config, now_ms, op, fingerprint, actor
+--   why            whose count it is, and the reason; required
+--   lines          how many, 1 to 500, then for each: sku, location, units (-10^9 to 10^9, not 0)
+-- RETURNS, first match wins
+--   invalid [what]                  nonsense; not remembered
+--   not_ready [epoch found, why]    another data set; not remembered
+--   stale_config [version]          not remembered
+--   op_conflict [op]                this op was another request
+--   ask_history [op, hold or order; its id]   it may have left for SQL; not remembered
+--   frozen [sku, evidence]          its records contradict each other; not remembered
+--   checking [sku]                  not opened yet after a restart; not remembered
+--   unknown_sku [sku, ...]
+--   unknown_location [code, ...]
+--   over_limit [sku, location, on_hand]
+--   moved [[[sku, version], ...]]
+-- KEEPS
+--   on_hand changes by exactly the units named, between -10^10 and 10^10.
+
+keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
+  servable = KEYS[6], forgotten = KEYS[7] }
+
+--@include args
+--@include gate
+--@include forgotten
+--@include stock
+--@include rules
+--@include write
+--@include places
+
+local head = gate.read_op(gate.read_head())
+local why = args.text('why', 256)
+local lines = places.read_differences()
+
+local refused = gate.pass(head) or places.refuse_unknown(head, lines)
+if refused then
+  return refused
+end
+
+for _, line in ipairs(lines) do
+  refused = places.correct(head, line)
+  if refused then
+    return refused
+  end
+end
+
+return places.commit(head, 'count', why, true)

@@ -24,7 +24,6 @@ from .model import (
     EditLine,
     EditRequest,
     Exchanged,
-    Expired,
     Extended,
     Held,
     Hold,
@@ -37,10 +36,8 @@ from .model import (
     OrderRequest,
     Placed,
     Released,
-    Rescued,
     ReturnLine,
     SentLine,
-    Served,
     ShipLine,
     ShipTo,
     Sku,
@@ -55,6 +52,7 @@ from .ranking import Reason, reasons
 from .records import Remembered, SkuState
 from .replicas import Replica, replicas_of, why_unsafe
 from .runner import Retries
+from .runs import Expired, Rescued, Served
 
 __all__ = [
     "KEYS",

@@ -8,7 +8,6 @@ from .explanation import Explained, Quota, RuleChoice, RuleSaid, Shelf
 from .model import (
     Changed,
     Exchanged,
-    Expired,
     Extended,
     Held,
     HeldLine,
@@ -20,15 +19,12 @@ from .model import (
     Part,
     Placed,
     Released,
-    Rescued,
-    RescuedLine,
-    Served,
-    ServedLine,
     Take,
     Traced,
     Version,
 )
 from .repairs import Repaired
+from .runs import Expired, Rescued, RescuedLine, Served, ServedLine
 
 unpack = msgspec.msgpack.Decoder().decode
 

@@ -15,12 +15,13 @@ from .arguments import Argument, demand_rows, fingerprint, flat
 from .config import Config, ConfigChange
 from .explanation import Explained
 from .finding import Finding
-from .model import Expired, Extended, Held, HoldRequest, Level, OrderRequest, Placed, Released, ShipTo
+from .model import Extended, Held, HoldRequest, Level, OrderRequest, Placed, Released, ShipTo
 from .movements import Movements
 from .order_life import OrderLife
 from .records import SkuState, decode_states
 from .repairs import Repair, Repaired
 from .rules import changed_fields, compile_config
+from .runs import Expired
 
 FIELDS_MAX = 1_000
 """Most config fields, or new skus, that one call of `configure` carries."""

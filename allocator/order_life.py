@@ -8,19 +8,8 @@ import msgspec
 from . import answers, errors
 from .arguments import Argument, demand_rows, fingerprint, flat
 from .calling import Calling
-from .model import (
-    CancelLine,
-    Changed,
-    EditRequest,
-    Exchanged,
-    OrderRequest,
-    Rescued,
-    ReturnLine,
-    Served,
-    ShipLine,
-    ShipTo,
-    UnitsLine,
-)
+from .model import CancelLine, Changed, EditRequest, Exchanged, OrderRequest, ReturnLine, ShipLine, ShipTo, UnitsLine
+from .runs import Rescued, Served
 
 RejectEffect = Literal["none", "less", "zero", "unavailable"]
 """What a reject says of the stock: it is there, less is there, nothing is there, it cannot be sold."""

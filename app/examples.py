@@ -16,12 +16,13 @@ from allocator import (
     Released,
 )
 
-from . import desk_forms, key_forms, requests
+from . import key_forms, requests
 from .answers import BulkPlaced, FrozenSku, FrozenSkus, Levels
 from .config.examples import CONFIG_EXAMPLES
 from .counts.examples import COUNT_EXAMPLES
 from .events import words as events
 from .history_examples import history_examples
+from .life_examples import LIFE_EXAMPLES
 from .order_explaining import OrderExplained
 from .service_examples import SERVICE_EXAMPLES
 from .stock_forms import Stocked, StockPage
@@ -154,6 +155,7 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     **CONFIG_EXAMPLES,
     **history_examples(_ORDER, _STOCKED),
     **COUNT_EXAMPLES,
+    **LIFE_EXAMPLES,
     requests.AvailabilityAsked: {"skus": ["CUP", "PLATE"], "channels": ["shop"]},
     requests.HoldAsked: {
         "channel": "shop",
@@ -177,24 +179,6 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     requests.PickAsked: {"location": "oslo"},
     requests.ShipAsked: {"lines": [{"line": "1", "location": "oslo", "units": 2}]},
     requests.CancelAsked: {"lines": [{"line": "1", "units": 1}], "why": "the customer changed his mind"},
-    desk_forms.RejectAsked: {"location": "oslo", "reason": "not_found", "lines": [{"line": "1", "units": 1}]},
-    desk_forms.OrderMoveAsked: {"from_location": "oslo", "to_location": "bergen", "why": "the van to Oslo broke down"},
-    requests.EditAsked: {
-        "lines": [{"line": "1", "sku": "CUP", "units": 3}, {"line": "2", "sku": "PLATE", "units": 1}],
-        "ship_to": {"country": "NO", "region": "bergen"},
-        "replan": True,
-        "why": "the customer moved",
-    },
-    requests.ExchangeAsked: {
-        "lines": [{"line": "1", "location": "oslo", "units": 2, "disposition": "restock"}],
-        "order": {"channel": "shop", "external_id": "1001-B", "lines": [{"sku": "PLATE", "units": 2}]},
-        "why": "plates instead of cups",
-    },
-    requests.ReturnAsked: {"lines": [{"line": "1", "location": "oslo", "units": 1, "disposition": "restock"}]},
-    requests.StockReturnAsked: {
-        "lines": [{"sku": "CUP", "location": "oslo", "units": 1, "disposition": "quarantine"}],
-        "why": "found at the door",
-    },
     requests.ReceiveAsked: {"lines": [{"sku": "CUP", "location": "oslo", "units": 20}], "why": "delivery 4711"},
     requests.AdjustAsked: {"lines": [{"sku": "CUP", "location": "oslo", "units": -1}], "why": "broken at the shelf"},
     requests.UnavailableAsked: {
@@ -380,7 +364,7 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     Exchanged: {
         "returned": {**_CHANGED, "versions": _VERSIONS, "replayed": False},
         "placed": {
-            **_ORDER,
+            **_PLACED,
             "external_id": "1001-B",
             "hold": "",
             "plan": "single",

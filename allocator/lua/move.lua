@@ -1,4 +1,4 @@
-#!lua flags=allow-oom
+#!lua
 -- move: units of an order go to a location that somebody has chosen, from another one or from those that wait.
 --
 -- They are given back and taken in the same step. Whoever moves has decided: any part of the shelf may be taken, safety

@@ -1,4 +1,4 @@
-#!lua flags=allow-oom
+#!lua
 -- reject: a location refuses what an order was to get from it; the reason changes its stock, the rest goes elsewhere.
 --
 -- The units are given back and the stock is changed first. Then the lines are routed again without the locations that

@@ -1,4 +1,4 @@
-#!lua flags=allow-oom
+#!lua
 -- rescue: what is promised at a location and not there leaves the orders that lose by policy, and goes elsewhere.
 --
 -- The caller says which orders lose, the first one first; each gives back as much as the deficit still has, of what is

@@ -157,7 +157,7 @@ def test_replaying_the_ledger_gives_stock_holds_and_orders_exactly(history):
 
 
 def test_a_walk_is_long_enough_to_show_something(history):
-    assert len(history.orders) > STEPS // 10
+    assert len(history.orders) > STEPS // 12
 
 
 def test_replaying_the_ledger_gives_the_answers_of_every_op_with_an_effect(history):

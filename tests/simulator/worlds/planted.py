@@ -139,14 +139,6 @@ BUGS = (
         Patch(f"{LUA}/exchange.lua", "{ orders.write(old, old_packed), orders.write", "{ orders.write"),
     ),
     Bug(
-        "an exchange does not ship what has left",
-        Patch(
-            "allocator/shipments.py",
-            'if entry.verb == "exchange":\n        return decode',
-            "if False:\n        return decode",
-        ),
-    ),
-    Bug(
         "units of a hold count twice when an order takes it over",
         Patch(f"{SHARED}/take_over.lua", "      stock.move(state, take.location, 'held', -units)\n", ""),
     ),
@@ -405,7 +397,7 @@ BUGS = (
     ),
     Bug(
         "a rebuild forgets who waits",
-        Patch("allocator/rebuilding.py", "                if line.backordered:\n", "                if False:\n"),
+        Patch("allocator/rebuilding.py", "        if waiting:\n", "        if False:\n"),
     ),
     Bug(
         "a rebuild forgets answers",

@@ -12,6 +12,7 @@ from sqlmodel import select, update
 from allocator import SellerKeys, make_client
 from allocator.balances import VersionGap
 from allocator.ledger import Damaged, Gap, holds_of, last_id, read
+from allocator.model import ArrivedLine, SentLine, StockLine
 from allocator.reading import Books, read_books
 from allocator.records import Entry, decode_answer, decode_hold, decode_order, decode_state
 from app.draining import drain as draining
@@ -40,7 +41,7 @@ from app.store.ledger_tables import (
 )
 from app.store.sellers import ensure_seller
 from app.times import now_ms
-from tests.allocator.town import SELLER
+from tests.allocator.town import CUP, SELLER
 from tests.allocator.twins import Twins
 from tests.allocator.walk import Walk
 
@@ -55,8 +56,19 @@ def past(servers) -> Iterator[Twins]:
     walk = Walk(both, 7)
     for _ in range(STEPS):
         walk.step()
+    send_some(both)
     yield both
     both.close()
+
+
+def send_some(past: Twins) -> None:
+    """A transfer that is on its way, one that has arrived in part, and one that is over."""
+    allocator = past.allocator
+    past.ask(allocator.receive([StockLine(CUP, "oslo", 50)], op="enough to send"))
+    for id in ("on its way", "in part", "over"):
+        past.ask(allocator.transfer_out(id, "oslo", "rome", [SentLine(CUP, 2)]))
+    for id, arrived, lost in (("in part", 1, 0), ("over", 1, 1)):
+        past.ask(allocator.transfer_in(id, "rome", [ArrivedLine(CUP, arrived, lost)], op=id))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from allocator import make_client
 from app import arrivals
-from app.api import bulk_orders, clock, holds, orders, quotas, stock, transfers
+from app.api import bulk_orders, clock, desk, edits, holds, orders, quotas, stock, transfers
 from app.errors import LevelUnreachable
 from app.main import create_app
 from app.opening import make_first_key, open_service
@@ -23,7 +23,16 @@ from tests.servers import Server, present
 ASK, TOLD = "Allot-Acknowledge", "Allot-Acknowledged"
 VALKEY = present()[0]
 
-OTHERS = (bulk_orders.router, holds.router, stock.router, quotas.router, transfers.router, clock.router)
+OTHERS = (
+    desk.orders,
+    edits.router,
+    bulk_orders.router,
+    holds.router,
+    stock.router,
+    quotas.router,
+    transfers.router,
+    clock.router,
+)
 ROUTERS = (orders.router, *OTHERS)
 
 
@@ -35,11 +44,16 @@ async def everything(client: httpx.AsyncClient, **headers: str) -> dict[str, htt
     bulk = {"orders": [{"channel": "shop", "external_id": "b", "lines": [line("CUP", 1)]}]}
     way = {"from_location": "oslo", "to_location": "rome"}
     back = {"lines": [{"line": "1", "location": "oslo", "units": 1, "disposition": "restock"}]}
+    new = {"channel": "shop", "external_id": "1-B", "lines": [line("CUP", 1)]}
     asked = [
         ("put_order", "PUT", "/v1/orders/shop/1", {"lines": [line("CUP", 1)]}),
+        ("edit_order", "POST", "/v1/orders/shop/1/edit", {"lines": [{"line": "1", "sku": "CUP", "units": 2}]}),
+        ("move_order", "POST", "/v1/orders/shop/1/move", {"from_location": "oslo", "to_location": "rome"}),
+        ("reject_order", "POST", "/v1/orders/shop/1/reject", {"location": "rome", "reason": "too_busy"}),
         ("pick_order", "POST", "/v1/orders/shop/1/pick", {}),
         ("ship_order", "POST", "/v1/orders/shop/1/ship", {}),
         ("return_order", "POST", "/v1/orders/shop/1/return", back),
+        ("exchange_order", "POST", "/v1/orders/shop/1/exchange", {**back, "order": new}),
         ("cancel_order", "POST", "/v1/orders/shop/2/cancel", {}),
         ("bulk_orders", "POST", "/v1/orders/bulk", bulk),
         ("put_hold", "PUT", "/v1/holds/h", {"channel": "shop", "lines": [line("CUP", 1)]}),

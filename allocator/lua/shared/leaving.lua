@@ -2,15 +2,14 @@
 --
 -- Needs: stock, rules, takes, demand, firm, orders.
 
--- Gives units of a line back where they lie; they are `left` then. What is not being picked goes first.
+-- Gives units of a line back where they lie; they are `left` then. What is not being picked goes first: it was taken
+-- last.
 function leaving.leave(line, location, units)
   local left = units
-  for _, picking in ipairs({ 0, 1 }) do
-    for i = #line.takes, 1, -1 do
-      local take = line.takes[i]
-      if take.location == location and take.picking == picking then
-        left = left - takes.give_back(stock.skus[line.sku], take, 'committed', left)
-      end
+  for i = #line.takes, 1, -1 do
+    local take = line.takes[i]
+    if take.location == location then
+      left = left - takes.give_back(stock.skus[line.sku], take, 'committed', left)
     end
   end
   line.committed, line.left = line.committed - units, (line.left or 0) + units

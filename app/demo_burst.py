@@ -37,8 +37,9 @@ class Verdict(NamedTuple):
     """
     Every unit asked for, and every unit there was.
 
-    shelf: units there were for sale. left: units that went over the tills, `deficit` of them were not there any more.
-    free: units nobody took; there may be some only while as many are owed, to rescue what was promised earlier.
+    shelf: units there were for sale. left: units that went over the tills; `deficit` of them were not there any more, or
+    were an order's, which is in `conflict` since. free: units nobody took; there may be some only while as many are
+    owed, to rescue what was promised earlier.
     """
 
     shelf: int
@@ -47,6 +48,7 @@ class Verdict(NamedTuple):
     refused: int
     backordered: int
     deficit: int
+    conflict: int
     free: int
     oversold: int
     failed: int
@@ -59,13 +61,13 @@ class Verdict(NamedTuple):
     @property
     def is_right(self) -> bool:
         """Each unit went to one order at most, each order got one answer, no unit for sale was refused."""
-        asked = self.committed + self.left + self.backordered + self.refused
+        asked = self.committed + self.left + self.backordered + self.conflict + self.refused
         return (
             self.oversold == 0
             and self.failed == 0
             and asked == ORDERS
             and self.taken + self.free == self.shelf
-            and self.free <= self.backordered + self.deficit
+            and self.free <= self.backordered + self.deficit + self.conflict
         )
 
     def lines(self) -> list[str]:
@@ -77,6 +79,7 @@ class Verdict(NamedTuple):
             f"refused cleanly         {self.refused}",
             f"backordered             {self.backordered}",
             f"deficit                 {self.deficit}",
+            f"in conflict             {self.conflict}",
             f"still free              {self.free}",
             f"oversold                {self.oversold}",
             f"orders answered         {ORDERS - self.failed} of {ORDERS}",
@@ -105,6 +108,7 @@ async def burst(caller: Caller, run: str) -> Verdict:
         refused=sum(said.type == "/problems/short" for said in answers),
         backordered=after.backordered - before.backordered,
         deficit=after.deficits - before.deficits,
+        conflict=after.conflict - before.conflict,
         free=after.available + after.deficits - before.deficits,
         oversold=after.oversold,
         failed=sum(said.status not in {OK, CREATED} and said.type != "/problems/short" for said in answers),
@@ -114,13 +118,13 @@ async def burst(caller: Caller, run: str) -> Verdict:
 async def refill(caller: Caller, run: str) -> int:
     """Make it the last 100 again on a data folder that has seen a burst; the units that had to be received for it."""
     state = await _state(caller)
-    missing = SHELF_UNITS + state.backordered - state.available
+    missing = SHELF_UNITS + state.backordered + state.conflict - state.available
     if missing <= 0:
         return 0
     await caller.receive([{"sku": SKU, "location": REFILLED_AT, "units": missing}], f"demo:{run}:refill")
     for _ in range(int(REFILL_SECONDS_MAX)):
         state = await _state(caller)
-        if not state.backordered:
+        if not state.backordered and not state.conflict:
             break
         await asyncio.sleep(1)
     return missing
@@ -130,6 +134,7 @@ class _State(NamedTuple):
     available: int
     committed: int
     backordered: int
+    conflict: int
     deficits: int
     oversold: int
 
@@ -137,7 +142,8 @@ class _State(NamedTuple):
 async def _state(caller: Caller) -> _State:
     shelves = await read_shelves(caller, [SKU], Tally(), 1)
     available = shelves.on_hand.total() - shelves.committed
-    return _State(available, shelves.committed, shelves.backordered, shelves.deficits, shelves.oversold.total())
+    owed = shelves.backordered, shelves.conflict, shelves.deficits
+    return _State(available, shelves.committed, *owed, shelves.oversold.total())
 
 
 async def _place(caller: Caller, wish: Wish) -> Answer:

@@ -13,7 +13,9 @@ import pytest
 from app.demo_burst import ORDERS, Verdict, make_wishes
 from tests.app.commands import allot, environment, processes_of
 
-RIGHT = Verdict(shelf=100, committed=100, left=12, refused=50, backordered=38, deficit=12, free=0, oversold=0, failed=0)
+RIGHT = Verdict(
+    shelf=100, committed=100, left=12, refused=50, backordered=38, deficit=12, conflict=0, free=0, oversold=0, failed=0
+)
 
 
 @contextmanager
@@ -51,6 +53,7 @@ def test_the_burst_is_200_orders_and_asks_for_more_than_there_is():
 
 def test_a_burst_that_adds_up_is_right():
     assert RIGHT.is_right
+    assert RIGHT._replace(committed=88, deficit=0, conflict=12).is_right
 
 
 @pytest.mark.parametrize(
@@ -76,12 +79,13 @@ def test_the_demo_sells_the_last_hundred_once_and_leaves_nothing_behind(tmp_path
     said = done.stdout
     folder = Path(re.search(r"data are in (\S+), which is removed", said)[1])
     committed, left, deficit = map(int, re.search(r"(\d+) \+ (\d+), of them (\d+) a deficit", said).groups())
-    refused, backordered = (int(re.search(rf"{word} +(\d+)", said)[1]) for word in ("refused cleanly", "backordered"))
+    words = ("refused cleanly", "backordered", "in conflict")
+    refused, backordered, conflict = (int(re.search(rf"{word} +(\d+)", said)[1]) for word in words)
     assert done.returncode == 0, said + done.stderr
     assert "VERDICT: right, no unit was sold twice and no order was lost" in said.splitlines()
     assert re.search(r"oversold +0\n", said)
     assert committed + left - deficit == 100
-    assert committed + left + refused + backordered == 200
+    assert committed + left + refused + backordered + conflict == 200
     assert not folder.exists()
     assert processes_of(folder) == []
 
@@ -107,7 +111,7 @@ def test_without_once_the_shop_stays_open_until_it_is_told_to_stop(tmp_path):
 
     assert answer.status_code == 200
     assert f'curl -H "Authorization: Bearer {key}" {url}/v1/availability/CITY-28-BLACK' in out.read_text()
-    assert code == 0
+    assert code == 0, out.read_text()
     assert out.read_text().endswith("The service has stopped.\n")
     assert not folder.exists()
     assert processes_of(folder) == []

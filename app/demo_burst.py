@@ -37,9 +37,9 @@ class Verdict(NamedTuple):
     """
     Every unit asked for, and every unit there was.
 
-    shelf: units there were for sale. left: units that went over the tills; `deficit` of them were not there any more, or
-    were an order's, which is in `conflict` since. free: units nobody took; there may be some only while as many are
-    owed, to rescue what was promised earlier.
+    shelf: units there were for sale. left: units that went over the tills; `deficit` of them were not there any more,
+    or were an order's, which is in `conflict` since. free: units nobody took; there may be some only while as many
+    are owed, to rescue what was promised earlier.
     """
 
     shelf: int

@@ -40,6 +40,10 @@ START_SECONDS_MAX: Final = 60.0
 LOOK_S: Final = 0.5
 """A worker that drains writes more often than this, as long as there are orders."""
 
+FREEZE_SECONDS_MAX: Final = 30.0
+FREE_S: Final = 0.2
+"""How long a row may be held that is free; well above what an update takes."""
+
 PROGRAM: Final = ("-m", "app", "worker")
 
 
@@ -146,17 +150,38 @@ class WithWorkers(WithApi):
             while (cursor := await self.cursor()) is None or place(cursor.position) <= last:
                 await asyncio.sleep(0.02)
 
-    async def freeze_who_drains(self, seconds_max: float = 10.0) -> Worker:
-        """Freeze the worker that drains; the others go on, and wait for its lease to end."""
+    async def freeze_who_drains(self) -> Worker:
+        """Freeze the worker that drains, between two transactions; the others go on, and wait for its lease to end."""
+        worker = await self._who_drains(FREEZE_SECONDS_MAX)
+        until = time.monotonic() + FREEZE_SECONDS_MAX
+        while not await self._is_free():
+            # He stands still in the middle of a transaction, and would keep the others from theirs.
+            self.done["frozen in a transaction"] += 1
+            assert time.monotonic() < until, f"never between two transactions: {self._last_words()}"
+            worker.thaw()
+            await asyncio.sleep(FREE_S * secrets.randbelow(100) / 100)
+            worker.freeze()
+        self.done["workers frozen"] += 1
+        return worker
+
+    async def _who_drains(self, seconds_max: float) -> Worker:
+        """Who drains; he stands still."""
         until = time.monotonic() + seconds_max
         while time.monotonic() < until:
             for worker in self.workers:
                 worker.freeze()
                 if not await self.moves(LOOK_S):
-                    self.done["workers frozen"] += 1
                     return worker
                 worker.thaw()
         raise AssertionError(f"nobody drains: {self._last_words()}")
+
+    async def _is_free(self) -> bool:
+        """Whether no transaction holds the cursor's row."""
+        with suppress(DatabaseAway, TimeoutError):
+            async with asyncio.timeout(FREE_S), self.database.writing() as session:
+                await session.exec(update(LedgerCursor).values(lease_until_ms=LedgerCursor.lease_until_ms))
+                return True
+        return False
 
     async def end_lease(self) -> None:
         """As if ten seconds had passed without a word of whoever drains. Not while he holds the row just now."""

@@ -6,14 +6,6 @@
 
 cancelling.PUT_AWAY = 'put_away'
 
-local function picking_units(line)
-  local units = 0
-  for _, take in ipairs(line.takes) do
-    units = units + take.picking * take.units
-  end
-  return units
-end
-
 -- Units of a line that have not left: the most that can be cancelled if no pick stands in the way.
 function cancelling.unshipped(line)
   return line.committed + line.backordered + line.conflict
@@ -21,7 +13,7 @@ end
 
 -- Why so many units of a line cannot be cancelled, as a refusal, or nil. `picked`: units of a started pick may be, too.
 function cancelling.refuse(head, line, units, picked)
-  local picking = picked and 0 or picking_units(line)
+  local picking = picked and 0 or takes.picking_at(line.takes)
   local may = cancelling.unshipped(line) - picking
   if units <= may then
     return nil

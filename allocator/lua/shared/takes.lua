@@ -75,11 +75,11 @@ function takes.units_at(takes, location)
   return units
 end
 
--- Units of the takes at a location whose pick has started.
+-- Units of the takes at a location, or everywhere, whose pick has started.
 function takes.picking_at(takes, location)
   local units = 0
   for _, take in ipairs(takes) do
-    if take.location == location then
+    if not location or take.location == location then
       units = units + take.picking * take.units
     end
   end

@@ -15,6 +15,8 @@ from starlette.responses import Response
 
 from .config.errors import (
     ChangeUnknown,
+    DraftOver,
+    DraftUnknown,
     InUse,
     ItemUnknown,
     RuleClash,
@@ -266,6 +268,20 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
         "A kind and scope has one rule without a window, and beside it rules whose windows do not overlap. "
         "`facts.rule` is the other one.",
         "Change or delete the other rule, or give this one another window.",
+    ),
+    DraftUnknown: Kind(
+        404,
+        "unknown-draft",
+        "There is no such draft",
+        "No change of config is prepared under this name.",
+        "GET /v1/config/drafts lists them.",
+    ),
+    DraftOver: Kind(
+        409,
+        "draft-over",
+        "The draft is in force",
+        "A draft that was put in force has nothing to preview any more.",
+        "PUT it again to prepare the next change.",
     ),
     TooMuch: Kind(
         422,

@@ -73,7 +73,7 @@ class Resource:
         key, item = self._key(request), await self.body(request)
         if self.kind.key_of(item) != key:
             raise Unfit(f"the path says {key!r}", where=f"body /{self.kind.keys[-1]}")
-        outcome, _ = await self._save(request, Wish(self.kind.name, key, item, _expected(request)))
+        outcome, _ = await self._save(request, Wish(self.kind.name, key, item, expected(request)))
         if outcome.row is None or outcome.row.after is None:
             database, seller = state_of(request).database, caller_of(request).seller
             return self._answer(await read_item(database, seller, self.kind.name, key))
@@ -82,7 +82,7 @@ class Resource:
     async def delete_one(self, request: Request) -> Response:
         """Delete the version named by If-Match. What others refer to, or units depend on, stays."""
         key = self._key(request)
-        _, version = await self._save(request, Wish(self.kind.name, key, None, _expected(request)))
+        _, version = await self._save(request, Wish(self.kind.name, key, None, expected(request)))
         return answer(Deleted(version or 0, key))
 
     async def bulk(self, request: Request) -> Response:
@@ -131,9 +131,7 @@ class Resource:
         return self.forms.shown(entry.version, entry.item, *rest)
 
     def _answer(self, entry: Entry, status: int = 200) -> Response:
-        said = answer(self._shown(entry), status)
-        said.headers["ETag"] = _etag(entry.version)
-        return said
+        return tagged(answer(self._shown(entry), status), entry.version)
 
 
 # --- headers -----------------------------------------------------------------------------------------------------
@@ -143,7 +141,13 @@ def _etag(version: int) -> str:
     return f'"{version}"'
 
 
-def _expected(request: Request) -> int | None:
+def tagged(said: Response, version: int) -> Response:
+    """The answer with the version of what it shows as ETag."""
+    said.headers["ETag"] = _etag(version)
+    return said
+
+
+def expected(request: Request) -> int | None:
     """The version the caller replaces: If-Match, or ABSENT for If-None-Match: *, or None. Raises Unfit."""
     if request.headers.get("if-none-match", "").strip() == "*":
         return ABSENT
@@ -241,6 +245,11 @@ def _with_headers(spec: dict[str, Any], *headers: dict[str, Any], creates: bool 
     elif _IF_NONE_MATCH in headers:
         operation["responses"]["304"] = {"description": "You have it already.", "headers": _ETAG}
     return spec
+
+
+def with_if_match(spec: dict[str, Any]) -> dict[str, Any]:
+    """The documentation of a route that replaces what If-Match names."""
+    return _with_headers(spec, _IF_MATCH)
 
 
 def _router(kind: Kind) -> APIRouter:

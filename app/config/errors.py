@@ -8,6 +8,8 @@ What config refuses.
     ├── InUse            others refer to it, or units still depend on it
     ├── RuleClash        another rule has the same kind and scope at the same time
     ├── ChangeUnknown    there is no such version of the config
+    ├── DraftUnknown     there is no such draft
+    ├── DraftOver        the draft is in force, and a draft no more
     └── TooMuch          more than one change may touch
 
 What makes no sense by itself is the allocator's Invalid.
@@ -46,6 +48,14 @@ class RuleClash(ConfigRefused):
 
 class ChangeUnknown(ConfigRefused):
     """The config has no such version."""
+
+
+class DraftUnknown(ConfigRefused):
+    """There is no such draft."""
+
+
+class DraftOver(ConfigRefused):
+    """The draft is in force: save it again to prepare another change."""
 
 
 class TooMuch(ConfigRefused):

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from . import forms
+from . import draft_forms, forms
 from .kinds import KINDS
 
 _ITEMS: Final[dict[str, dict[str, Any]]] = {
@@ -74,6 +74,16 @@ _RESULTS: Final = [
     },
 ]
 
+_DRAFT: Final = {
+    "name": "winter-routing",
+    "version": 3,
+    "state": "draft",
+    "note": "Oslo ships the north",
+    "config_version": None,
+    "actor": "key:5f3b9ad07c21",
+    "at_ms": 1_795_176_000_000,
+}
+
 _CHANGE: Final = {
     "version": 12,
     "base": 11,
@@ -141,5 +151,16 @@ CONFIG_EXAMPLES: Final[dict[type, Any]] = {
                 "in_force_after": True,
             }
         ],
+    },
+    draft_forms.DraftForm: {
+        "rows": [{"kind": "channels", "put": _ITEMS["channels"]}, {"kind": "zones", "delete": "NO/11"}],
+        "note": "Oslo ships the north",
+    },
+    draft_forms.ActivateAsked: {"version": 3},
+    draft_forms.DraftPage: {"data": [_DRAFT], "next_cursor": None},
+    draft_forms.DraftShown: {
+        "draft": _DRAFT,
+        "rows": [{"kind": "channels", "key": "shop", "put": _ITEMS["channels"], "version": 11}],
+        "results": [{"kind": "channels", "key": "shop", "outcome": "replaced", **forms.NO_PROBLEM}],
     },
 }

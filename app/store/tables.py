@@ -255,6 +255,22 @@ class ConfigChangeRow(SQLModel, table=True):
     after: str | None = Field(sa_type=Text)
 
 
+class ConfigDraft(SQLModel, table=True):
+    """A change that is being prepared under a name. `rows` is JSON; `config_version` is what put it in force."""
+
+    __tablename__ = "config_draft"
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    name: str = Field(primary_key=True, max_length=64)
+    version: int
+    state: str = Field(max_length=10)
+    note: str = Field(max_length=200)
+    rows: str = Field(sa_type=Text)
+    config_version: int | None = None
+    actor: str = Field(max_length=128)
+    at_ms: int = Field(sa_type=BigInteger)
+
+
 # --- webhooks out -------------------------------------------------------------------------------------------------
 
 

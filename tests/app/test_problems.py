@@ -16,6 +16,8 @@ SLUGS = {
     "too-many-streams": 503,
     "too-many-webhooks": 409,
     "count-stands": 409,
+    "draft-over": 409,
+    "unknown-draft": 404,
     "second-person": 403,
     "unknown-count": 404,
     "unknown-delivery": 404,

@@ -1,0 +1,89 @@
+"""
+Token buckets: how often a channel may be asked, per account and operation.
+
+A bucket is its level at a moment; time fills it. The arithmetic is here, pure, and where levels are kept is somebody
+else's business: `Paces` in one process, a store that several share.
+"""
+
+from typing import NamedTuple, Protocol
+
+
+class Rate(NamedTuple):
+    """So many a second in the long run, and so many at once after a rest."""
+
+    per_second: float
+    burst: float = 1.0
+
+
+class Level(NamedTuple):
+    """How much a bucket held at a moment (ms); negative: somebody waits for it already."""
+
+    tokens: float
+    at_ms: float
+
+
+def taken(level: Level | None, rate: Rate, cost: float, now_ms: float) -> tuple[Level, float]:
+    """
+    The bucket after `cost` was taken from it, and how many seconds to wait before it may be used.
+
+    Who waits has his place already: the next one waits behind him. A level of later than now is of a bucket that
+    nobody may use before then.
+    """
+    start_ms = max(now_ms, level.at_ms) if level else now_ms
+    tokens = filled(level, rate, start_ms) - cost
+    wait_s = (start_ms - now_ms) / 1000 + (0.0 if tokens >= 0 else -tokens / rate.per_second)
+    return Level(tokens, start_ms), wait_s
+
+
+def filled(level: Level | None, rate: Rate, now_ms: float) -> float:
+    """How much is in it now; a bucket nobody has used is full."""
+    if level is None:
+        return rate.burst
+    since_s = max(0.0, now_ms - level.at_ms) / 1000
+    return min(rate.burst, level.tokens + since_s * rate.per_second)
+
+
+class Paces(Protocol):
+    """Keeps the buckets of one account."""
+
+    async def take(self, operation: str, rate: Rate, cost: float) -> float:
+        """Take a place; the seconds to wait before it may be used."""
+        ...
+
+    async def slow(self, operation: str, wait_s: float) -> None:
+        """Nobody uses this operation for so long: the channel said so."""
+        ...
+
+    async def learn(self, operation: str, rate: Rate) -> None:
+        """The channel says what its limit really is."""
+        ...
+
+
+class OwnPaces:
+    """The buckets of one process."""
+
+    def __init__(self, now_ms: "Clock") -> None:
+        self._now_ms = now_ms
+        self._levels: dict[str, Level] = {}
+        self._rates: dict[str, Rate] = {}
+
+    async def take(self, operation: str, rate: Rate, cost: float) -> float:
+        """Take a place; the seconds to wait before it may be used."""
+        rate = self._rates.get(operation, rate)
+        self._levels[operation], wait_s = taken(self._levels.get(operation), rate, cost, self._now_ms())
+        return wait_s
+
+    async def slow(self, operation: str, wait_s: float) -> None:
+        """Nobody uses this operation for so long."""
+        level = self._levels.get(operation, Level(0.0, self._now_ms()))
+        self._levels[operation] = Level(min(level.tokens, 0.0), self._now_ms() + wait_s * 1000)
+
+    async def learn(self, operation: str, rate: Rate) -> None:
+        """Use this rate from now on."""
+        self._rates[operation] = rate
+
+
+class Clock(Protocol):
+    """Milliseconds that never go back."""
+
+    def __call__(self) -> float: ...

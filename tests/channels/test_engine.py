@@ -1,0 +1,210 @@
+"""One engine talks to all channels: it waits, repeats, lets in and takes down, and never does what it may not."""
+
+import asyncio
+
+import httpx
+import pytest
+import stamina
+
+from channels.breaker import FAILURES_MAX
+from channels.engine import ANSWER_MAX, ATTEMPTS_MAX
+from channels.errors import Busy, Down, Nonsense, Refused, Unauthorized, Unclear
+from channels.pacing import Rate
+from channels.wire import Call, get, send_json
+from tests.channels.shop import World
+
+ASK = get("read", "/stock")
+PUSH = send_json("push", "POST", "/stock", {"quantity": 3, "buyer": "Ann"}, repeatable=False)
+
+
+@pytest.fixture(autouse=True)
+def quick():
+    stamina.set_testing(testing=True, attempts=ATTEMPTS_MAX, cap=True)
+    yield
+    stamina.set_testing(testing=False)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def fine(**body) -> httpx.Response:
+    return httpx.Response(200, json=body)
+
+
+def step(call: Call):
+    answer = yield call
+    return answer.json()
+
+
+async def test_a_translation_walks_from_call_to_call(world):
+    def two():
+        first = yield ASK
+        second = yield get("read", f"/stock/{first.json()['next']}")
+        return first.json()["next"] + second.json()["next"]
+
+    world.says += [fine(next=1), fine(next=2)]
+
+    assert await world.engine.run(two()) == 3
+    assert [request.url.path for request in world.asked] == ["/stock", "/stock/1"]
+
+
+async def test_a_translation_hears_of_the_error_of_its_call(world):
+    def careful():
+        try:
+            yield ASK
+        except Refused as error:
+            return error.status
+
+    world.says += [httpx.Response(404)]
+
+    assert await world.engine.run(careful()) == 404
+
+
+async def test_a_call_that_may_be_repeated_is_while_the_channel_is_down(world):
+    world.says += [httpx.Response(503), httpx.ReadTimeout("slow"), fine(units=4)]
+
+    assert await world.engine.run(step(ASK)) == {"units": 4}
+
+
+async def test_nobody_is_asked_for_ever(world):
+    world.says += [httpx.Response(500)] * ATTEMPTS_MAX
+
+    with pytest.raises(Down):
+        await world.engine.run(step(ASK))
+
+    assert not world.says
+
+
+async def test_a_push_whose_answer_is_lost_is_unclear_and_not_sent_again(world):
+    world.says += [httpx.ReadTimeout("slow"), fine()]
+
+    with pytest.raises(Unclear):
+        await world.engine.run(step(PUSH))
+
+    assert len(world.asked) == 1
+
+
+async def test_a_push_that_never_left_is_known_not_to_have_been_done(world):
+    world.says += [httpx.ConnectError("nobody there")]
+
+    with pytest.raises(Down):
+        await world.engine.run(step(PUSH))
+
+
+async def test_what_is_refused_is_not_asked_again(world):
+    world.says += [httpx.Response(422), fine()]
+
+    with pytest.raises(Refused) as refused:
+        await world.engine.run(step(ASK))
+
+    assert (refused.value.status, len(world.asked)) == (422, 1)
+
+
+async def test_a_busy_channel_says_when_to_come_back_and_everybody_waits(world):
+    world.says += [httpx.Response(429, headers={"retry-after": "7"})] * ATTEMPTS_MAX
+    world.engine._wait_for = _without_waiting(world)
+
+    with pytest.raises(Busy) as busy:
+        await world.engine.run(step(ASK))
+
+    assert busy.value.wait_s == 7.0
+    assert await world.paces.take("read", Rate(1_000.0, 1_000.0), 0.0) >= 7.0
+
+
+def _without_waiting(world: World):
+    async def wait_for(operation: str, cost: float) -> None:
+        await asyncio.sleep(0)
+
+    return wait_for
+
+
+async def test_the_token_is_fetched_once_and_kept_until_it_is_about_to_end(world):
+    world.says += [fine()] * 3
+    await world.engine.run(step(ASK))
+    await world.engine.run(step(ASK))
+    world.now_ms += 3_600_000 - 60_000
+
+    await world.engine.run(step(ASK))
+
+    letting_in = [request.headers["authorization"] for request in world.asked]
+    assert letting_in == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
+
+
+async def test_a_token_that_was_taken_back_is_renewed_once(world):
+    world.says += [fine(), httpx.Response(401), fine(), httpx.Response(401), httpx.Response(401)]
+    await world.engine.run(step(ASK))
+
+    await world.engine.run(step(ASK))
+    with pytest.raises(Unauthorized):
+        await world.engine.run(step(ASK))
+
+    assert world.tokens_given == 3
+
+
+async def test_an_operation_is_used_as_often_as_its_channel_allows(world):
+    world.says += [fine()] * 2
+    slow = get("slow", "/slow")
+    began = asyncio.get_running_loop().time()
+
+    await world.engine.run(step(slow))
+    await world.engine.run(step(slow))
+
+    assert asyncio.get_running_loop().time() - began > 0.9
+
+
+async def test_the_limit_a_channel_names_in_an_answer_is_kept(world):
+    world.says += [httpx.Response(200, json={}, headers={"x-limit": "0.5"})]
+
+    await world.engine.run(step(ASK))
+
+    await world.paces.take("read", Rate(1_000.0, 1_000.0), 1.0)
+    assert await world.paces.take("read", Rate(1_000.0, 1_000.0), 1.0) > 1.0
+
+
+async def test_a_channel_that_fails_again_and_again_is_let_be(world):
+    world.says += [httpx.ConnectError("away")] * FAILURES_MAX
+    for _ in range(FAILURES_MAX):
+        with pytest.raises(Down):
+            await world.engine.run(step(PUSH))
+
+    with pytest.raises(Down, match="left alone"):
+        await world.engine.run(step(PUSH))
+
+    assert len(world.asked) == FAILURES_MAX
+
+
+async def test_a_refusal_is_an_answer_and_no_failure_of_the_channel(world):
+    world.says += [httpx.Response(400)] * (FAILURES_MAX + 1)
+
+    for _ in range(FAILURES_MAX + 1):
+        with pytest.raises(Refused):
+            await world.engine.run(step(PUSH))
+
+
+async def test_every_request_is_taken_down_without_secrets_and_buyers(world):
+    world.says += [httpx.Response(422, json={"message": "no such sku", "email": "ann@example.org"})]
+
+    with pytest.raises(Refused):
+        await world.engine.run(step(PUSH))
+
+    token, push = world.notes.exchanges
+    assert (token.operation, token.sent, token.answered) == ("token", "", "")
+    assert (push.request, push.status, push.sent) == ("POST /stock", 422, '{"quantity":3,"buyer":"***"}')
+    assert push.answered == '{"message":"no such sku","email":"***"}'
+    assert push.error == "Refused: status 422"
+
+
+async def test_an_answer_without_an_end_is_not_read_to_its_end(world):
+    world.says += [httpx.Response(200, content=b"x" * (ANSWER_MAX + 1))]
+
+    with pytest.raises(Nonsense):
+        await world.engine.run(step(ASK))
+
+
+async def test_an_answer_that_is_no_json_is_nonsense(world):
+    world.says += [httpx.Response(200, content=b"<html>")]
+
+    with pytest.raises(Nonsense):
+        await world.engine.run(step(ASK))

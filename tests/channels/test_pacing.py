@@ -1,0 +1,69 @@
+"""Nobody asks a channel more often than it allows, however many ask."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.pacing import Level, OwnPaces, Rate, filled, taken
+
+RATE = Rate(per_second=2.0, burst=5.0)
+
+
+def test_after_a_rest_a_burst_goes_at_once_and_then_everybody_waits_his_turn():
+    level, waits = None, []
+    for _ in range(8):
+        level, wait_s = taken(level, RATE, 1.0, now_ms=1_000.0)
+        waits.append(wait_s)
+
+    assert waits == [0.0] * 5 + [0.5, 1.0, 1.5]
+
+
+def test_time_fills_the_bucket_and_no_more_than_to_the_brim():
+    level, _ = taken(None, RATE, 5.0, now_ms=0.0)
+
+    assert filled(level, RATE, 1_000.0) == 2.0
+    assert filled(level, RATE, 60_000.0) == 5.0
+
+
+@given(
+    costs=st.lists(st.tuples(st.floats(0.0, 3_000.0), st.integers(1, 4)), max_size=60),
+    per_second=st.floats(0.01, 50.0),
+    burst=st.integers(4, 40),
+)
+def test_in_no_time_more_is_used_than_the_burst_and_what_that_time_allows(costs, per_second: float, burst: int):
+    rate, level, now_ms, used = Rate(per_second, float(burst)), None, 0.0, []
+    for gap_ms, cost in costs:
+        now_ms += gap_ms
+        level, wait_s = taken(level, rate, float(cost), now_ms)
+        used.append((now_ms + wait_s * 1_000, cost))
+
+    for start, (began_ms, _) in enumerate(used):
+        for end in range(start, len(used)):
+            took_s = (used[end][0] - began_ms) / 1_000
+            assert sum(cost for _, cost in used[start : end + 1]) <= burst + took_s * per_second + 1e-6
+
+
+async def test_a_channel_that_says_so_is_left_alone_for_that_long():
+    now = [0.0]
+    paces = OwnPaces(lambda: now[0])
+    await paces.take("push", RATE, 1.0)
+
+    await paces.slow("push", 3.0)
+
+    assert await paces.take("push", RATE, 1.0) == 3.5
+    now[0] = 60_000.0
+    assert await paces.take("push", RATE, 1.0) == 0.0
+
+
+async def test_the_limit_a_channel_names_counts_from_then_on():
+    paces = OwnPaces(lambda: 0.0)
+    await paces.learn("push", Rate(1.0, 1.0))
+
+    waits = [await paces.take("push", RATE, 1.0) for _ in range(3)]
+
+    assert waits == [0.0, 1.0, 2.0]
+
+
+def test_a_clock_that_goes_back_fills_nothing():
+    level = Level(0.0, 10_000.0)
+
+    assert filled(level, RATE, 5_000.0) == 0.0

@@ -68,6 +68,8 @@ class Allocator(Movements, OrderLife, Finding):
         Returns the last version. Raises Invalid, StaleConfig.
         """
         await self.reload()
+        # The version from before the fields are read: whoever changes them meanwhile makes this change stale.
+        base = self.version
         fields, removed = changed_fields(await self._runner.config_fields(), compile_config(config))
         values = [*fields.items(), *((field, None) for field in removed)]
         skus = [sku.sku for sku in config.skus]
@@ -75,8 +77,8 @@ class Allocator(Movements, OrderLife, Finding):
             part = slice(start, start + FIELDS_MAX)
             fields = {field: value for field, value in values[part] if value is not None}
             removed = [field for field, value in values[part] if value is None]
-            await self.configure(ConfigChange(self.version, self.version + 1, fields, removed, skus[part]), actor)
-        return self.version
+            base = await self.configure(ConfigChange(base, base + 1, fields, removed, skus[part]), actor)
+        return base
 
     # --- what may be promised ----------------------------------------------------------------------------------
 

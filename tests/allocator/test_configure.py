@@ -194,6 +194,24 @@ async def test_a_change_made_against_an_older_version_is_refused_whole(allocator
     assert await dump(redis) == before
 
 
+async def test_a_whole_config_that_was_compared_with_an_older_one_is_refused_even_when_this_process_has_heard_since(
+    allocator, redis, monkeypatch
+):
+    other = await new_allocator(redis)
+    read = allocator._runner.config_fields
+
+    async def read_before_the_other_is_quicker():
+        fields = await read()
+        await other.configure_all(with_rules(Rule(kind="buffer", units=7)))
+        await allocator.reload()
+        return fields
+
+    monkeypatch.setattr(allocator._runner, "config_fields", read_before_the_other_is_quicker)
+
+    with pytest.raises(StaleConfig):
+        await allocator.configure_all(with_rules(Rule(kind="buffer", units=1)))
+
+
 async def test_locations_may_come_and_go_with_stock_on_them(allocator):
     await stock(allocator, rome=5)
     without = [location for location in CONFIG.locations if location.code != "rome"]

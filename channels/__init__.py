@@ -1,1 +1,18 @@
-"""The room that talks to the places that sell: knows HTTP and their wire formats, nothing of stock decisions."""
+"""
+The room that talks to the places that sell: knows HTTP and their wire formats, nothing of stock decisions.
+
+`CHANNELS` is the whole family, by the name a connection gives as its kind.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from .base import Connector
+from .shopify import Shopify
+from .woocommerce import WooCommerce
+
+CHANNELS: Final[Mapping[str, type[Connector[Any, Any]]]] = {
+    connector.facts.name: connector for connector in (Shopify, WooCommerce)
+}
+
+__all__ = ["CHANNELS", "Connector"]

@@ -6,13 +6,16 @@ knows its vendor's paths, bodies and quirks, and nothing else.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from .errors import Busy, Down, Refused, Unauthorized
-from .pacing import Rate
+from .pacing import Learned, Rate
 from .wire import Answer, Call, Steps
+
+Settings = TypeVar("Settings")
+Secrets = TypeVar("Secrets")
 
 Counts = Literal["net", "gross"]
 """
@@ -67,14 +70,16 @@ class Level(msgspec.Struct, frozen=True):
     """
     A number to be shown: whole units of the listing.
 
-    places: by the channel's own ids of locations, when it shows them; they sum up to `units`. shown: what the channel
-    said last that it shows, None for not known. key: the same for the same attempt, however often it is sent.
+    places: by the channel's own ids of locations, for channels that show them; they sum up to `units`. shown: what the
+    channel said last that it shows, None for not known; shown_places: the same by location. key: the attempt's own,
+    the same however often it is sent.
     """
 
     listing: Listing
     units: int
     places: Mapping[str, int] = {}
     shown: int | None = None
+    shown_places: Mapping[str, int] = {}
     key: str = ""
 
 
@@ -91,17 +96,19 @@ class Pushed(msgspec.Struct, frozen=True):
     outcome: Literal["accepted", "stale", "refused", "failed"]
     applied: bool = False
     shown: int | None = None
+    places: Mapping[str, int] = {}
     code: str = ""
     says: str = ""
     refs: Mapping[str, str] = {}
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What a channel shows for a listing; None when it does not know the listing. sku: what it calls it."""
+    """What a channel shows for a listing, by location too; None when it shows no number. sku: what it calls it."""
 
     listing: str
     units: int | None
     sku: str = ""
+    places: Mapping[str, int] = {}
     refs: Mapping[str, str] = {}
 
 
@@ -153,11 +160,12 @@ class Window(NamedTuple):
 
 
 class Parcel(msgspec.Struct, frozen=True):
-    """Units of an order that left together. key: our own id of the shipment."""
+    """Units of an order, by its lines, that left together. key: our own id of it. is_last: nothing is to follow."""
 
     key: str
     external_id: str
     units: Mapping[str, int]
+    is_last: bool = True
     carrier: str = ""
     tracking: str = ""
     shipped_ms: int = 0
@@ -196,7 +204,7 @@ class Token(msgspec.Struct, frozen=True):
     refresh: str = ""
 
 
-class Connector:
+class Connector(Generic[Settings, Secrets]):
     """
     The translations of one account. Subclasses override what their channel has.
 
@@ -204,11 +212,11 @@ class Connector:
     """
 
     facts: ClassVar[Facts]
-    has_token: ClassVar[bool] = True
+    has_token: bool = True
     settings_type: ClassVar[Any]
     secrets_type: ClassVar[Any]
 
-    def __init__(self, settings: Any, secrets: Any) -> None:
+    def __init__(self, settings: Settings, secrets: Secrets) -> None:
         self.settings = settings
         self.secrets = secrets
 
@@ -231,8 +239,8 @@ class Connector:
         """Raise what an answer means that is no success: Busy, Unauthorized, Down, Refused."""
         judge_status(answer)
 
-    def learn(self, call: Call, answer: Answer) -> Rate | None:
-        """The limit of this operation, when the answer says it."""
+    def learn(self, call: Call, answer: Answer) -> Learned | None:
+        """What the answer says of the limit of this call's bucket."""
         return None
 
     # --- stock out ----------------------------------------------------------------------------------------------

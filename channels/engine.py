@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import httpx
 import msgspec
@@ -39,7 +39,7 @@ EARLY_MS: Final = 120_000
 """How long before its end a token is renewed."""
 
 UNLIMITED: Final = Rate(1_000.0, 1_000.0)
-"""Of an operation whose limit nobody names."""
+"""Of a bucket whose limit nobody names."""
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 
@@ -90,7 +90,7 @@ class Means(NamedTuple):
 class Engine:
     """Talks to one account of a channel."""
 
-    def __init__(self, connector: Connector, means: Means) -> None:
+    def __init__(self, connector: Connector[Any, Any], means: Means) -> None:
         self.connector = connector
         self._means = means
 
@@ -109,9 +109,9 @@ class Engine:
             result: T = done.value
             return result
 
-    async def reserve(self, operation: str, cost: float = 1.0) -> None:
-        """Wait until this operation may be used; numbers that are read after that do not grow old waiting."""
-        await self._wait_for(operation, cost)
+    async def reserve(self, bucket: str) -> None:
+        """Wait until there is room in this bucket; numbers that are read after that do not grow old waiting."""
+        await self._wait_for(bucket, 0.0)
 
     async def _send(self, call: Call) -> Answer:
         attempts = ATTEMPTS_MAX if call.repeatable else 1
@@ -156,7 +156,7 @@ class Engine:
 
     async def _once(self, call: Call) -> Answer:
         await self._means.breaker.check()
-        await self._wait_for(call.operation, call.cost)
+        await self._wait_for(call.limit, call.cost)
         began = time.monotonic()
         try:
             answer = await self._exchange(call)
@@ -167,14 +167,14 @@ class Engine:
         return await self._judged(call, answer, began)
 
     async def _judged(self, call: Call, answer: Answer, began: float) -> Answer:
-        rate = self.connector.learn(call, answer)
-        if rate is not None:
-            await self._means.paces.learn(call.operation, rate)
+        learned = self.connector.learn(call, answer)
+        if learned is not None:
+            await self._means.paces.learn(call.limit, learned)
         try:
             self.connector.judge(call, answer)
         except ChannelError as error:
             if isinstance(error, Busy):
-                await self._means.paces.slow(call.operation, error.wait_s)
+                await self._means.paces.slow(call.limit, error.wait_s)
             await self._note(call, answer, began, error)
             await self._means.breaker.heard(well=not isinstance(error, Down))
             raise
@@ -182,9 +182,9 @@ class Engine:
         await self._means.breaker.heard(well=True)
         return answer
 
-    async def _wait_for(self, operation: str, cost: float) -> None:
-        rate = self.connector.facts.rates.get(operation, UNLIMITED)
-        wait_s = await self._means.paces.take(operation, rate, cost)
+    async def _wait_for(self, bucket: str, cost: float) -> None:
+        rate = self.connector.facts.rates.get(bucket, UNLIMITED)
+        wait_s = await self._means.paces.take(bucket, rate, cost)
         if wait_s > 0:
             await asyncio.sleep(wait_s)
 

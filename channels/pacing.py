@@ -15,6 +15,13 @@ class Rate(NamedTuple):
     burst: float = 1.0
 
 
+class Learned(NamedTuple):
+    """What a channel says of a bucket: its rate, and how much is left in it; None for what it does not say."""
+
+    rate: Rate | None = None
+    left: float | None = None
+
+
 class Level(NamedTuple):
     """How much a bucket held at a moment (ms); negative: somebody waits for it already."""
 
@@ -46,16 +53,16 @@ def filled(level: Level | None, rate: Rate, now_ms: float) -> float:
 class Paces(Protocol):
     """Keeps the buckets of one account."""
 
-    async def take(self, operation: str, rate: Rate, cost: float) -> float:
+    async def take(self, bucket: str, rate: Rate, cost: float) -> float:
         """Take a place; the seconds to wait before it may be used."""
         ...
 
-    async def slow(self, operation: str, wait_s: float) -> None:
-        """Nobody uses this operation for so long: the channel said so."""
+    async def slow(self, bucket: str, wait_s: float) -> None:
+        """Nobody uses this bucket for so long: the channel said so."""
         ...
 
-    async def learn(self, operation: str, rate: Rate) -> None:
-        """The channel says what its limit really is."""
+    async def learn(self, bucket: str, learned: Learned) -> None:
+        """The channel says what its limit really is, or how much of it is left."""
         ...
 
 
@@ -67,20 +74,24 @@ class OwnPaces:
         self._levels: dict[str, Level] = {}
         self._rates: dict[str, Rate] = {}
 
-    async def take(self, operation: str, rate: Rate, cost: float) -> float:
+    async def take(self, bucket: str, rate: Rate, cost: float) -> float:
         """Take a place; the seconds to wait before it may be used."""
-        rate = self._rates.get(operation, rate)
-        self._levels[operation], wait_s = taken(self._levels.get(operation), rate, cost, self._now_ms())
+        rate = self._rates.get(bucket, rate)
+        self._levels[bucket], wait_s = taken(self._levels.get(bucket), rate, cost, self._now_ms())
         return wait_s
 
-    async def slow(self, operation: str, wait_s: float) -> None:
-        """Nobody uses this operation for so long."""
-        level = self._levels.get(operation, Level(0.0, self._now_ms()))
-        self._levels[operation] = Level(min(level.tokens, 0.0), self._now_ms() + wait_s * 1000)
+    async def slow(self, bucket: str, wait_s: float) -> None:
+        """Nobody uses this bucket for so long."""
+        level = self._levels.get(bucket, Level(0.0, self._now_ms()))
+        self._levels[bucket] = Level(min(level.tokens, 0.0), self._now_ms() + wait_s * 1000)
 
-    async def learn(self, operation: str, rate: Rate) -> None:
-        """Use this rate from now on."""
-        self._rates[operation] = rate
+    async def learn(self, bucket: str, learned: Learned) -> None:
+        """Use this rate from now on, and never more than is left."""
+        if learned.rate is not None:
+            self._rates[bucket] = learned.rate
+        level = self._levels.get(bucket)
+        if learned.left is not None and level is not None:
+            self._levels[bucket] = level._replace(tokens=min(level.tokens, learned.left))
 
 
 class Clock(Protocol):

@@ -24,9 +24,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """
     One request.
 
-    operation: the name of its limit, and what logs call it. path: below the connector's base address, or a whole
-    address. repeatable: it may be sent again when nobody knows whether it arrived. authorized: with our token or keys.
-    secret: its bodies must never be logged.
+    operation: what logs call it. bucket: the name of its limit, when it is not the operation's. path: below the
+    connector's base address, or a whole address. repeatable: it may be sent again when nobody knows whether it arrived.
+    authorized: with our token or keys. secret: its bodies must never be logged.
     """
 
     operation: str
@@ -38,7 +38,13 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     repeatable: bool = True
     authorized: bool = True
     secret: bool = False
-    cost: int = 1
+    bucket: str = ""
+    cost: float = 1.0
+
+    @property
+    def limit(self) -> str:
+        """The name of its limit."""
+        return self.bucket or self.operation
 
 
 class Answer(msgspec.Struct, frozen=True):

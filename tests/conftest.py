@@ -25,7 +25,7 @@ hypothesis.settings.load_profile(os.environ.get("ALLOT_HYPOTHESIS", "default"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs_shared: uses the order data in the folder `shared` beside the checkout")
+    config.addinivalue_line("markers", "needs_shared: uses orders or vendors' models of `shared` beside the checkout")
     missing = _required_servers() - {leg.name for leg in present()} - ({sql.NAME} if sql.programs() else set())
     if missing:
         message = f"ALLOT_TEST_REQUIRE asks for {', '.join(sorted(missing))}. Present: {_servers_line()}"
@@ -50,7 +50,8 @@ def _servers_line() -> str:
 
 def _orders_line() -> str:
     if shared_data(ORDERS) is None:
-        return f"order data: ../{SHARED.name}/{ORDERS} is not there, so tests with real orders did not run"
+        missing = f"order data: ../{SHARED.name}/{ORDERS} is not there"
+        return f"{missing}, so tests with real orders and vendors' models did not run"
     return f"order data: ../{SHARED.name}/{ORDERS}"
 
 

@@ -93,7 +93,7 @@ def test_the_report_says_when_tests_with_real_orders_did_not_run(checkout):
 
     assert "test_reads_orders" not in done.stdout
     assert "1 passed, 1 deselected" in done.stdout
-    assert done.stdout.count("is not there, so tests with real orders did not run") == 2
+    assert done.stdout.count("is not there, so tests with real orders and vendors' models did not run") == 2
 
 
 def test_required_order_data_that_are_missing_fail_the_run(checkout):

@@ -8,7 +8,7 @@ import httpx
 from channels.base import Connector, Facts, Token
 from channels.breaker import OwnBreaker
 from channels.engine import Engine, Exchange, Means
-from channels.pacing import OwnPaces, Rate
+from channels.pacing import Learned, OwnPaces, Rate
 from channels.wire import Answer, Call, send_form
 
 NOON_MS = 1_795_262_400_000
@@ -29,9 +29,9 @@ class Shop(Connector):
     def authorize(self, call: Call, token: Token | None, now_ms: int) -> Call:
         return Call(**{**_fields(call), "headers": {**call.headers, "Authorization": f"Bearer {token.value}"}})
 
-    def learn(self, call: Call, answer: Answer) -> Rate | None:
+    def learn(self, call: Call, answer: Answer) -> Learned | None:
         said = answer.headers.get("x-limit")
-        return Rate(float(said), 1.0) if said else None
+        return Learned(Rate(float(said), 1.0)) if said else None
 
 
 def _fields(call: Call) -> dict:

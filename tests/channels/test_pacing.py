@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.pacing import Level, OwnPaces, Rate, filled, taken
+from channels.pacing import Learned, Level, OwnPaces, Rate, filled, taken
 
 RATE = Rate(per_second=2.0, burst=5.0)
 
@@ -56,7 +56,7 @@ async def test_a_channel_that_says_so_is_left_alone_for_that_long():
 
 async def test_the_limit_a_channel_names_counts_from_then_on():
     paces = OwnPaces(lambda: 0.0)
-    await paces.learn("push", Rate(1.0, 1.0))
+    await paces.learn("push", Learned(Rate(1.0, 1.0)))
 
     waits = [await paces.take("push", RATE, 1.0) for _ in range(3)]
 
@@ -67,3 +67,12 @@ def test_a_clock_that_goes_back_fills_nothing():
     level = Level(0.0, 10_000.0)
 
     assert filled(level, RATE, 5_000.0) == 0.0
+
+
+async def test_what_a_channel_says_is_left_counts():
+    paces = OwnPaces(lambda: 0.0)
+    await paces.take("push", RATE, 1.0)
+
+    await paces.learn("push", Learned(left=0.5))
+
+    assert await paces.take("push", RATE, 1.0) == 0.25

@@ -1,0 +1,1 @@
+"""Faithful local servers of the channels' interfaces: same paths, bodies, limits and errors, and faults on demand."""

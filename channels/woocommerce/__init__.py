@@ -1,0 +1,6 @@
+"""WooCommerce."""
+
+from .connector import WooCommerce
+from .words import WooSecrets, WooSettings
+
+__all__ = ["WooCommerce", "WooSecrets", "WooSettings"]

@@ -47,6 +47,8 @@ from .model import (
     Units,
     UnitsLine,
 )
+from .pending import HeldFor, PendingReason
+from .pending_orders import KeptOrder, PendingOrder
 from .pipe import Pipe
 from .ranking import Reason, reasons
 from .records import Remembered, SkuState
@@ -79,15 +81,19 @@ __all__ = [
     "Explained",
     "Extended",
     "Held",
+    "HeldFor",
     "Hold",
     "HoldRequest",
     "Id",
+    "KeptOrder",
     "Level",
     "Line",
     "Location",
     "Moved",
     "Order",
     "OrderRequest",
+    "PendingOrder",
+    "PendingReason",
     "Pipe",
     "Placed",
     "Reason",

@@ -23,6 +23,7 @@ from .model import (
     Traced,
     Version,
 )
+from .pending import HeldFor, PendingLine
 from .repairs import Repaired
 from .runs import Expired, Rescued, RescuedLine, Served, ServedLine
 
@@ -152,8 +153,14 @@ def served(packed: bytes) -> Served:
 
 def hold_record(hold_id: str, packed: bytes) -> Hold:
     """A hold as shared/holds.lua packs it."""
-    channel, owner, state, deadline_ms, skus = unpack(packed)
-    return Hold(hold_id, channel, owner, state, deadline_ms, [take for sku, rows in skus for take in takes(sku, rows)])
+    channel, owner, state, deadline_ms, skus, *more = unpack(packed)
+    held_takes = [take for sku, rows in skus for take in takes(sku, rows)]
+    return Hold(hold_id, channel, owner, state, deadline_ms, held_takes, _held_for(more[0]) if more else None)
+
+
+def _held_for(row: list[Any]) -> HeldFor:
+    external_id, reason, kind, *_, lines = row
+    return HeldFor(external_id, reason, kind, [PendingLine(*line) for line in lines])
 
 
 def order_record(packed: bytes) -> Order:

@@ -18,6 +18,9 @@ RuleKind = Literal["safety_stock", "buffer", "cutoff", "max_published"]
 
 LowersAt = Literal["order", "payment"]
 
+PENDING_MINUTES_MAX = 60 * 24 * 60
+"""Sixty days: what a bank transfer may take at most."""
+
 Acknowledge = Literal["fsynced", "replicated", "ledger"]
 """
 The level an answer waits for: it is on the server's disk, `replicas` of the server have it, or the ledger's copy has.
@@ -90,8 +93,9 @@ class Channel(_Strict, frozen=True):
     rank: 1 is covered first. overflow: what lies beyond its quota. split_limit: most locations one order may be
     served from. routing: names of rankings, the first that does not tie decides. same_region_only: only
     locations in the ship-to's region (a hard constraint; a firm order relaxes it). lowers_at: when the channel's own
-    stock number goes down, at the order or at its payment. acknowledge: the least level at which its holds, orders and
-    quotas are answered.
+    stock number goes down, at the order or at its payment; so an order whose payment or check is pending claims its
+    units at once, or none before it is paid. pending_minutes: how long such an order keeps its units; null when orders
+    always come paid. acknowledge: the least level at which its holds, orders and quotas are answered.
     """
 
     code: Code
@@ -105,6 +109,7 @@ class Channel(_Strict, frozen=True):
     routing: tuple[str, ...] = ("channel_rank",)
     same_region_only: bool = False
     lowers_at: LowersAt = "order"
+    pending_minutes: Annotated[int, msgspec.Meta(ge=1, le=PENDING_MINUTES_MAX)] | None = None
     acknowledge: Acknowledge = "fsynced"
 
 

@@ -7,6 +7,7 @@ asks again. When nobody knows whether a call ran, it is repeated with the same o
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -14,20 +15,23 @@ from . import answers
 from .arguments import Argument, demand_rows, fingerprint, flat
 from .config import Config, ConfigChange
 from .explanation import Explained
-from .finding import Finding
 from .model import Extended, Held, HoldRequest, Level, OrderRequest, Placed, Released, ShipTo
 from .movements import Movements
 from .order_life import OrderLife
+from .pending_orders import PendingOrders
 from .records import SkuState, decode_states
 from .repairs import Repair, Repaired
 from .rules import changed_fields, compile_config
 from .runs import Expired
 
+FOR_NO_ORDER: Final[list[Argument]] = ["promise", "", "", "promise", ""]
+"""What a cart's hold claims, and the order it is for."""
+
 FIELDS_MAX = 1_000
 """Most config fields, or new skus, that one call of `configure` carries."""
 
 
-class Allocator(Movements, OrderLife, Finding):
+class Allocator(Movements, OrderLife, PendingOrders):
     """
     One seller's stock, holds and orders.
 
@@ -119,7 +123,8 @@ class Allocator(Movements, OrderLife, Finding):
         """Claim units for a time; the hold's id is the op. Raises Short, Unroutable, UnknownSku, UnknownChannel."""
         op = f"hold:{request.hold_id}"
         lines = demand_rows(request.lines)
-        told: list[Argument] = [request.hold_id, request.channel, request.owner, request.ttl_ms, int(request.partial)]
+        told: list[Argument] = [request.hold_id, request.channel, request.owner, "", request.ttl_ms]
+        told += [int(request.partial), *FOR_NO_ORDER]
         print_ = fingerprint(request)
 
         def arguments() -> list[Argument]:
@@ -161,7 +166,8 @@ class Allocator(Movements, OrderLife, Finding):
 
         def arguments() -> list[Argument]:
             kind = request.kind or self._in_force.demand_of(request.channel)
-            own: list[Argument] = [mode, request.channel, request.external_id, kind, request.hold, int(request.partial)]
+            own: list[Argument] = [mode, request.channel, request.external_id, kind, request.hold]
+            own += [self._in_force.pending_hold(request) if not preview else "", int(request.partial)]
             return [*self._head(op, print_, actor), *own, self._in_force.candidates(request, kind), *lines]
 
         reply = await self._follow_config("order", arguments)

@@ -15,6 +15,7 @@ What can go wrong, and what it says.
         ├── Unroutable    enough units, but not from places that may be combined
         ├── UnknownSku  UnknownLocation  UnknownChannel  UnknownHold  UnknownOrder  UnknownLine
         ├── HoldEnded     released, expired or ordered already
+        ├── AlreadyAccepted  the order has been accepted, so it cannot be pending
         ├── NotEnough     fewer units there than the movement takes away
         ├── OverLimit     more units than a place can count
         ├── NotCommitted  more than is committed there
@@ -140,6 +141,12 @@ class HoldEnded(Refusal):
     """The hold has ended already."""
 
     outcome = "hold_ended"
+
+
+class AlreadyAccepted(Refusal):
+    """The order has been accepted already: it is pending no more."""
+
+    outcome = "accepted"
 
 
 class NotEnough(Refusal):

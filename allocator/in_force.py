@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from . import errors
 from .arguments import Argument, flat, ranking
-from .config import Channel, Config
+from .config import Channel, Config, LowersAt
 from .model import OrderRequest, ShipTo
+from .pending import hold_id_of
 from .ranking import Ranker
 from .rules import read_document
 
@@ -23,7 +24,8 @@ class InForce:
     One version of a config, and the rankings made with it; never changed, replaced by the next.
 
     `version` is the text the scripts compare; `document` the config's field of that name, empty before the first.
-    `raised` has the channels that ask for more than `fsynced`, with their level.
+    `raised` has the channels that ask for more than `fsynced`, with their level; `pending` those whose orders may be
+    pending.
     """
 
     def __init__(self, version: str = NO_CONFIG, document: str = "") -> None:
@@ -31,6 +33,7 @@ class InForce:
         self.config = read_document(document.encode()) if document else Config()
         self.ranker = Ranker(self.config)
         self.raised = {one.code: one.acknowledge for one in self.config.channels if one.acknowledge != "fsynced"}
+        self.pending = {one.code for one in self.config.channels if one.pending_minutes is not None}
         self._channels: dict[str, Channel] = {channel.code: channel for channel in self.config.channels}
         self._ranked: dict[Asked, str] = {}
 
@@ -55,6 +58,26 @@ class InForce:
         if kind == "gone":
             return ranking([(self.left_from(request), 0)])
         return self.ranked(request.channel, request.ship_to, request.prefer, relax=kind == "firm")
+
+    def pending_hold(self, request: OrderRequest) -> str:
+        """The hold that this order may have been while it was pending; '' on a channel where none is."""
+        if request.channel not in self.pending:
+            return ""
+        return hold_id_of(request.channel, request.external_id, request.attempt)
+
+    def pending_terms(self, channel: str) -> tuple[LowersAt, int]:
+        """
+        When a pending order lowers the channel's stock, and how many minutes it is kept.
+
+        Any for an unknown channel: the script refuses that. Raises Invalid for one whose orders always come paid.
+        """
+        known = self._channels.get(channel)
+        if known is None:
+            return "order", 1
+        if known.pending_minutes is None:
+            why = "orders of this channel always come paid: it has no pending_minutes"
+            raise errors.Invalid(why, {"where": "/pending"})
+        return known.lowers_at, known.pending_minutes
 
     def left_from(self, request: OrderRequest) -> str:
         """

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from .pending import HeldFor
+
 UNITS_MAX = 1_000_000_000
 """Most units one line may move. Lua counts exactly to 2^53; sums over lines and locations stay far below."""
 
@@ -344,7 +346,7 @@ class Exchanged(msgspec.Struct, frozen=True):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """A hold as it stands now. state: open, released, expired, replaced, ordered."""
+    """A hold as it stands now. state: open, released, expired, replaced, ordered. order: what it is for, or null."""
 
     hold_id: str
     channel: str
@@ -352,6 +354,7 @@ class Hold(msgspec.Struct, frozen=True):
     state: str
     deadline_ms: int
     takes: list[Take]
+    order: HeldFor | None = None
 
 
 class Extended(msgspec.Struct, frozen=True):

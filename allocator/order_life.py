@@ -9,6 +9,7 @@ from . import answers, errors
 from .arguments import Argument, demand_rows, fingerprint, flat
 from .calling import Calling
 from .model import CancelLine, Changed, EditRequest, Exchanged, OrderRequest, ReturnLine, ShipLine, ShipTo, UnitsLine
+from .pending import owner_field
 from .runs import Rescued, Served
 
 RejectEffect = Literal["none", "less", "zero", "unavailable"]
@@ -49,11 +50,21 @@ class OrderLife(Calling):
         """
         Units are no longer wanted; no lines means the whole order.
 
-        With `picked` those whose pick has started, too: they wait, unavailable, to be put away. Raises PickStarted,
-        NotCommitted, UnknownLine.
+        With `picked` those whose pick has started, too: they wait, unavailable, to be put away. An order that is only
+        pending lets its hold go, as a whole. Raises PickStarted, NotCommitted, UnknownLine.
         """
-        rows = [(line.line, "" if line.units is None else line.units) for line in lines]
-        return await self._change("cancel", (channel, external_id), op, [why, int(picked), *flat(rows)], actor)
+        order_id = f"{channel}:{external_id}"
+        op = f"cancel:{order_id}:{op}"
+        told: list[Argument] = [order_id, why, int(picked)]
+        rows = flat([(line.line, "" if line.units is None else line.units) for line in lines])
+        print_ = fingerprint([*told, *rows])
+
+        def arguments() -> list[Argument]:
+            pending = owner_field(channel, external_id) if channel in self._in_force.pending else ""
+            return [*self._head(op, print_, actor), *told, pending, *rows]
+
+        reply = await self._follow_config("cancel", arguments)
+        return answers.changed(channel, external_id, reply.packed, replayed=reply.replayed)
 
     async def edit(self, channel: str, external_id: str, request: EditRequest, *, op: str, actor: str = "") -> Changed:
         """

@@ -39,6 +39,7 @@ FACTS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
     "unknown_order": _named("order"),
     "unknown_line": _named("line"),
     "hold_ended": _named("hold", "state"),
+    "accepted": _named("order"),
     "not_enough": _named("sku", "location", "units"),
     "over_limit": _named("sku", "location", "units"),
     "pick_started": _named("line", "units"),

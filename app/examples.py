@@ -316,6 +316,7 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "state": "open",
         "deadline_ms": 1_795_259_275_219,
         "takes": [_TAKE],
+        "order": None,
     },
     Extended: {"hold_id": "cart-77-1", "deadline_ms": 1_795_259_575_219, "replayed": False},
     Released: {"hold_id": "cart-77-1", "versions": _VERSIONS, "replayed": False},

@@ -48,11 +48,15 @@ async def _position(request: Request) -> str:
     return cursor.position if cursor else START
 
 
-async def tell_story(request: Request, kind: str, id: str) -> Story | None:
-    """Everything that happened to an order or a hold, or None when nothing did. Raises DatabaseAway."""
+async def tell_story(request: Request, kind: str, id: str, *, owner: str = "") -> Story | None:
+    """
+    Everything that happened to an order or a hold, and to the holds of an owner; None when nothing did.
+
+    Raises DatabaseAway.
+    """
     position = await wait_for(request)
     async with state_of(request).database.reading() as session:
-        found = await story_of(session, caller_of(request).seller, kind, id)
+        found = await story_of(session, caller_of(request).seller, kind, id, owner=owner)
     steps = [shown_step(entry, [shown_move(move) for move in moves]) for entry, moves in found]
     return Story(steps, position) if steps else None
 

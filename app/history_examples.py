@@ -31,6 +31,7 @@ _HOLD: Final = {
     "state": "expired",
     "deadline_ms": 1_795_259_275_219,
     "takes": [],
+    "order": None,
     "made_ms": 1_795_258_675_219,
     "made_of": [{"sku": "CUP", "location": "oslo", "units": 2}],
 }

@@ -55,13 +55,18 @@ class MovesQuery(Asked, frozen=True, kw_only=True):
 
 
 class HoldsQuery(Asked, frozen=True, kw_only=True):
-    """Which holds, newest first; '' does not choose. The end is not included. A location: units are held there."""
+    """
+    Which holds, newest first; '' does not choose. The end is not included.
+
+    location: units are held there. pending: those that are orders whose payment or check is pending, or was.
+    """
 
     channel: Code | None = None
     location: Code | None = None
     state: Text = ""
     sku: Sku | None = None
     owner: Text = ""
+    pending: bool = False
     from_ms: Ms = 0
     until_ms: Ms | None = None
     limit: PageSize = 100
@@ -169,7 +174,7 @@ class HeldPart(msgspec.Struct, frozen=True):
     units: int
 
 
-class PastHold(Hold, frozen=True):
+class PastHold(Hold, frozen=True, kw_only=True):
     """A hold as it stands, and as it was made: when, and of what. One that has ended has no takes any more."""
 
     made_ms: int

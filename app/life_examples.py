@@ -1,10 +1,41 @@
-"""Examples of what happens to an order after it was accepted."""
+"""Examples of what happens to an order before and after it is accepted."""
 
 from typing import Any, Final
 
+from allocator import KeptOrder, PendingOrder
+
 from . import desk_forms, requests
 
+_PENDING: Final = {
+    "channel": "shop",
+    "external_id": "1002",
+    "state": "pending",
+    "reason": "payment",
+    "kind": "promise",
+    "hold_id": "pending:shop:1002:1",
+    "deadline_ms": 1_795_345_075_219,
+    "lines": [{"line": "1", "sku": "CUP", "units": 2, "held": 2}],
+    "takes": [
+        {
+            "sku": "CUP",
+            "location": "oslo",
+            "units": 2,
+            "picking": False,
+            "parts": [{"source": "shared", "units": 2, "quota": ""}],
+        }
+    ],
+}
+
 LIFE_EXAMPLES: Final[dict[type, dict[str, Any]]] = {
+    PendingOrder: _PENDING,
+    KeptOrder: {
+        **_PENDING,
+        "plan": "single",
+        "trace": [{"location": "oslo", "verdict": "taken", "units": 2}],
+        "replaced": "",
+        "versions": [{"sku": "CUP", "version": 8}],
+        "replayed": False,
+    },
     desk_forms.RejectAsked: {"location": "oslo", "reason": "not_found", "lines": [{"line": "1", "units": 1}]},
     desk_forms.OrderMoveAsked: {"from_location": "oslo", "to_location": "bergen", "why": "the van to Oslo broke down"},
     requests.EditAsked: {

@@ -27,6 +27,7 @@ from .api import (
     keys,
     orders,
     past_holds,
+    pay,
     quotas,
     sellers,
     stock,
@@ -49,6 +50,7 @@ API_VERSION = "1"
 ROUTERS = (
     # The most asked come first: routes are tried in this order.
     orders.router,
+    pay.router,
     desk.orders,
     desk.conflicts,
     bulk_orders.router,

@@ -194,7 +194,7 @@ SURVEYED: Final = READ + WALKED
 GAUGES: Final = (BUILD, STORE_UP, DATABASE_UP, SCHEDULER_UP, READY, CLOCK_JUMP, UNDRAINED_MAX, *SURVEYED)
 
 DECIDED: Final = frozenset(
-    {"accepted", "replayed", "short", "unroutable", "unknown-sku", "unknown-location", "over-limit"}
+    {"accepted", "pending", "replayed", "short", "unroutable", "unknown-sku", "unknown-location", "over-limit"}
 )
 """Outcomes of demand that a channel of the config has had; with any other the name may be anything."""
 
@@ -332,7 +332,7 @@ def count_demand(metrics: Metrics, scope: MutableMapping[str, Any], status: int)
     if noted is None:
         return
     family, seller, channel = noted
-    outcome = scope.get("allot.outcome") or {201: "accepted", 200: "replayed"}.get(status, "failed")
+    outcome = scope.get("allot.outcome") or {201: "accepted", 202: "pending", 200: "replayed"}.get(status, "failed")
     count_outcome(metrics, family, seller, channel, outcome)
 
 

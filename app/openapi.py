@@ -58,7 +58,7 @@ ALWAYS: Final = (
 )
 """What any guarded endpoint may answer."""
 
-DONE: Final = ("200", "201")
+DONE: Final = ("200", "201", "202")
 DECIDED: Final = (*DONE, "404", "409", "422")
 """Statuses that may be remembered decisions, yes or no."""
 
@@ -104,6 +104,8 @@ def documented(
     *parts: Path[Any] | Query[Any] | Body[Any],
     scope: str,
     answers: type,
+    or_else: Iterable[type] = (),
+    kept: type | None = None,
     created: bool = False,
     op_key: bool = False,
     acknowledges: bool = False,
@@ -114,6 +116,7 @@ def documented(
     """
     What a route's decorator needs to document and to guard it.
 
+    `or_else`: other types that 200 may have. `kept`: what 202 has, for what is not accepted yet.
     `scope`: what a key needs (rights.SCOPES); one that ends with `:read` changes nothing. `created`: 201 when done
     now, 200 when done before. `op_key`: needs an Idempotency-Key. `acknowledges`: names the level of its answers, for
     endpoints that are `acknowledged`. `past`: what Valkey does not have comes from SQL. `stops`: when it is refused
@@ -133,6 +136,7 @@ def documented(
     if op_key:
         operation["parameters"].append(_OP_KEY)
     operation["responses"] = {**_answered(answers, created, op_key, past), **_refused(refused)}
+    _tell_others(operation["responses"], or_else, kept)
     if stops:
         operation[X_STOPS] = stops
     if acknowledges:
@@ -182,6 +186,14 @@ def _answered(type: type, created: bool, op_key: bool, past: bool) -> Schema:
         return {"201": {"description": "Done now.", **content}, "200": again}
     headers = {**(_REPLAYED if op_key else {}), **(_POSITION if past else {})}
     return {"200": {"description": "Done." if op_key else "The answer.", "headers": headers, **content}}
+
+
+def _tell_others(responses: Schema, or_else: Iterable[type], kept: type | None) -> None:
+    if others := [{"$ref": _REF.format(name=type.__name__)} for type in or_else]:
+        said = responses["200"]["content"][_JSON]
+        responses["200"]["content"] = {_JSON: {**said, "schema": {"oneOf": [said["schema"], *others]}}}
+    if kept:
+        responses["202"] = {"description": "Kept, not accepted yet.", "content": {_JSON: _content(kept)}}
 
 
 def _tell_levels(responses: Schema, statuses: Iterable[str]) -> None:

@@ -33,13 +33,13 @@ T = TypeVar("T")
 async def past_order(request: Request, channel: str, external_id: str, why: errors.AllocatorError) -> Response:
     """The order as SQL has it. Raises `why` when it has none, or when Valkey is away and SQL too; DatabaseAway."""
     read = partial(read_order, channel=channel, external_id=external_id)
-    record, position = await _asked(request, read, why)
+    record, position = await read_past(request, read, why)
     return from_sql(decode_order(record).order, position)
 
 
 async def past_hold(request: Request, hold_id: str, why: errors.AllocatorError) -> tuple[Hold, Position]:
     """The hold as SQL has it, and how new that is. Raises as past_order."""
-    found, position = await _asked(request, partial(read_hold, hold_id=hold_id), why)
+    found, position = await read_past(request, partial(read_hold, hold_id=hold_id), why)
     return decode_hold(hold_id, found.record), position
 
 
@@ -48,7 +48,7 @@ async def past_answer(
 ) -> Placed:
     """What an attempt of an order was answered, as SQL has it. Raises that refusal, or as past_order."""
     read = partial(read_answer, op=f"order:{channel}:{external_id}:{attempt}")
-    record, _ = await _asked(request, read, why)
+    record, _ = await read_past(request, read, why)
     return placed_or_refused(channel, external_id, record)
 
 
@@ -57,7 +57,7 @@ def from_sql(said: object, position: Position) -> Response:
     return answer(said, 200, (POSITION.lower().encode(), position.id.encode()))
 
 
-async def _asked(
+async def read_past(
     request: Request, read: Callable[[Session, str], Awaitable[T | None]], why: errors.AllocatorError
 ) -> tuple[T, Position]:
     """What `read` finds for the caller's seller, and the position."""

@@ -94,6 +94,13 @@ ALLOCATOR_KINDS: Final[dict[type[Exception], Kind]] = {
         "A change names a line the order does not have. `facts.line` is its name.",
         "Read the order for the names of its lines; without names of your own they are 1, 2, 3, ...",
     ),
+    errors.AlreadyAccepted: Kind(
+        409,
+        "already-accepted",
+        "An order that is accepted was to wait for its payment",
+        "A pending order came after the same one had been accepted.",
+        "Nothing: it is accepted. What is no longer wanted of it is cancelled.",
+    ),
     errors.HoldEnded: Kind(
         409,
         "hold-ended",

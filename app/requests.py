@@ -193,13 +193,8 @@ class ExtendAsked(Asked, frozen=True, kw_only=True):
     ttl_seconds: Seconds
 
 
-class OrderAsked(Asked, frozen=True, kw_only=True):
-    """
-    Demand to be accepted.
-
-    kind: promise, firm or gone; without one the channel's own. hold: a hold to take over. at: the location that goods
-    that are gone have left. A refusal is final for its attempt.
-    """
+class Wanted(Asked, frozen=True, kw_only=True):
+    """What is wanted of an order that is placed, kept, tried, or one of many."""
 
     lines: Lines
     attempt: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
@@ -211,13 +206,25 @@ class OrderAsked(Asked, frozen=True, kw_only=True):
     prefer: Prefer = []
 
 
-class PreviewAsked(OrderAsked, frozen=True, kw_only=True):
+class OrderAsked(Wanted, frozen=True, kw_only=True):
+    """
+    Demand to be accepted.
+
+    kind: promise, firm or gone; without one the channel's own. hold: a hold to take over. at: the location that goods
+    that are gone have left. pending: its payment or fraud check is, so it is only kept until it comes again without
+    that. A refusal is final for its attempt.
+    """
+
+    pending: Literal["", "payment", "fraud_check"] = ""
+
+
+class PreviewAsked(Wanted, frozen=True, kw_only=True):
     """An order that is only tried."""
 
     channel: Code
 
 
-class OrderInBulk(OrderAsked, frozen=True, kw_only=True):
+class OrderInBulk(Wanted, frozen=True, kw_only=True):
     """One of many orders."""
 
     channel: Code

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- cancel: an order, some lines or some units of a line are no longer wanted.
+-- cancel: an order, some lines or some units of a line are no longer wanted; or all of an order that is only pending.
 --
 -- Units that wait for a shelf go first, then committed ones, the last taken first, each back to where it came from.
 -- Units whose pick has started stay; or, with `picked`, they go last. They are in a tote: they become unavailable with
@@ -14,11 +14,15 @@
 --   6 orders     hash
 --   7 waiting    zset
 --   8 forgotten  string
+--   9 holds      hash
+--  10 owners     hash
+--  11 deadlines  zset
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   order_id       channel:external id
 --   why            text for the ledger, may be empty
 --   picked         0, or 1: units whose pick has started, too
+--   pending        the field of owners that the order has while it is only pending; empty where no order is
 --   lines          how many, 0 (the whole order) to 1500, then for each: line, units (1 to 10^9; empty: all of it)
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered
@@ -32,12 +36,12 @@
 --   unknown_line [line]
 --   pick_started [line, units being picked]   more would have to be cancelled than is not being picked; not with `picked`
 --   not_committed [line, '', units that can be cancelled]
---   changed [state, lines, versions]
+--   changed [state, lines, versions]   what was only pending is cancelled, its hold released
 -- KEEPS
 --   Every cancelled unit is free again, no longer owed, or waits to be put away.
 
 keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
-  waiting = KEYS[7], forgotten = KEYS[8] }
+  waiting = KEYS[7], forgotten = KEYS[8], holds = KEYS[9], owners = KEYS[10], deadlines = KEYS[11] }
 
 --@include args
 --@include gate
@@ -47,20 +51,34 @@ keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], ser
 --@include cancelling
 --@include packing
 --@include orders
+--@include holds
 --@include write
+--@include pending
 --@include changes
 
 local head = gate.read_op(gate.read_head())
 local order_id = args.order_id()
 local why = args.optional('why', 256)
 local picked = args.whole('picked', 0, 1) == 1
+local pending_as = args.optional('pending', args.CODE_MAX + args.ID_MAX + 1)
 local wanted = {}
 for i = 1, args.whole('lines', 0, 1500) do
   wanted[i] = { line = args.id('line'), units = args.whole_or_none('units', 1, args.UNITS_MAX) }
 end
 
+-- The hold that is all there is of the order, or nil.
+local function hold_of_pending()
+  if pending_as ~= '' and #wanted == 0 and redis.call('HEXISTS', keys.orders, order_id) == 0 then
+    local hold = holds.read(redis.call('HGET', keys.owners, pending_as) or '')
+    return hold and hold.order and hold or nil
+  end
+end
+
 local refused, order = gate.pass(head), nil
-if not refused then
+local hold = not refused and hold_of_pending()
+if hold then
+  return pending.cancel(head, why, hold)
+elseif not refused then
   order, refused = changes.open(head, order_id)
 end
 refused = refused or changes.refuse_unknown_line(head, order, wanted)

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- find: read one hold, one order, an earlier answer, or the config that rankings need.
+-- find: read one hold, one order, the hold of a pending order, an earlier answer, or the config that rankings need.
 --
 -- KEYS
 --   1 seller     hash
@@ -8,10 +8,12 @@
 --   4 orders     hash
 --   5 ops        hash
 --   6 forgotten  string
+--   7 owners     hash
 -- ARGV
 --   epoch, config (always empty), now_ms (unused, may be empty)
---   kind          hold, order, answer or config
---   id            hold id, or channel:external id; for an answer the op; for config a field: document
+--   kind          hold, order, pending, answer or config
+--   id            hold id, or channel:external id; for what is pending the field of owners; for an answer the op; for
+--                 config a field: document
 -- RETURNS, first match wins
 --   invalid [what]
 --   not_ready [epoch found, why]    another data set
@@ -21,19 +23,20 @@
 --   unknown_hold [id]
 --   unknown_order [id]
 --   found record                    an answer as shared/gate.lua keeps it; a hold or order shared/holds.lua and
---                                   shared/orders.lua pack it; for config [version, document], '0' and '' before the
---                                   first
+--                                   shared/orders.lua pack it; for pending [hold id]; for config [version, document], '0'
+--                                   and '' before the first
 -- KEEPS
 --   Nothing is written.
 
-keys = { seller = KEYS[1], config = KEYS[2], hold = KEYS[3], order = KEYS[4], answer = KEYS[5], forgotten = KEYS[6] }
+keys = { seller = KEYS[1], config = KEYS[2], hold = KEYS[3], order = KEYS[4], answer = KEYS[5],
+  forgotten = KEYS[6], pending = KEYS[7] }
 
 --@include args
 --@include gate
 --@include forgotten
 
 local head = gate.read_head()
-local kind = args.choice('kind', { hold = true, order = true, answer = true, config = true })
+local kind = args.choice('kind', { hold = true, order = true, pending = true, answer = true, config = true })
 local id = args.record_id()
 
 local refused = gate.pass(head)
@@ -45,9 +48,9 @@ if kind == 'config' then
   return { 'found', cmsgpack.pack({ version or '0', document or '' }), 0, '' }
 end
 local record = redis.call('HGET', keys[kind], id)
-local asks = not record and forgotten.ask(head, kind == 'answer' and 'op' or kind, id)
+local asks = not record and kind ~= 'pending' and forgotten.ask(head, kind == 'answer' and 'op' or kind, id)
 if record then
-  return { 'found', record, 0, '' }
+  return { 'found', kind == 'pending' and cmsgpack.pack({ record }) or record, 0, '' }
 end
 gate.need_checked()
 if asks then

@@ -2,7 +2,8 @@
 -- hold: claim units for a limited time; all lines or none, or what there is when partial.
 --
 -- An owner has one open hold per channel: his units count for the new one, which replaces the old one when it is
--- made; when it is refused, the old one stays.
+-- made; when it is refused, the old one stays. An order whose payment or check is pending is a hold too, see
+-- shared/pending.lua.
 --
 -- KEYS
 --   1 seller     hash
@@ -15,12 +16,17 @@
 --   8 owners     hash
 --   9 deadlines  zset
 --  10 forgotten  string
+--  11 orders     hash
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   hold_id, channel
 --   owner          may be empty
+--   replaces       a hold of the channel that is replaced when its owner has none; may be empty
 --   ttl_ms         1 to 10^10
---   partial        0 or 1
+--   partial        0 or 1 (promise only)
+--   claims         promise: what may be promised; firm: what a firm order would get, never refused; none: nothing yet
+--   external_id    of the order it is for; empty: of none
+--   reason, order_kind, order_fingerprint   of that order: what is pending, promise or firm, what it will be placed with
 --   candidates     JSON, best first: [location, tie, location, tie, ...], up to 15 locations
 --   lines          how many, 1 to 1500, then for each: line, sku, units (1 to 10^9)
 -- RETURNS, first match wins
@@ -29,6 +35,7 @@
 --   stale_config [version]          not remembered
 --   op_conflict [op]                this id was another request
 --   ask_history [op, hold or order; its id]   it may have left for SQL; not remembered
+--   accepted [order_id]             the order it is for has been accepted
 --   frozen [sku, evidence]          its records contradict each other; not remembered
 --   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_channel [channel]
@@ -40,7 +47,7 @@
 --   Nobody holds beyond ATP; the held units of a sku at a location are the sum of its open holds' takes there.
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
-  holds = KEYS[7], owners = KEYS[8], deadlines = KEYS[9], forgotten = KEYS[10] }
+  holds = KEYS[7], owners = KEYS[8], deadlines = KEYS[9], forgotten = KEYS[10], orders = KEYS[11] }
 
 --@include args
 --@include gate
@@ -55,14 +62,20 @@ keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], led
 --@include planning
 --@include tracing
 --@include promise
+--@include firm
+--@include packing
 --@include holds
+--@include pending
 --@include write
 
 local head = gate.read_op(gate.read_head())
 local hold = { id = args.id('hold_id'), channel = args.code('channel'), owner = args.optional('owner', args.ID_MAX),
   state = 'open', skus = {}, deadline_ms = 0 }
+local replaces = args.optional('replaces', args.ID_MAX)
 local ttl_ms = args.whole('ttl_ms', 1, 1e10)
 local partial = args.whole('partial', 0, 1) == 1
+local claims = args.choice('claims', { promise = true, firm = true, none = true })
+local order = pending.read()
 local candidates = demand.read_candidates()
 local lines = demand.read_lines()
 
@@ -75,6 +88,9 @@ if redis.call('HEXISTS', keys.holds, hold.id) == 1 then
   return { 'op_conflict', cmsgpack.pack({ head.op }), 0, head.op }
 end
 refused = forgotten.ask(head, 'hold', hold.id)
+if order and not refused then
+  refused = pending.refuse_accepted(head, hold.channel .. ':' .. order[1])
+end
 if refused then
   return refused
 end
@@ -89,15 +105,29 @@ if #unknown > 0 then
   return gate.refuse(head, 'unknown_sku', unknown)
 end
 
-local old = hold.owner ~= '' and redis.call('HGET', keys.owners, holds.owner_field(hold))
-old = old and holds.read(old) or nil
+-- The open hold that makes room: the owner's own, else the one that is named.
+local function making_room()
+  local id = hold.owner ~= '' and redis.call('HGET', keys.owners, holds.owner_field(hold)) or replaces
+  local found = id ~= '' and holds.read(id) or nil
+  return found and found.state == 'open' and found.channel == hold.channel and found or nil
+end
+
+-- Takes what is claimed, in memory. Returns a refusal's word and facts, or nil, nil and the plan's name.
+local function claim(needs)
+  if claims == 'promise' then
+    return promise.take(lines, needs, candidates, view, 'held', partial)
+  end
+  return nil, nil, claims == 'firm' and firm.take(lines, needs, candidates, view, 'held', false) or 'none'
+end
+
+local old = making_room()
 if old then
   stock.load(stock.skus_of(old.skus))
   holds.end_in_memory(old, 'replaced')
 end
 
 local needs = demand.needs_of(lines, view)
-local word, facts, plan = promise.take(lines, needs, candidates, view, 'held', partial)
+local word, facts, plan = claim(needs)
 if word then
   return gate.refuse(head, word, facts)
 end
@@ -119,8 +149,9 @@ for i, line in ipairs(lines) do
   end
 end
 hold.deadline_ms = head.now + ttl_ms
+hold.order = order and pending.of(order, partial, candidates, held_rows)
 
-local trace = tracing.of(candidates, lines, needs, view, true)
+local trace = tracing.of(candidates, lines, needs, view, claims ~= 'firm')
 local sealed = write.seal()
 local sku_rows = {}
 for i, entry in ipairs(hold.skus) do

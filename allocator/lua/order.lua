@@ -1,8 +1,8 @@
 #!lua
 -- order: take units for an order and decide where each line ships from, all in this one step.
 --
--- A named hold of the same channel comes first: its units are re-taken where they lie, whatever rules say now, as far
--- as they are still there. The rest follows the kind of demand:
+-- A named hold of the same channel comes first, and the hold that the order was while it was pending: their units are
+-- re-taken where they lie, whatever rules say now, as far as they are still there. The rest follows the kind of demand:
 --   promise  never beyond ATP and within the split limit, else refused (or partly taken when `partial`)
 --   firm     the buffer, then safety stock, then others' quotas; what is left is backordered; never refused
 --   gone     the goods have left the first candidate: on_hand falls, and what was promised there becomes a deficit
@@ -26,6 +26,7 @@
 --   channel, external_id
 --   kind           promise, firm or gone
 --   hold_id        may be empty
+--   pending        the hold of this attempt, had it been pending (shared/pending.lua); empty where no order is
 --   partial        0 or 1 (promise only)
 --   candidates     JSON, best first: [location, tie, location, tie, ...], up to 15 locations
 --   lines          how many, 1 to 1500, then for each: line, sku, units (1 to 10^9)
@@ -45,7 +46,7 @@
 --   unroutable [split_limit, [[line, sku, units, atp_now], ...], trace]
 --   placed [kind, state, placed_ms, lines, hold, plan, trace, versions]
 --     lines  see shared/orders.lua; for gone with the takes as they were when the goods left
---     hold   '' (none named), used, unknown, other_channel, or the state of a hold that has ended
+--     hold   '' (none named and none pending), used, unknown, other_channel, or the state of a hold that has ended
 -- KEEPS
 --   committed + shipped + backordered + conflict + cancelled = ordered on every line; a promise or firm order never
 --   takes a unit that is not there.
@@ -67,20 +68,22 @@ keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], led
 --@include tracing
 --@include promise
 --@include firm
---@include holds
---@include take_over
 --@include packing
+--@include holds
+--@include write
+--@include pending
+--@include take_over
 --@include orders
 --@include shipping
 --@include gone
 --@include placing
---@include write
 
 local head = gate.read_op(gate.read_head())
 head.preview = args.choice('mode', { take = true, preview = true }) == 'preview'
 local order = { channel = args.code('channel'), external_id = args.id('external_id') }
 order.kind = args.choice('kind', { promise = true, firm = true, gone = true })
 local hold_id = args.optional('hold_id', args.ID_MAX)
+local pending_id = args.optional('pending', args.ID_MAX)
 local partial = args.whole('partial', 0, 1) == 1
 local candidates = demand.read_candidates()
 local lines = demand.read_lines()
@@ -112,9 +115,9 @@ local function accepted_before()
 end
 
 -- A hold that has ended and left the store must say how it ended.
-local function ask_for_hold()
-  if hold_id ~= '' and redis.call('HEXISTS', keys.holds, hold_id) == 0 then
-    return forgotten.ask(head, 'hold', hold_id)
+local function ask_for_hold(id)
+  if id ~= '' and redis.call('HEXISTS', keys.holds, id) == 0 then
+    return forgotten.ask(head, 'hold', id)
   end
 end
 
@@ -122,7 +125,7 @@ local refused = args.wrong() and gate.pass(head) or gate.enter(head)
 if not refused and not head.preview then
   refused = gate.replay(head) or accepted_before()
 end
-refused = refused or ask_for_hold()
+refused = refused or ask_for_hold(hold_id) or ask_for_hold(pending_id)
 if refused then
   return refused
 end
@@ -138,7 +141,7 @@ if refused then
 end
 
 local left_from = order.kind == 'gone' and candidates[1][1] or nil
-local hold, hold_said = take_over.take(order, hold_id, left_from)
+local taken, hold_said = take_over.take_all(order, hold_id, pending_id, left_from)
 local needs = demand.needs_of(lines, view)
 local word, facts, plan = placing.take(order, needs, candidates, view, partial)
 if word then
@@ -152,10 +155,13 @@ local answer = answer_of(order, state, said, { hold_said, plan, trace, sealed.ve
 if head.preview then
   return { 'placed', answer, 0, head.op }
 end
-local hold_packed = hold and holds.pack(hold)
+local packed_holds = {}
+for i, hold in ipairs(taken) do
+  packed_holds[i] = holds.pack(hold)
+end
 
 local records = { orders.write(order, packed) }
-if hold then
-  records[2] = holds.write_ended(hold, hold_packed)
+for i, hold in ipairs(taken) do
+  records[i + 1] = holds.write_ended(hold, packed_holds[i])
 end
 return write.commit(head, 'order', order.kind, sealed, records, 'placed', answer)

@@ -4,6 +4,7 @@ import msgspec
 from fastapi import Request, Response
 
 from allocator import errors
+from allocator.pending import owner_of
 from allocator.records import OrderRecord, decode_order
 from app.deps import caller_of, state_of
 from app.edge import Path, Query, answer
@@ -84,9 +85,10 @@ def _key_of_order(record: OrderRecord) -> OrderKey:
     **documented(STORY, scope="orders:read", answers=Story, refuses=(errors.UnknownOrder,)),
 )
 async def get_story(request: Request) -> Response:
-    """Everything that happened to an order: who, what, when and why, and which units moved."""
+    """Everything that happened to an order, while it was pending too: who, what, when and why, which units moved."""
     path = STORY(request)
-    story = await tell_story(request, "order", f"{path.channel}:{path.external_id}")
+    owner = owner_of(path.channel, path.external_id)
+    story = await tell_story(request, "order", f"{path.channel}:{path.external_id}", owner=owner)
     if story is None:
         raise errors.UnknownOrder(facts={"order": f"{path.channel}:{path.external_id}"})
     return answer(story)

@@ -11,6 +11,7 @@ from app.guarding import guarded_router
 from app.metrics import HOLDS, note_demand
 from app.openapi import documented
 from app.past import AWAY, from_sql, past_hold
+from app.pending import refuse_reserved
 from app.requests import ExtendAsked, HoldAsked, HoldPath, named
 from app.rights import Caller
 
@@ -72,6 +73,8 @@ def _ttl_ms(request: Request, seconds: int | None) -> int:
 async def put_hold(request: Request) -> Response:
     """Claim units for a time. Again: the same answer."""
     caller, hold_id, asked = caller_of(request), HOLD(request).hold_id, await CLAIM(request)
+    refuse_reserved("path hold_id", hold_id)
+    refuse_reserved("body /owner", asked.owner)
     note_demand(request.scope, HOLDS, caller.seller, asked.channel)
     wanted = HoldRequest(
         hold_id=hold_id,

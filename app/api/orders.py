@@ -2,7 +2,7 @@
 
 from fastapi import Request, Response
 
-from allocator import Changed, Order, OrderRequest, Placed, errors
+from allocator import Changed, KeptOrder, Order, OrderRequest, PendingOrder, Placed, errors
 from app.acknowledging import acknowledged, deciding
 from app.deps import caller_of, op_key, state_of
 from app.edge import Body, Path, answer
@@ -11,7 +11,8 @@ from app.fullness import refuse_when_full, stage_of_order
 from app.guarding import guarded_router
 from app.metrics import ORDERS, note_demand
 from app.openapi import documented
-from app.past import AWAY, past_order
+from app.past import AWAY
+from app.pending import keep_pending, not_in_store
 from app.requests import (
     CancelAsked,
     OrderAsked,
@@ -20,6 +21,7 @@ from app.requests import (
     PreviewAsked,
     ReturnAsked,
     ShipAsked,
+    Wanted,
     named,
 )
 
@@ -38,7 +40,7 @@ UNKNOWN = (errors.UnknownSku, errors.UnknownChannel, errors.UnknownLocation)
 REFUSES = (errors.Short, errors.Unroutable, errors.OverLimit, *UNKNOWN)
 
 
-def demand(channel: str, external_id: str, asked: OrderAsked) -> OrderRequest:
+def demand(channel: str, external_id: str, asked: Wanted) -> OrderRequest:
     """What the allocator is asked for."""
     return OrderRequest(
         channel=channel,
@@ -54,7 +56,7 @@ def demand(channel: str, external_id: str, asked: OrderAsked) -> OrderRequest:
     )
 
 
-def keep_room(request: Request, channel: str, asked: OrderAsked) -> None:
+def keep_room(request: Request, channel: str, asked: Wanted) -> None:
     """Refuse an order while SQL does not take the ledger; when, depends on its kind. Raises LedgerFull."""
     if full := state_of(request).full:
         caller = caller_of(request)
@@ -69,6 +71,8 @@ def keep_room(request: Request, channel: str, asked: OrderAsked) -> None:
         PLACE,
         scope="orders:write",
         answers=Placed,
+        or_else=(KeptOrder, Order),
+        kept=KeptOrder,
         created=True,
         acknowledges=True,
         refuses=(*REFUSES, LedgerFull),
@@ -76,11 +80,20 @@ def keep_room(request: Request, channel: str, asked: OrderAsked) -> None:
 )
 @acknowledged
 async def put_order(request: Request) -> Response:
-    """Place an order: take its units at once and decide where they ship from. Again: the same answer."""
+    """
+    Place an order: take its units at once and decide where they ship from. Again: the same answer.
+
+    With `pending` it is not accepted yet: its units are kept for the `pending_minutes` of its channel (none on one that
+    lowers its stock at the payment), and the answer is 202 with the deadline. The same order without `pending`, or POST
+    …/pay, accepts it; the next attempt with `pending` replaces it. One that was accepted already stays as it is, and is
+    the answer.
+    """
     caller, path, asked = caller_of(request), ORDER(request), await PLACE(request)
     note_demand(request.scope, ORDERS, caller.seller, path.channel)
     keep_room(request, path.channel, asked)
     allocator = await deciding(request, path.channel)
+    if asked.pending:
+        return await keep_pending(allocator, demand(path.channel, path.external_id, asked), asked.pending, caller.actor)
     placed = await allocator.order(demand(path.channel, path.external_id, asked), caller.actor)
     state_of(request).metrics.placed(caller.seller, placed)
     return answer(placed, 201)
@@ -88,15 +101,26 @@ async def put_order(request: Request) -> Response:
 
 @router.get(
     "/{channel}/{external_id}",
-    **documented(ORDER, scope="orders:read", answers=Order, past=True, refuses=(errors.UnknownOrder,)),
+    **documented(
+        ORDER,
+        scope="orders:read",
+        answers=Order,
+        or_else=(PendingOrder,),
+        past=True,
+        refuses=(errors.UnknownOrder,),
+    ),
 )
 async def get_order(request: Request) -> Response:
-    """The order as it stands; one that has left Valkey, or while that is away, as SQL has it (Allot-Position)."""
+    """
+    The order as it stands; one that has left Valkey, or while that is away, as SQL has it (Allot-Position).
+
+    One that was never accepted has the state pending, lapsed (its deadline is over) or cancelled.
+    """
     caller, path = caller_of(request), ORDER(request)
     try:
         return answer(await caller.allocator.find_order(path.channel, path.external_id))
     except (errors.UnknownOrder, *AWAY) as why:
-        return await past_order(request, path.channel, path.external_id, why)
+        return await not_in_store(request, path.channel, path.external_id, why)
 
 
 @router.post(
@@ -159,7 +183,7 @@ async def ship_order(request: Request) -> Response:
 @acknowledged
 async def cancel_order(request: Request) -> Response:
     """
-    Units are no longer wanted; no lines means the whole order.
+    Units are no longer wanted; no lines means the whole order. One that is only pending lets go of what is kept for it.
 
     With `picked` units in totes are cancelled too. POST /v1/stock/unavailable with the reason `put_away` and the
     direction `out` puts them back into sale when they are on their shelf again.

@@ -4,6 +4,7 @@ import msgspec
 from fastapi import Request, Response
 
 from allocator import errors
+from allocator.pending import PREFIX
 from app.deps import caller_of, state_of
 from app.edge import Path, Query, answer
 from app.errors import Behind
@@ -25,7 +26,8 @@ _hold_key = msgspec.json.Decoder(tuple[Whole, str]).decode
 @router.get("", **documented(HOLDS, scope="holds:read", answers=HoldPage, refuses=(Behind,)))
 async def list_all_holds(request: Request) -> Response:
     """
-    Holds by channel, state, owner, time, sku and location, newest first, with what they were made of.
+    Holds by channel, state, owner, time, sku and location, newest first, with what they were made of and the pending
+    orders that they are.
 
     They come from SQL, where an effect is within a second; `position` and `after` as for orders.
     """
@@ -37,6 +39,7 @@ async def list_all_holds(request: Request) -> Response:
         state=asked.state,
         sku=asked.sku or "",
         owner=asked.owner,
+        owner_prefix=PREFIX if asked.pending else "",
         from_ms=asked.from_ms,
         until_ms=asked.until_ms,
         before=read_cursor_of(asked.cursor, _hold_key),

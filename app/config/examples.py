@@ -33,6 +33,7 @@ _ITEMS: Final[dict[str, dict[str, Any]]] = {
         "routing": ("region_match", "channel_rank"),
         "same_region_only": False,
         "lowers_at": "order",
+        "pending_minutes": 1_440,
         "acknowledge": "fsynced",
     },
     "skus": {

@@ -4,12 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select, tuple_, union
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .comparing import BIGINT_MAX, INTEGER_MAX, number
-from .ledger_tables import LedgerEntryRow, LedgerMoveRow, LedgerSubjectRow
+from .ledger_tables import HoldRow, LedgerEntryRow, LedgerMoveRow, LedgerSubjectRow
 from .statements import all_rows
 
 
@@ -169,12 +169,14 @@ def _between(entry: Any, first: int, last: int | None) -> list[Any]:
 
 
 async def story_of(
-    session: AsyncSession, seller: str, kind: str, id: str
+    session: AsyncSession, seller: str, kind: str, id: str, *, owner: str = ""
 ) -> list[tuple[EntryFacts, Sequence[MoveFacts]]]:
-    """Every entry about an order or a hold, oldest first, with what it moved."""
-    mine = select(col(LedgerSubjectRow.number)).where(
-        col(LedgerSubjectRow.seller) == seller, col(LedgerSubjectRow.kind) == kind, col(LedgerSubjectRow.id) == id
-    )
+    """Every entry about an order or a hold, or the holds of an `owner`, oldest first, with what it moved."""
+    mine: Any = _about(seller, kind, col(LedgerSubjectRow.id) == id)
+    if owner:
+        theirs = select(col(HoldRow.hold_id)).where(col(HoldRow.seller) == seller, col(HoldRow.owner) == owner)
+        both = union(mine, _about(seller, "hold", col(LedgerSubjectRow.id).in_(theirs))).subquery()
+        mine = select(both.c.number)
     entries = select(*_ENTRY).where(col(LedgerEntryRow.seller) == seller, col(LedgerEntryRow.number).in_(mine))
     moves = _moves(seller, [col(LedgerMoveRow.number).in_(mine)]).order_by(
         col(LedgerMoveRow.number), col(LedgerMoveRow.place)
@@ -184,6 +186,12 @@ async def story_of(
         moved.setdefault(row[0], []).append(_move(row))
     found = await all_rows(session, entries.order_by(col(LedgerEntryRow.number)))
     return [(EntryFacts(*row), moved.get(row[0], ())) for row in found]
+
+
+def _about(seller: str, kind: str, those: Any) -> Any:
+    """The numbers of the entries about these orders or holds."""
+    same = col(LedgerSubjectRow.seller) == seller, col(LedgerSubjectRow.kind) == kind
+    return select(col(LedgerSubjectRow.number)).where(*same, those)
 
 
 def _moves(seller: str, conditions: Sequence[Any]) -> Any:

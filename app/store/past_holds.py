@@ -28,6 +28,7 @@ class WantedHolds:
     state: str = ""
     sku: str = ""
     owner: str = ""
+    owner_prefix: str = ""
     from_ms: int = 0
     until_ms: int | None = None
     before: HoldKey | None = None
@@ -57,6 +58,12 @@ async def read_hold(session: AsyncSession, seller: str, hold_id: str) -> HoldFac
     """One hold, or None."""
     found = await _holds(session, seller, [hold_id])
     return found.get(hold_id)
+
+
+async def newest_of_owner(session: AsyncSession, seller: str, owner: str) -> HoldFacts | None:
+    """The hold that this owner made last, or None."""
+    found = await list_holds(session, seller, WantedHolds(owner=owner), 1)
+    return found[0] if found else None
 
 
 async def list_holds(session: AsyncSession, seller: str, wanted: WantedHolds, limit: int) -> list[HoldFacts]:
@@ -98,6 +105,8 @@ def _of_hold(wanted: WantedHolds) -> list[Any]:
         conditions.append(col(HoldRow.state) == wanted.state)
     if wanted.owner:
         conditions.append(col(HoldRow.owner) == wanted.owner)
+    if wanted.owner_prefix:
+        conditions.append(col(HoldRow.owner).startswith(wanted.owner_prefix, autoescape=True))
     return conditions
 
 

@@ -152,6 +152,7 @@ class ChannelRow(SQLModel, table=True):
     routing: list[str] = Field(sa_type=JSON)
     same_region_only: bool
     lowers_at: str = Field(max_length=10)
+    pending_minutes: int | None = None
     acknowledge: str = Field(max_length=10)
 
 

@@ -105,6 +105,15 @@ def ranking_or_none(cursor: Cursor) -> list[tuple[str, int]] | None:
     return candidates(cursor)
 
 
+def waiting_order(cursor: Cursor) -> list[Any] | None:
+    """The order that a hold is for, while its payment or check is pending."""
+    external_id, reason = cursor.optional(ID), cursor.optional(CODE)
+    kind, print_ = cursor.choice("promise", "firm"), cursor.optional(16)
+    if external_id and (not reason or len(print_.encode()) != 16):
+        raise Nonsense("an order without its reason or its fingerprint")
+    return [external_id, reason, kind, print_] if external_id else None
+
+
 def edited_lines(cursor: Cursor) -> list[tuple[str, str, int]]:
     lines = cursor.many(0, 1_500, lambda one: (one.text(ID), one.text(SKU), one.whole(0, UNITS)))
     if len({line for line, _, _ in lines}) < len(lines):
@@ -195,8 +204,11 @@ ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
         "hold_id": text(ID),
         "channel": text(CODE),
         "owner": optional(ID),
+        "replaces": optional(ID),
         "ttl_ms": whole(1, 10**10),
         "partial": flag,
+        "claims": lambda cursor: cursor.choice("promise", "firm", "none"),
+        "order": waiting_order,
         "candidates": candidates,
         "lines": demand_lines,
     },
@@ -214,6 +226,7 @@ ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
         "external_id": text(ID),
         "kind": lambda cursor: cursor.choice("promise", "firm", "gone"),
         "hold_id": optional(ID),
+        "pending": optional(ID),
         "partial": flag,
         "candidates": candidates,
         "lines": demand_lines,
@@ -227,6 +240,7 @@ ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
         **CHANGE,
         "why": optional(256),
         "picked": flag,
+        "pending": optional(CODE + ID + 1),
         "lines": lambda cursor: cursor.many(0, 1_500, lambda one: (one.text(ID), one.whole_or_none(1, UNITS))),
     },
     "reject": {

@@ -26,6 +26,8 @@ class ExchangeVerbs(EditVerbs):
         demand = {"channel": channel, "kind": kind, "candidates": candidates, "lines": lines}
         self._know_demand(**demand)
         _, [old_state, old_lines] = self.return_units(order_id, why, returned)
-        _, said = self.order(op=op, mode="take", external_id=external_id, hold_id="", partial=False, **demand)
+        _, said = self.order(
+            op=op, mode="take", external_id=external_id, hold_id="", pending="", partial=False, **demand
+        )
         [*facts, _, plan, trace] = said
         return "exchanged", [old_state, old_lines, *facts, plan, trace]

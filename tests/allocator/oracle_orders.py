@@ -3,7 +3,7 @@
 from typing import Any
 
 from allocator import Channel
-from tests.allocator.oracle_state import Line, Order, Take, take_at
+from tests.allocator.oracle_state import Hold, Line, Order, Take, take_at
 from tests.allocator.oracle_take import Demand
 from tests.allocator.oracle_verbs import PLACE_MAX, Answer, Refused, Verbs
 
@@ -18,6 +18,7 @@ class OrderVerbs(Verbs):
         external_id: str,
         kind: str,
         hold_id: str,
+        pending: str,
         partial: bool,
         candidates: list[Any],
         lines: list[Any],
@@ -26,7 +27,7 @@ class OrderVerbs(Verbs):
         wanted = [Line(*line, left=line[2]) for line in lines]
         order = Order(channel, external_id, kind, op, self.now, known.rank, candidates, wanted)
         self.books.orders[f"{channel}:{external_id}" if mode == "take" else f"preview of {op}"] = order
-        hold_said = self._take_over(order, hold_id)
+        hold_said = self._take_over_all(order, hold_id, pending)
         demand = Demand(self.books, known, wanted, candidates)
         plan = getattr(self, f"_{kind}")(order, demand, partial)
         said = [kind, order.state, self.now, [line.row() for line in wanted], hold_said, plan]
@@ -43,6 +44,15 @@ class OrderVerbs(Verbs):
         if kind == "gone":
             self._know_locations([candidates[0][0]])
         return known
+
+    def _take_over_all(self, order: Order, named: str, pending: str) -> str:
+        """The hold of the time when the order was pending, whatever its attempt, then the one it names."""
+        owner = pending.rpartition(":")[0] or pending
+        waited = (pending and self._open_of(order.channel, owner)) or pending
+        said = {id: self._take_over(order, id) for id in dict.fromkeys((waited, named))}
+        if "used" in said.values():
+            return "used"
+        return said[named] if named or said[waited] == "unknown" else said[waited]
 
     def _take_over(self, order: Order, hold_id: str) -> str:
         """Re-take a hold's units where they lie, as far as they are there; a gone sale only where it left."""
@@ -148,7 +158,12 @@ class OrderVerbs(Verbs):
                     self._ship_take(line, take, some)
         return self._changed(order)
 
-    def cancel(self, order_id: str, why: str, picked: bool, lines: list[Any]) -> Answer:
+    def cancel(self, order_id: str, why: str, picked: bool, pending: str, lines: list[Any]) -> Answer:
+        hold = self._pending_hold(pending) if order_id not in self.books.orders and not lines else None
+        if hold is not None and hold.order is not None:
+            self._end(hold, "released")
+            rows = [[name, sku, units, 0, 0, 0, 0, units, 0, []] for name, sku, units, _ in hold.order.lines]
+            return "changed", ["cancelled", rows]
         order = self._order(order_id)
         known = self._lines(order, lines)
         cancelled = 0
@@ -160,6 +175,11 @@ class OrderVerbs(Verbs):
         if not cancelled:
             raise Refused("not_committed", "", "", 0)
         return self._changed(order)
+
+    def _pending_hold(self, field: str) -> Hold | None:
+        """The open hold that an order is while it is only pending, by its channel and owner."""
+        holds = (hold for hold in self.books.holds.values() if hold.state == "open" and hold.owner)
+        return next((hold for hold in holds if f"{hold.channel}:{hold.owner}" == field), None)
 
     def _cancel_line(self, line: Line, units: int, *, picked: bool = False) -> None:
         """What waits goes first, then what is committed and not being picked, then, in totes, what is."""

@@ -77,10 +77,24 @@ class Hold:
     state: str
     deadline_ms: int
     takes: dict[str, list[Take]]
+    order: "HeldFor | None" = None
 
     def copy(self) -> "Hold":
         takes = {sku: [take.copy() for take in takes] for sku, takes in self.takes.items()}
-        return Hold(self.channel, self.owner, self.state, self.deadline_ms, takes)
+        return Hold(self.channel, self.owner, self.state, self.deadline_ms, takes, self.order)
+
+
+@dataclass(frozen=True)
+class HeldFor:
+    """The pending order that a hold is for; lines: (line, sku, units, held when it was made)."""
+
+    external_id: str
+    reason: str
+    kind: str
+    partial: bool
+    print_: str
+    candidates: list[tuple[str, int]]
+    lines: list[tuple[str, str, int, int]]
 
 
 @dataclass

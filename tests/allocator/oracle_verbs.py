@@ -3,7 +3,7 @@
 from typing import Any
 
 from allocator import Channel, Config
-from tests.allocator.oracle_state import Books, Hold, Line, Order, Take, rows, take_at
+from tests.allocator.oracle_state import Books, HeldFor, Hold, Line, Order, Take, rows, take_at
 from tests.allocator.oracle_take import Demand
 from tests.allocator.oracle_view import available, explained
 
@@ -182,34 +182,65 @@ class Verbs:
         hold_id: str,
         channel: str,
         owner: str,
+        replaces: str,
         ttl_ms: int,
         partial: bool,
+        claims: str,
+        order: list[Any] | None,
         candidates: list[Any],
         lines: list[Any],
     ) -> Answer:
+        if order and f"{channel}:{order[0]}" in self.books.orders:
+            raise Refused("accepted", f"{channel}:{order[0]}")
         known = self._channel(channel)
         self._know_skus([sku for _, sku, _ in lines])
-        replaced = self._replace(channel, owner)
+        replaced = self._replace(channel, owner, replaces)
         wanted = [Line(*line, left=line[2]) for line in lines]
         demand = Demand(self.books, known, wanted, candidates)
-        word, facts, plan = demand.promise(partial=partial)
-        if word:
-            raise Refused(word, *facts)
+        plan = self._claim(demand, claims, partial=partial)
         takes: dict[str, list[Take]] = {line.sku: [] for line in wanted}
         for line in wanted:
             for take in line.takes:
                 for part in take.parts:
                     take_at(takes[line.sku], take.location).add(part.source, part.units, part.quota)
-        self.books.holds[hold_id] = Hold(channel, owner, "open", self.now + ttl_ms, takes)
         held = [[line.line, line.sku, line.ordered, line.ordered - line.left] for line in wanted]
+        waiting = self._held_for(order, held, candidates, partial=partial)
+        self.books.holds[hold_id] = Hold(channel, owner, "open", self.now + ttl_ms, takes, waiting)
         said = [[sku, rows(taken)] for sku, taken in takes.items()]
-        return "held", [self.now + ttl_ms, held, said, plan, demand.trace("openly"), replaced]
+        trace = demand.trace("any" if claims == "firm" else "openly")
+        return "held", [self.now + ttl_ms, held, said, plan, trace, replaced]
 
-    def _replace(self, channel: str, owner: str) -> str:
-        """An owner's open hold on a channel makes room for the new one."""
+    def _claim(self, demand: Demand, claims: str, *, partial: bool) -> str:
+        """Take what is to be held; an order that claims nothing yet has no plan."""
+        if claims != "promise":
+            return demand.firm() if claims == "firm" else "none"
+        word, facts, plan = demand.promise(partial=partial)
+        if word:
+            raise Refused(word, *facts)
+        return plan
+
+    def _held_for(
+        self, order: list[Any] | None, held: list[Any], candidates: list[Any], *, partial: bool
+    ) -> HeldFor | None:
+        if order is None:
+            return None
+        external_id, reason, kind, print_ = order
+        return HeldFor(external_id, reason, kind, partial, print_, candidates, [tuple(row) for row in held])
+
+    def _replace(self, channel: str, owner: str, named: str) -> str:
+        """An owner's open hold on a channel makes room for the new one; if he has none, the one that is named."""
+        mine = self._open_of(channel, owner)
+        for id in (mine,) if mine else (named,):
+            hold = self.books.holds.get(id)
+            if hold and (hold.channel, hold.state) == (channel, "open"):
+                self._end(hold, "replaced")
+                return id
+        return ""
+
+    def _open_of(self, channel: str, owner: str) -> str:
+        """The owner's open hold on a channel, or ''."""
         for id, hold in self.books.holds.items():
             if owner and (hold.channel, hold.owner, hold.state) == (channel, owner, "open"):
-                self._end(hold, "replaced")
                 return id
         return ""
 

@@ -151,7 +151,8 @@ VERBS: dict[str, list[Arg]] = {
     ],
     "begin": [text("epoch", EPOCH, 64)],
     "cancel": [
-        *(*HEAD, *OP, ORDER_ID, WHY, whole("picked", "0", 0, 1), whole("lines", "1", 0, 1_500)),
+        *(*HEAD, *OP, ORDER_ID, WHY, whole("picked", "0", 0, 1), optional("pending", "shop:pending:shop:1", 577)),
+        whole("lines", "1", 0, 1_500),
         *(text("line", "1", 512), whole("units", "1", 1, UNITS, empty=True)),
     ],
     "configure": [
@@ -198,7 +199,9 @@ VERBS: dict[str, list[Arg]] = {
     ],
     "hold": [
         *(*HEAD, *OP, text("hold_id", "h9", 512), text("channel", "shop", 64), optional("owner", "ann", 512)),
-        *(whole("ttl_ms", "1", 1, 10**10), whole("partial", "0", 0, 1), *DEMAND),
+        *(optional("replaces", "", 512), whole("ttl_ms", "1", 1, 10**10), whole("partial", "0", 0, 1)),
+        *(choice("claims", "promise"), optional("external_id", "7", 512), text("reason", "payment", 64)),
+        *(choice("order_kind", "promise"), Arg("order_fingerprint", "f" * 16, ("f" * 15, "f" * 17, *TEXTS)), *DEMAND),
     ],
     "meet": [*HEAD, text("run", "run-1", 64)],
     "move_quota": [
@@ -211,7 +214,8 @@ VERBS: dict[str, list[Arg]] = {
     ],
     "order": [
         *(*HEAD, *OP, choice("mode", "take"), text("channel", "shop", 64), text("external_id", "9", 512)),
-        *(choice("kind", "promise"), optional("hold_id", "", 512), whole("partial", "0", 0, 1), *DEMAND),
+        *(choice("kind", "promise"), optional("hold_id", "", 512), optional("pending", "", 512)),
+        *(whole("partial", "0", 0, 1), *DEMAND),
     ],
     "move": [
         *(*HEAD, *OP, ORDER_ID, WHY, optional("from", "", 64), text("to", "oslo", 64), whole("lines", "1", 0, 500)),

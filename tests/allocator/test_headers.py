@@ -131,7 +131,7 @@ def test_every_declared_key_is_needed(script: Script):
     needless = [word for word, alias in key_aliases(script).items() if f"keys.{alias}" not in code]
 
     # By the kind of a record.
-    assert set(needless) <= ({"holds", "orders", "ops"} if "keys[kind]" in code else set())
+    assert set(needless) <= ({"holds", "orders", "ops", "owners"} if "keys[kind]" in code else set())
 
 
 @every_script

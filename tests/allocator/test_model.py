@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from allocator.arguments import fingerprint
 from allocator.arguments import ranking as ranking_of
+from allocator.core import FOR_NO_ORDER
 from allocator.model import CancelLine, EditLine, EditRequest, ShipLine, StockLine
 from tests.allocator import wishes
 from tests.allocator.town import CUP, EPOCH, LOCATIONS, TEE
@@ -127,6 +128,21 @@ class Shop(RuleBasedStateMachine):
         if like and all(count for _, count in rows):
             request = msgspec.structs.replace(request, channel=hold.channel, lines=wishes.named(rows) or request.lines)
         self.ask(self.allocator.order(msgspec.structs.replace(request, external_id=self.op(), hold=id)))
+
+    @rule(request=wishes.orders, id=st.sampled_from(["p1", "p2"]), data=st.data(), reason=wishes.reasons)
+    def keep_pending(self, request, id, data, reason):
+        carts = ["", *sorted(self.twins.oracle.books.holds)]
+        wanted = msgspec.structs.replace(request, external_id=id, hold=data.draw(st.sampled_from(carts)))
+        self.ask(self.allocator.keep_pending(wanted, reason))
+
+    @rule(request=wishes.orders, id=st.sampled_from(["p1", "p2"]), how=st.sampled_from(["pay", "order", "cancel"]))
+    def end_what_is_pending(self, request, id, how):
+        if how == "pay":
+            self.ask(self.allocator.pay(request.channel, id))
+        elif how == "order":
+            self.ask(self.allocator.order(msgspec.structs.replace(request, external_id=id)))
+        else:
+            self.ask(self.allocator.cancel(request.channel, id, op=self.op()))
 
     @precondition(some_hold)
     @rule(data=st.data(), ttl=st.integers(1, 90_000), last=st.booleans(), unknown=rarely)
@@ -245,7 +261,7 @@ class Shop(RuleBasedStateMachine):
     def an_order_with_a_ranking_of_its_own(self, request, ranking, kind, many):
         op, scale = self.op(), 100_000_000 if many else 1
         head = [EPOCH, "", self.allocator.now_ms, f"order:{request.channel}:{op}:1", fingerprint(op), ""]
-        told = ["take", request.channel, op, kind, "", int(request.partial)]
+        told = ["take", request.channel, op, kind, "", "", int(request.partial)]
         lines = [(line.line, line.sku, line.units * scale) for line in request.lines]
         self.twins.ask_raw("order", [*head, *told, ranking_of(ranking), *flat(lines)])
 
@@ -253,7 +269,7 @@ class Shop(RuleBasedStateMachine):
     def a_hold_with_a_ranking_of_its_own(self, request, ranking):
         id = self.op()
         head = [EPOCH, "", self.allocator.now_ms, f"hold:{id}", fingerprint(id), ""]
-        told = [id, request.channel, request.owner, request.ttl_ms, int(request.partial)]
+        told = [id, request.channel, request.owner, "", request.ttl_ms, int(request.partial), *FOR_NO_ORDER]
         lines = [(line.line, line.sku, line.units) for line in request.lines]
         self.twins.ask_raw("hold", [*head, *told, ranking_of(ranking), *flat(lines)])
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from allocator import Channel, ChannelLocation, Config, Location, Rule, SellerKeys, SkuConfig
 from allocator.arguments import fingerprint
 from allocator.arguments import ranking as ranking_of
+from allocator.core import FOR_NO_ORDER
 from tests.allocator.oracle_state import Shelf
 from tests.allocator.town import CUP, EPOCH, NOON, PEN, SELLER, TEE
 from tests.allocator.twins import Twins
@@ -85,6 +86,6 @@ def test_routing_finds_the_best_set_of_locations(twins, stock, ranking, demand, 
     asked = [ranking_of(candidates), *flat(lines)]
 
     if kind == "hold":
-        twins.ask_raw("hold", [*head, id, f"limit-{limit}", "", 60_000, int(partial), *asked])
+        twins.ask_raw("hold", [*head, id, f"limit-{limit}", "", "", 60_000, int(partial), *FOR_NO_ORDER, *asked])
     else:
-        twins.ask_raw("order", [*head, "take", f"limit-{limit}", id, kind, "", int(partial), *asked])
+        twins.ask_raw("order", [*head, "take", f"limit-{limit}", id, kind, "", "", int(partial), *asked])

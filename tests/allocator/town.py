@@ -14,7 +14,7 @@ def shelves(*codes: str, own: str = "") -> list[ChannelLocation]:
     return [ChannelLocation(code=code, own_shelf=code == own) for code in codes]
 
 
-WEB = Channel(code="web", rank=2, locations=shelves("oslo", "rome", "kyiv"), split_limit=2)
+WEB = Channel(code="web", rank=2, locations=shelves("oslo", "rome", "kyiv"), split_limit=2, pending_minutes=1)
 AMAZON = Channel(
     code="amazon",
     kind="marketplace",
@@ -24,9 +24,16 @@ AMAZON = Channel(
     locations=shelves("rome", "lima", "oslo", "kyiv"),
     routing=("priority",),
     split_limit=2,
+    pending_minutes=2,
 )
 OUTLET = Channel(
-    code="outlet", rank=4, overflow="none", locations=shelves("kyiv", "oslo"), routing=("priority", "region_match")
+    code="outlet",
+    rank=4,
+    overflow="none",
+    locations=shelves("kyiv", "oslo"),
+    routing=("priority", "region_match"),
+    lowers_at="payment",
+    pending_minutes=1,
 )
 TILL = Channel(
     code="till", kind="pos", rank=1, demand="gone", locations=shelves("oslo", "kyiv", own="oslo"), split_limit=1

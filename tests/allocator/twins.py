@@ -7,7 +7,7 @@ from copy import deepcopy
 from itertools import permutations
 from typing import Any, NamedTuple
 
-from allocator import Allocator, Config, Pipe, SellerKeys, errors, make_client
+from allocator import Allocator, Config, HeldFor, Pipe, SellerKeys, errors, make_client
 from allocator.answers import unpack
 from allocator.check import find_violations
 from allocator.reading import Books as Records
@@ -15,7 +15,7 @@ from allocator.reading import read_books
 from allocator.scripts import Script, scripts
 from tests.allocator.oracle import Oracle, Said
 from tests.allocator.oracle_arguments import ARGUMENTS
-from tests.allocator.oracle_state import Books, Take
+from tests.allocator.oracle_state import Books, Hold, Take
 from tests.allocator.town import EPOCH, NOON, SELLER, town
 
 Call = tuple[str, list[Any]]
@@ -201,9 +201,24 @@ def place_of_oracle(books: Books, sku: str, code: str) -> tuple[Any, ...]:
 
 def holds_of_server(records: Records) -> dict[str, Any]:
     return {
-        id: (hold.channel, hold.owner, hold.state, hold.deadline_ms, sorted(take_rows(hold.takes)))
+        id: (hold.channel, hold.owner, hold.state, hold.deadline_ms, sorted(take_rows(hold.takes)), waiting(hold.order))
         for id, hold in records.holds.items()
     }
+
+
+def waiting(order: HeldFor | None) -> Any:
+    """What a hold says of the pending order it is."""
+    if order is None:
+        return None
+    lines = [(line.line, line.sku, line.units, line.held) for line in order.lines]
+    return order.external_id, order.reason, order.kind, lines
+
+
+def waiting_of_oracle(hold: Hold) -> Any:
+    if hold.order is None:
+        return None
+    lines = [(name, sku, units, held if hold.state == "open" else 0) for name, sku, units, held in hold.order.lines]
+    return hold.order.external_id, hold.order.reason, hold.order.kind, lines
 
 
 def take_rows(takes: list[Any]) -> list[Any]:
@@ -219,6 +234,7 @@ def holds_of_oracle(books: Books) -> dict[str, Any]:
             hold.state,
             hold.deadline_ms,
             sorted(row for sku, takes in hold.takes.items() for row in oracle_rows(sku, takes)),
+            waiting_of_oracle(hold),
         )
         for id, hold in books.holds.items()
     }

@@ -41,6 +41,9 @@ VERBS = {
     "expire": 2,
     "order": 6,
     "order_with_hold": 4,
+    "pend": 6,
+    "pay": 4,
+    "cancel_pending": 2,
     "ranked_order": 4,
     "pick": 2,
     "ship": 3,
@@ -221,10 +224,43 @@ class Walk:
         lines = [Line(str(n), *row) for n, row in enumerate(rows) if row[1] > 0] or self.wish()
         return self.order(hold=id, lines=lines, channel=self.pick_one(hold.channel, hold.channel, hold.channel, "web"))
 
+    def pend(self) -> Any:
+        """Mostly a few orders, again and again; now and then one that was accepted, or out of a cart."""
+        hold = self.a_hold() if self.random.random() < 0.3 else None
+        known = {"kind": self.pick_one(None, "promise", "firm"), "hold": hold or "", "attempt": self.units(3)}
+        request = self.order_request(external_id=self.pick_one(self.op, "p1", "p2", str(self.units(9))), **known)
+        return self.allocator.keep_pending(request, self.pick_one("payment", "fraud_check"))
+
+    def a_pending_hold(self) -> str | None:
+        """Mostly one that is open."""
+        holds = {id: hold for id, hold in self.twins.oracle.books.holds.items() if hold.order}
+        lively = [id for id, hold in holds.items() if hold.state == "open"]
+        chosen = lively if lively and self.random.random() < 0.8 else list(holds)
+        return self.random.choice(chosen) if chosen else None
+
+    def pay(self) -> Any:
+        """By the lines that were kept, or with others."""
+        id = self.a_pending_hold()
+        if id is None:
+            return None
+        hold = self.twins.oracle.books.holds[id]
+        if self.random.random() < 0.5:
+            return self.allocator.pay(hold.channel, hold.order.external_id, hold_id=id)
+        told = {"attempt": self.units(3), "hold": self.pick_one("", "", self.a_hold())}
+        return self.order(channel=hold.channel, external_id=hold.order.external_id, kind=None, **told)
+
+    def cancel_pending(self) -> Any:
+        id = self.a_pending_hold()
+        if id is None:
+            return None
+        hold = self.twins.oracle.books.holds[id]
+        rows = self.pick_one([], [], [CancelLine("1", 1)])
+        return self.allocator.cancel(hold.channel, hold.order.external_id, rows, op=self.op)
+
     def ranked_order(self) -> Any:
         """Straight to the script, with a ranking no channel has."""
         channel, kind = self.pick_one(*CHANNELS), self.pick_one("promise", "firm", "firm", "gone")
-        told = ["take", channel, self.op, kind, "", self.pick_one(0, 0, 1)]
+        told = ["take", channel, self.op, kind, "", "", self.pick_one(0, 0, 1)]
         lines = [(line.line, line.sku, line.units) for line in self.wish()]
         ranked = list(dict(self.ranking()).items())
         asked = [*self.head(f"order:{channel}:{self.op}:1"), *told, ranking_of(ranked), *flat(lines)]

@@ -43,6 +43,7 @@ places = st.sampled_from([ShipTo(), ShipTo(country="NO", region="east"), ShipTo(
 preferences = st.lists(st.sampled_from([*LOCATIONS, "atlantis"]), max_size=2)
 small_ids = st.integers(0, 40).map(str)
 directions = st.sampled_from(["in", "in", "out"])
+reasons = st.sampled_from(["payment", "fraud_check"])
 dispositions = st.sampled_from(["restock", "quarantine", "scrap"])
 
 NONSENSE = ("", "0", "-1", "-0", "1e3", "0x10", " 5 ", "nan", "inf", "0.5", "1000000001", "9" * 17, "1\n", "x" * 600)

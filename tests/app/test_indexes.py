@@ -87,6 +87,9 @@ LISTS = {
     "movements of a sku and a verb": moves(sku="CUP", verb="ship"),
     "balances": stock(),
     "balances of a place": stock(locations=["oslo"], after="CUP"),
+    "the story of an order that was pending": lambda session: history.story_of(
+        session, "main", "order", "shop:1", owner="pending:shop:1"
+    ),
     "the story of an order": lambda session: history.story_of(session, "main", "order", "shop:1"),
     "stock as it was": lambda session: balances.moved_until(session, "main", "CUP", 7),
     "stock as it was lately": lambda session: balances.moved_since(session, "main", "CUP", 7),
@@ -109,6 +112,7 @@ SORTED_AFTERWARDS = {
     "orders of a limited key",
     "shipments of a sku and channel, page two",
     "the story of an order",
+    "the story of an order that was pending",
     "stock as it was",
     "stock as it was lately",
 }

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from allocator import make_client
 from app import arrivals
-from app.api import bulk_orders, clock, desk, edits, holds, orders, quotas, stock, transfers
+from app.api import bulk_orders, clock, desk, edits, holds, orders, pay, quotas, stock, transfers
 from app.errors import LevelUnreachable
 from app.main import create_app
 from app.opening import make_first_key, open_service
@@ -26,6 +26,7 @@ VALKEY = present()[0]
 OTHERS = (
     desk.orders,
     edits.router,
+    pay.router,
     bulk_orders.router,
     holds.router,
     stock.router,
@@ -51,6 +52,7 @@ async def everything(client: httpx.AsyncClient, **headers: str) -> dict[str, htt
         ("move_order", "POST", "/v1/orders/shop/1/move", {"from_location": "oslo", "to_location": "rome"}),
         ("reject_order", "POST", "/v1/orders/shop/1/reject", {"location": "rome", "reason": "too_busy"}),
         ("pick_order", "POST", "/v1/orders/shop/1/pick", {}),
+        ("pay_order", "POST", "/v1/orders/shop/1/pay", None),
         ("ship_order", "POST", "/v1/orders/shop/1/ship", {}),
         ("return_order", "POST", "/v1/orders/shop/1/return", back),
         ("exchange_order", "POST", "/v1/orders/shop/1/exchange", {**back, "order": new}),

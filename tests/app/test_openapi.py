@@ -13,6 +13,7 @@ from tests.app.talk import new_op
 
 VERBS = {
     "put_order": "order",
+    "pay_order": "order",
     "get_order": "find",
     "pick_order": "pick",
     "ship_order": "ship",
@@ -115,7 +116,7 @@ NEVER = {
 }
 """Outcomes of a script that this operation cannot have."""
 
-ADDED = {"get_availability": {"unknown_sku"}, "get_stock": {"unknown_sku"}}
+ADDED = {"pay_order": {"unknown_order"}, "get_availability": {"unknown_sku"}, "get_stock": {"unknown_sku"}}
 
 every_example = pytest.mark.parametrize("type", EXAMPLES, ids=lambda shown: shown.__name__)
 

@@ -28,6 +28,7 @@ SLUGS = {
     "failed": 500,
     "has-left": 409,
     "hold-ended": 409,
+    "already-accepted": 409,
     "other-sku": 409,
     "idempotency-key-missing": 400,
     "invalid": 422,

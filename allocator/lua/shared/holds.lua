@@ -1,12 +1,17 @@
 -- holds: the record of a hold, and letting one go.
 --
--- Packed: { channel, owner, state, deadline_ms, skus }, skus a list of { sku, takes }
--- state   open, released, expired, replaced, ordered
+-- Packed: { channel, owner, state, deadline_ms, skus }, skus a list of { sku, takes }, and for a hold that is an order
+-- whose payment or check is pending one more, { external_id, reason, kind, partial, fingerprint, candidates, lines }
+--   state        open, released, expired, replaced, ordered
+--   fingerprint  what the order will have when it is placed as it was asked
+--   candidates   the ranking it came with, as the text it came as
+--   lines        { { line, sku, units, held }, ... }: as they were asked, and what of them is held
 -- Needs: stock, takes, and keys.holds, deadlines, owners.
 
 function holds.unpack(id, packed)
   local row = cmsgpack.unpack(packed)
-  local hold = { id = id, channel = row[1], owner = row[2], state = row[3], deadline_ms = row[4], skus = {} }
+  local hold = { id = id, channel = row[1], owner = row[2], state = row[3], deadline_ms = row[4], skus = {},
+    order = row[6] }
   for _, entry in ipairs(row[5]) do
     hold.skus[#hold.skus + 1] = { sku = entry[1], takes = takes.unpack(entry[2]) }
   end
@@ -18,7 +23,7 @@ function holds.pack(hold)
   for _, entry in ipairs(hold.skus) do
     skus[#skus + 1] = { entry.sku, takes.pack(entry.takes) }
   end
-  return cmsgpack.pack({ hold.channel, hold.owner, hold.state, hold.deadline_ms, skus })
+  return cmsgpack.pack({ hold.channel, hold.owner, hold.state, hold.deadline_ms, skus, hold.order })
 end
 
 function holds.read(id)
@@ -40,6 +45,9 @@ function holds.end_in_memory(hold, state)
     for _, take in ipairs(entry.takes) do
       takes.give_back(stock.skus[entry.sku], take, 'held', take.units)
     end
+  end
+  for _, line in ipairs(hold.order and hold.order[7] or {}) do
+    line[4] = 0
   end
   hold.skus = {}
   hold.state = state

@@ -1,6 +1,6 @@
--- take_over: an order takes over a hold of its channel: units are re-taken where they lie, as far as they are there.
+-- take_over: an order takes over holds of its channel: units are re-taken where they lie, as far as they are there.
 --
--- Needs: stock, takes, holds.
+-- Needs: stock, takes, holds, pending.
 
 -- Moves as much of one held take to the order's lines as they want and as is still there.
 local function retake(lines, state, take)
@@ -40,4 +40,18 @@ function take_over.take(order, hold_id, only_at)
   end
   holds.end_in_memory(hold, 'ordered')
   return hold, 'used'
+end
+
+-- Takes over the hold that the order was while it was pending, whatever its attempt was then (`pending_id` is the hold of
+-- this attempt, or empty), and the one it names. Returns those that were open, and what became of them.
+function take_over.take_all(order, named, pending_id, only_at)
+  local waited = pending_id ~= '' and pending.open_id(order.channel, pending_id) or pending_id
+  local first, said = take_over.take(order, waited, only_at)
+  local second
+  if named ~= '' and named ~= waited then
+    second, said = take_over.take(order, named, only_at)
+  elseif named == '' and said == 'unknown' then
+    said = ''
+  end
+  return { first or second, first and second }, (first or second) and 'used' or said
 end

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+import msgspec
+
 from allocator import Allocator, Config, errors
 from allocator.model import (
     AdjustLine,
@@ -28,6 +30,7 @@ from allocator.model import (
     StockLine,
     UnitsLine,
 )
+from allocator.pending import hold_id_of
 from tests.allocator.town import CHANNELS, CUP, LOCATIONS, PEN, SKUS, TEE
 
 from .chronicle import Asking
@@ -48,6 +51,9 @@ VERBS = {
     "release": 2,
     "order": 8,
     "order_with_hold": 5,
+    "pend": 5,
+    "pay": 4,
+    "cancel_pending": 2,
     "pick": 4,
     "ship": 4,
     "cancel": 4,
@@ -93,6 +99,7 @@ class Deeds:
         self.all: list[Deed] = []
         self.orders: dict[tuple[str, str], list[OrderLine]] = {}
         self.holds: dict[str, tuple[str, list[Line]]] = {}
+        self.pending: dict[str, OrderRequest] = {}
         self.transfers: dict[str, tuple[str, list[SentLine]]] = {}
         self.names, self.weights = list(VERBS), list(VERBS.values())
 
@@ -247,6 +254,34 @@ class Deeds:
         more = self.pick_one(-1, 0, 0, 0, 2)
         wanted = [Line(line.line, line.sku, max(1, line.units + more)) for line in lines]
         return self.order(hold=id, lines=wanted, channel=self.pick_one(channel, channel, channel, "web"))
+
+    def pend(self) -> tuple[str, Ask]:
+        """A few ids, so that attempts replace each other and payments come before what they pay for."""
+        request = self.order_request(
+            channel=self.pick_one("web", "web", "amazon"),
+            external_id=self.pick_one(self.name, "p1", "p2"),
+            kind=self.pick_one(None, "promise", "firm"),
+            attempt=self.pick_one(1, 1, 2, 3),
+            hold=self.pick_one("", "", self.a_hold()),
+        )
+        id = hold_id_of(request.channel, request.external_id, request.attempt)
+        self.pending[id] = request
+        return f"hold:{id}", lambda allocator: allocator.keep_pending(request, "payment")
+
+    def a_pending_order(self) -> OrderRequest:
+        """One that was to be kept, or, when there is none, any."""
+        return self.chance.choice([*self.pending.values()][-5:] or [self.order_request(kind="firm")])
+
+    def pay(self) -> tuple[str, Ask]:
+        """As it was asked, or by another of its attempts."""
+        request = msgspec.structs.replace(self.a_pending_order(), attempt=self.pick_one(1, 2))
+        op = f"order:{request.channel}:{request.external_id}:{request.attempt}"
+        return op, lambda allocator: allocator.order(request)
+
+    def cancel_pending(self) -> tuple[str, Ask]:
+        request, op = self.a_pending_order(), self.name
+        id = request.channel, request.external_id
+        return f"cancel:{':'.join(id)}:{op}", lambda allocator: allocator.cancel(*id, op=op)
 
     def pick(self) -> tuple[str, Ask]:
         (id, _), op, location = self.an_order(), self.name, self.pick_one("", *LOCATIONS)

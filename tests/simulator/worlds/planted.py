@@ -160,6 +160,27 @@ BUGS = (
             "if line.units > sold.shipped then",
         ),
     ),
+    # --- orders whose payment is pending ---
+    Bug(
+        "an order that was accepted can be pending once more",
+        Patch(f"{SHARED}/pending.lua", "if redis.call('HEXISTS', keys.orders, order_id) == 1 then", "if false then"),
+    ),
+    Bug(
+        "a payment takes over what was held for its own attempt alone",
+        Patch(
+            f"{SHARED}/take_over.lua",
+            "local waited = pending_id ~= '' and pending.open_id(order.channel, pending_id) or pending_id",
+            "local waited = pending_id",
+        ),
+    ),
+    Bug(
+        "a pending order that is cancelled keeps its units",
+        Patch(f"{SHARED}/pending.lua", "  holds.end_in_memory(hold, 'released')\n", "  hold.state = 'released'\n"),
+    ),
+    Bug(
+        "an order that is not paid claims what others may have",
+        Patch(f"{LUA}/hold.lua", "if claims == 'promise' then", "if claims ~= 'firm' then"),
+    ),
     # --- transfers ---
     Bug(
         "units that were sent are on the shelf still",

@@ -8,7 +8,15 @@ __all__ = ["CONFIGS", "LOCATIONS", "OPENING"]
 MOVED = town(
     locations=[*PLACES[1:], Location(code="oslo", active=False, priority=3)],
     channels=(
-        Channel(code="web", rank=1, overflow="borrow", locations=shelves("kyiv", "rome", "oslo"), split_limit=1),
+        Channel(
+            code="web",
+            rank=1,
+            overflow="borrow",
+            locations=shelves("kyiv", "rome", "oslo"),
+            split_limit=1,
+            lowers_at="payment",
+            pending_minutes=2,
+        ),
         AMAZON,
         Channel(code="outlet", rank=1, overflow="none", demand="firm", locations=shelves("lima", "kyiv")),
         TILL,

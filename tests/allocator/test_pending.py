@@ -1,0 +1,285 @@
+"""Orders whose payment or check is pending: kept with a deadline, paid, replaced by their next attempt, cancelled."""
+
+import msgspec
+import pytest
+
+from allocator import Rule, errors
+from allocator.answers import unpack
+from allocator.pending import owner_of
+from tests.allocator.attic import Attic
+
+from .fixtures import (
+    CONFIG,
+    MINUTE,
+    atp,
+    buckets,
+    hold,
+    ledger_length,
+    new_allocator,
+    order,
+    quota,
+    sources,
+    stock,
+    with_channel,
+    with_rules,
+)
+
+MINUTES = 30
+PENDING = with_channel(with_channel(CONFIG, "shop", pending_minutes=MINUTES), "amazon", pending_minutes=MINUTES)
+
+
+@pytest.fixture
+async def shop(allocator):
+    """The shop and the marketplace keep orders for half an hour until they are paid."""
+    await allocator.configure_all(PENDING)
+    return allocator
+
+
+async def lapse(shop) -> None:
+    await shop.expire(elapsed_ms=None)
+    shop.now_ms += MINUTES * MINUTE
+    await shop.expire(elapsed_ms=MINUTES * MINUTE)
+
+
+async def test_a_pending_order_claims_what_a_promise_would(shop, redis):
+    await stock(shop, oslo=5)
+
+    kept = await shop.keep_pending(order("1", 3), "payment")
+
+    assert (kept.state, kept.deadline_ms, kept.hold_id) == (
+        "pending",
+        shop.now_ms + MINUTES * MINUTE,
+        "pending:shop:1:1",
+    )
+    assert await buckets(redis, "oslo") == (5, 3, 0)
+    with pytest.raises(errors.Short):
+        await shop.keep_pending(order("2", 3), "payment")
+
+
+async def test_a_firm_one_is_never_refused_and_waits_for_nothing(shop):
+    await shop.configure_all(with_rules(Rule(kind="safety_stock", units=2), config=PENDING))
+    await stock(shop, oslo=5)
+    await quota(shop, "oslo", "shop", 1)
+
+    kept = await shop.keep_pending(order("1", 9, channel="amazon"), "fraud_check")
+
+    assert (kept.lines[0].held, kept.kind) == (5, "firm")
+    assert [part.source for part in kept.takes[0].parts] == ["shared", "safety", "borrowed"]
+    assert await atp(shop) == 0
+
+
+async def test_where_the_payment_lowers_the_stock_a_pending_order_claims_nothing(shop):
+    await shop.configure_all(with_channel(PENDING, "shop", lowers_at="payment"))
+    await stock(shop, oslo=5)
+
+    kept = await shop.keep_pending(order("1", 9), "payment")
+    free = await atp(shop)
+    paid = await shop.keep_pending(order("2", 2), "payment"), await shop.pay("shop", "2")
+
+    assert (kept.lines[0].held, kept.takes, free) == (0, [], 5)
+    assert (paid[1].hold, paid[1].state) == ("used", "committed")
+
+
+async def test_payment_takes_the_units_where_they_lie_and_the_rest_by_kind(shop, redis):
+    await stock(shop, rome=2)
+    await shop.keep_pending(order("1", 4, channel="amazon"), "payment")
+    await stock(shop, oslo=1)
+
+    paid = await shop.pay("amazon", "1")
+
+    line = paid.lines[0]
+    assert (paid.hold, line.committed, line.backordered) == ("used", 3, 1)
+    assert await buckets(redis, "rome") == (2, 0, 2)
+    assert (await shop.find_hold("pending:amazon:1:1")).state == "ordered"
+
+
+async def test_paid_by_the_order_itself_or_by_its_kept_lines_is_one_and_the_same(shop):
+    await stock(shop, oslo=5)
+    wanted = order("1", 2, prefer=["rome"])
+    await shop.keep_pending(wanted, "payment")
+
+    first, again = await shop.pay("shop", "1"), await shop.order(wanted)
+    by_hold = await shop.pay("shop", "1", hold_id="pending:shop:1:1")
+
+    assert [answer.replayed for answer in (first, again, by_hold)] == [False, True, True]
+    assert again == msgspec.structs.replace(first, replayed=True)
+
+
+async def test_the_next_attempt_replaces_what_was_kept_and_a_refused_one_does_not(shop, redis):
+    await stock(shop, oslo=5)
+    await shop.keep_pending(order("1", 3), "payment")
+
+    second = await shop.keep_pending(order("1", 5, attempt=2), "payment")
+    with pytest.raises(errors.Short):
+        await shop.keep_pending(order("1", 6, attempt=3), "payment")
+
+    assert second.replaced == "pending:shop:1:1"
+    assert (await shop.find_pending("shop", "1")).hold_id == "pending:shop:1:2"
+    assert await buckets(redis, "oslo") == (5, 5, 0)
+
+
+async def test_a_payment_of_an_earlier_attempt_takes_over_what_is_kept(shop, redis):
+    await stock(shop, oslo=5)
+    await shop.keep_pending(order("1", 3), "payment")
+    await shop.keep_pending(order("1", 5, attempt=2), "payment")
+
+    paid = await shop.order(order("1", 3))
+
+    assert paid.hold == "used"
+    assert await buckets(redis, "oslo") == (5, 0, 3)
+
+
+async def test_a_carts_hold_becomes_the_pending_orders(shop, redis):
+    await stock(shop, oslo=5)
+    await shop.hold(hold("cart", 5))
+
+    kept = await shop.keep_pending(order("1", 5, hold="cart"), "payment")
+    paid = await shop.order(order("1", 5, hold="cart"))
+
+    assert kept.replaced == "cart"
+    assert (paid.hold, paid.lines[0].committed) == ("used", 5)
+    assert await buckets(redis, "oslo") == (5, 0, 5)
+
+
+async def test_an_order_takes_over_both_what_was_kept_and_the_hold_it_names(shop, redis):
+    await stock(shop, oslo=5)
+    await shop.keep_pending(order("1", 2), "payment")
+    await shop.hold(hold("cart", 3))
+
+    paid = await shop.order(order("1", 5, hold="cart"))
+
+    assert (paid.hold, paid.lines[0].committed) == ("used", 5)
+    assert await buckets(redis, "oslo") == (5, 0, 5)
+
+
+async def test_a_pending_order_that_comes_after_the_accepted_one_holds_nothing(shop, redis):
+    await stock(shop, oslo=5)
+    await shop.order(order("1", 2))
+    entries = await ledger_length(redis)
+
+    for _ in range(2):
+        with pytest.raises(errors.AlreadyAccepted):
+            await shop.keep_pending(order("1", 2), "payment")
+
+    assert await buckets(redis, "oslo") == (5, 0, 2)
+    assert await ledger_length(redis) == entries
+
+
+async def test_that_an_order_was_accepted_is_known_when_it_has_left_for_sql(redis, shop):
+    attic = Attic(redis)
+    late = await new_allocator(redis, history=attic)
+    await stock(shop, oslo=5)
+    await shop.order(order("1", 2))
+    await shop.ship("shop", "1", op="parcel")
+    await attic.clear_out(shop)
+
+    with pytest.raises(errors.AlreadyAccepted):
+        await late.keep_pending(order("1", 2), "payment")
+
+    assert ("order", "shop:1") in attic.asked
+
+
+async def test_a_lapsed_order_that_is_paid_is_placed_by_its_kind(shop):
+    await stock(shop, oslo=2)
+    await shop.keep_pending(order("firm", 2, channel="amazon"), "payment")
+    await lapse(shop)
+    await shop.keep_pending(order("promise", 2), "payment")
+
+    firm = await shop.pay("amazon", "firm", hold_id="pending:amazon:firm:1")
+    await lapse(shop)
+    with pytest.raises(errors.Short):
+        await shop.pay("shop", "promise", hold_id="pending:shop:promise:1")
+
+    assert (firm.hold, firm.lines[0].backordered) == ("expired", 2)
+
+
+async def test_a_lapsed_order_holds_nothing_and_keeps_its_lines(shop, redis):
+    await stock(shop, oslo=2)
+    await shop.keep_pending(order("1", 2), "payment")
+
+    await lapse(shop)
+    lapsed = await shop.find_pending("shop", "1", "pending:shop:1:1")
+
+    assert (lapsed.state, lapsed.takes) == ("lapsed", [])
+    assert [(line.line, line.units, line.held) for line in lapsed.lines] == [("1", 2, 0)]
+    assert await buckets(redis, "oslo") == (2, 0, 0)
+
+
+async def test_a_pending_order_is_cancelled_as_a_whole_in_one_step(shop, redis):
+    await stock(shop, oslo=2)
+    await shop.keep_pending(order("1", 2), "payment")
+    entries = await ledger_length(redis)
+
+    cancelled = await shop.cancel("shop", "1", op="no", why="no money")
+    again = await shop.cancel("shop", "1", op="no", why="no money")
+
+    assert (cancelled.state, cancelled.lines[0].cancelled, again.replayed) == ("cancelled", 2, True)
+    assert await ledger_length(redis) == entries + 1
+    assert await buckets(redis, "oslo") == (2, 0, 0)
+    assert (await shop.find_pending("shop", "1", "pending:shop:1:1")).state == "cancelled"
+
+
+async def test_a_pending_order_may_be_kept_longer(shop):
+    await stock(shop, oslo=2)
+    await shop.keep_pending(order("1", 2), "payment")
+
+    await shop.extend("pending:shop:1:1", 60 * MINUTE, op="more")
+    await lapse(shop)
+
+    assert (await shop.find_pending("shop", "1")).state == "pending"
+
+
+async def test_units_come_back_to_where_they_came_from(shop):
+    await stock(shop, oslo=3)
+    await quota(shop, "oslo", "shop", 2)
+    await shop.keep_pending(order("1", 3), "payment")
+
+    paid = await shop.pay("shop", "1")
+    await shop.cancel("shop", "1", op="no")
+
+    assert sources(paid) == [("own", 2, "shop"), ("shared", 1, "")]
+    assert await atp(shop) == 3
+
+
+async def test_the_hold_of_a_cart_is_stored_as_ever(shop, redis):
+    await stock(shop, oslo=2)
+    await shop.hold(hold("cart", 1))
+    await shop.keep_pending(order("1", 1), "payment")
+
+    cart, kept = await redis.hget("{main}:holds", "cart"), await redis.hget("{main}:holds", "pending:shop:1:1")
+
+    assert (len(unpack(cart)), len(unpack(kept))) == (5, 6)
+    assert unpack(kept)[1] == owner_of("shop", "1")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "error"),
+    [
+        (order("1", 1, channel="till"), errors.Invalid),
+        (order("1", 1, kind="gone", at="oslo"), errors.Invalid),
+        (order("1", 1, channel="nowhere"), errors.UnknownChannel),
+        (order("1", ("NONE", 1)), errors.UnknownSku),
+    ],
+)
+async def test_what_cannot_be_pending_is_refused(shop, wanted, error):
+    with pytest.raises(error):
+        await shop.keep_pending(wanted, "payment")
+
+
+async def test_a_hold_that_is_no_order_is_none(shop):
+    await stock(shop, oslo=2)
+    await shop.hold(hold("cart", 1))
+
+    for ask in (shop.find_pending, shop.pay):
+        with pytest.raises(errors.UnknownOrder):
+            await ask("shop", "1", hold_id="cart")
+        with pytest.raises(errors.UnknownOrder):
+            await ask("shop", "1")
+
+
+async def test_a_channel_whose_orders_always_come_paid_has_no_hold_of_its_orders(allocator):
+    await stock(allocator, oslo=2)
+
+    placed = await allocator.order(order("1", 2))
+
+    assert placed.hold == ""

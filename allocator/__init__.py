@@ -6,7 +6,19 @@ Other rooms import from here only. `lua/` holds the verbs, `README.md` the keys,
 
 from . import census, errors
 from .client import Unsafe, UnsafeServer, make_client, refuse_unsafe, unsafe_reasons
-from .config import Acknowledge, Channel, ChannelLocation, Config, ConfigChange, Location, Rule, SkuConfig
+from .config import (
+    Acknowledge,
+    Carrier,
+    Channel,
+    ChannelLocation,
+    Config,
+    ConfigChange,
+    Location,
+    Rate,
+    Rule,
+    SkuConfig,
+    SplitRule,
+)
 from .core import Allocator
 from .explanation import Explained
 from .keys import KEYS, SellerKeys
@@ -50,6 +62,7 @@ from .model import (
 from .pending import HeldFor, PendingReason
 from .pending_orders import KeptOrder, PendingOrder
 from .pipe import Pipe
+from .promised import Promised, PromisedAt
 from .ranking import Reason, reasons
 from .records import Remembered, SkuState
 from .replicas import Replica, replicas_of, why_unsafe
@@ -66,6 +79,7 @@ __all__ = [
     "Allocator",
     "ArrivedLine",
     "CancelLine",
+    "Carrier",
     "Changed",
     "Channel",
     "ChannelLocation",
@@ -96,6 +110,9 @@ __all__ = [
     "PendingReason",
     "Pipe",
     "Placed",
+    "Promised",
+    "PromisedAt",
+    "Rate",
     "Reason",
     "Released",
     "Remembered",
@@ -112,6 +129,7 @@ __all__ = [
     "Sku",
     "SkuConfig",
     "SkuState",
+    "SplitRule",
     "StockLine",
     "Take",
     "TransferId",

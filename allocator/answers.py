@@ -24,6 +24,7 @@ from .model import (
     Version,
 )
 from .pending import HeldFor, PendingLine
+from .promised import Promised, PromisedAt
 from .repairs import Repaired
 from .runs import Expired, Rescued, RescuedLine, Served, ServedLine
 
@@ -66,7 +67,7 @@ def held(hold_id: str, packed: bytes, *, replayed: bool) -> Held:
 
 def placed(channel: str, external_id: str, packed: bytes, *, replayed: bool) -> Placed:
     """The answer of order."""
-    kind, state, placed_ms, lines, hold, plan, trace, changed = unpack(packed)
+    kind, state, placed_ms, lines, hold, plan, trace, changed, *more = unpack(packed)
     return Placed(
         channel,
         external_id,
@@ -79,7 +80,15 @@ def placed(channel: str, external_id: str, packed: bytes, *, replayed: bool) -> 
         traced(trace),
         versions(changed),
         replayed=replayed,
+        promised=promised(more[0]) if more else None,
     )
+
+
+def promised(row: list[Any]) -> Promised:
+    """What an order was promised, as shared/orders.lua packs it."""
+    ship_by_ms, deliver_by_ms, complete, country, region, pickup, *places = row
+    at = [PromisedAt(code, day, ship_ms, there_ms or None, bool(left)) for code, day, ship_ms, there_ms, left in places]
+    return Promised(ship_by_ms or None, deliver_by_ms or None, bool(complete), country, region, pickup, at)
 
 
 def changed(channel: str, external_id: str, packed: bytes, *, replayed: bool) -> Changed:
@@ -166,8 +175,10 @@ def _held_for(row: list[Any]) -> HeldFor:
 def order_record(packed: bytes) -> Order:
     """An order as shared/orders.lua packs it."""
     channel, external_id, kind, _op, _fingerprint, placed_ms, _rank, _candidates, lines, state, *more = unpack(packed)
-    rejects: list[Any] = more[0] if more else [0]
-    return Order(channel, external_id, kind, state, placed_ms, order_lines(lines), rejects[1:], desk=bool(rejects[0]))
+    rejects, terms = [*more, [0], None][:2] if not more else [*more, None][:2]
+    said = promised(terms) if terms else None
+    at, desk = rejects[1:], bool(rejects[0])
+    return Order(channel, external_id, kind, state, placed_ms, order_lines(lines), at, desk=desk, promised=said)
 
 
 _SCOPES = {

@@ -12,7 +12,7 @@ from typing import Self
 from . import answers, errors
 from .arguments import Argument, fingerprint
 from .config import Config
-from .in_force import InForce
+from .in_force import InForce, wall_ms
 from .keys import SellerKeys
 from .model import Changed, Moved
 from .pipe import Pipe
@@ -36,7 +36,7 @@ class Calling:
         self.now_ms: int | None = None
         self._runner = Remembering(pipe, SellerKeys(seller), retries, history)
         # In a list, so that a copy of this allocator follows the config too.
-        self._known = [InForce()]
+        self._known = [InForce(moment_ms=self._moment_ms)]
 
     @property
     def _in_force(self) -> InForce:
@@ -55,7 +55,8 @@ class Calling:
 
     async def reload(self) -> None:
         """Read the config in force: its version, and the document that rankings need."""
-        self._known[0] = InForce(*answers.unpack((await self._find("config", "document")).packed))
+        found = answers.unpack((await self._find("config", "document")).packed)
+        self._known[0] = InForce(found[0], found[1], self._moment_ms)
 
     @property
     def version(self) -> int:
@@ -70,6 +71,9 @@ class Calling:
     def demand_of(self, channel: str) -> str:
         """The channel's own kind of demand, in the config this process ranks with."""
         return self._in_force.demand_of(channel)
+
+    def _moment_ms(self) -> int:
+        return wall_ms() if self.now_ms is None else self.now_ms
 
     def _now(self) -> Argument:
         return "" if self.now_ms is None else self.now_ms
@@ -88,10 +92,23 @@ class Calling:
         """Run with arguments made from the config we know; when another is in force, read it and run again."""
         for _ in range(RELOADS_MAX):
             try:
-                return await self._runner.attempt(verb, arguments())
+                made = arguments()
+            except (errors.Invalid, errors.Refusal):
+                # What the config we know forbids is only wrong if that config is in force.
+                if not await self._is_stale():
+                    raise
+                continue
+            try:
+                return await self._runner.attempt(verb, made)
             except errors.StaleConfig:
                 await self.reload()
         raise errors.Unanswered("the config kept changing; nothing was done; repeat the request")
+
+    async def _is_stale(self) -> bool:
+        """Whether another config is in force than the one we knew; we know it then."""
+        before = self.version
+        await self.reload()
+        return self.version != before
 
     async def _movement(self, verb: str, op: str, arguments: list[Argument], actor: str) -> Moved:
         reply = await self._mutate(verb, f"{verb}:{op}", arguments, actor)

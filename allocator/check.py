@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from .judging import Judge, Violation
 from .reading import Books, position, read_books
-from .records import Entry, Remembered, waiting_members
+from .records import Entry, Remembered, slot_members, waiting_members
 
 READINGS_MAX = 3
 """How often the records are read while verbs run meanwhile."""
@@ -100,6 +100,7 @@ class _Audit:
         self.violations = self.judge.violations
         self.note = self.judge.note
         self.waiting: set[bytes] = set()
+        self.slots: set[bytes] = set()
         self.versions: dict[str, int] = {}
 
     def sum_up(self) -> None:
@@ -108,6 +109,7 @@ class _Audit:
         for id, record in self.books.orders.items():
             self.judge.add_order(id, record)
             self.waiting |= waiting_members(record)
+            self.slots |= slot_members(record.order)
 
     # --- ledger ------------------------------------------------------------------------------------------------
 
@@ -138,10 +140,8 @@ class _Audit:
     # --- indexes and orders ------------------------------------------------------------------------------------
 
     def judge_indexes(self) -> None:
-        for member in self.waiting - self.books.waiting:
-            self.note("waiting_missing", of=_readable(member), found=0, expected=1)
-        for member in self.books.waiting - self.waiting:
-            self.note("waiting_extra", of=_readable(member), found=1)
+        self._judge_members("waiting", self.waiting, self.books.waiting)
+        self._judge_members("slot", self.slots, self.books.slots)
         holds = {id: hold for id, hold in self.books.holds.items() if hold.state == "open"}
         deadlines = {id: hold.deadline_ms for id, hold in holds.items()}
         for id in deadlines.keys() | self.books.deadlines.keys():
@@ -151,6 +151,12 @@ class _Audit:
         for owner, id in set(owners) ^ set(self.books.owners.items()):
             indexed = int(self.books.owners.get(owner) == id)
             self.note("owner_differs", of=f"{owner} {id}", found=indexed, expected=1 - indexed)
+
+    def _judge_members(self, word: str, wanted: set[bytes], there: set[bytes]) -> None:
+        for member in wanted - there:
+            self.note(f"{word}_missing", of=_readable(member), found=0, expected=1)
+        for member in there - wanted:
+            self.note(f"{word}_extra", of=_readable(member), found=1)
 
     def judge_orders(self) -> None:
         """The op that placed an order must answer for it, here or in SQL."""

@@ -5,7 +5,8 @@ The document is mastered outside; `rules.compile_config` turns it into the field
 `configure.lua` puts them in force under a version.
 """
 
-from typing import Annotated, Literal
+from datetime import date
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -15,6 +16,11 @@ Overflow = Literal["none", "shared", "borrow"]
 LocationKind = Literal["warehouse", "store", "third_party", "supplier"]
 ChannelKind = Literal["shop", "marketplace", "pos"]
 RuleKind = Literal["safety_stock", "buffer", "cutoff", "max_published"]
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+WEEK: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""Every day, from Monday."""
 
 LowersAt = Literal["order", "payment"]
 
@@ -45,6 +51,16 @@ CutOff = Annotated[
         pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?\Z", description="HH:MM, local time; '' means none.", max_length=5
     ),
 ]
+WorkingDays = Annotated[
+    tuple[Weekday, ...],
+    msgspec.Meta(min_length=1, max_length=7, description="Every day unless said."),
+]
+ClosedDays = Annotated[
+    tuple[date, ...], msgspec.Meta(max_length=400, description="Dates on which nobody works, such as 2026-12-25.")
+]
+Days = Annotated[int, msgspec.Meta(ge=0, le=60, description="Working days.")]
+SplitLimit = Annotated[int, msgspec.Meta(ge=1, le=15)]
+Money = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000_000, description="Integer minor units of one currency.")]
 Gtin = Annotated[
     str,
     msgspec.Meta(pattern=r"^([0-9]{8}|[0-9]{12,14})?\Z", description="8, 12, 13 or 14 digits, or ''.", max_length=14),
@@ -59,9 +75,10 @@ class Location(_Strict, frozen=True):
     """
     A place where units lie.
 
-    `priority` 1 is the most preferred. `costs` are per delivery zone, in integer minor units of one currency. An order
-    after the `cut_off` (local time of `time_zone`, an IANA name) leaves on the next day; `daily_orders` is how many
-    orders can leave on one.
+    `priority` 1 is the most preferred. `costs` are per delivery zone, in integer minor units of one currency; they
+    count only where it names no `carriers`. An order from the `cut_off` on (local time of `time_zone`, an IANA name)
+    belongs to the next of its working days; `handling_days` of them later it is handed over. `daily_orders`: how many
+    orders can leave on one day. `pickup`: buyers may fetch their orders there.
     """
 
     code: Code
@@ -77,6 +94,52 @@ class Location(_Strict, frozen=True):
     daily_orders: Count | None = None
     cut_off: CutOff = ""
     time_zone: Label = ""
+    handling_days: Days = 0
+    working_days: WorkingDays = WEEK
+    closed_on: ClosedDays = ()
+    pickup: bool = False
+    carriers: Annotated[tuple[Code, ...], msgspec.Meta(max_length=50)] = ()
+
+
+class Rate(_Strict, frozen=True, kw_only=True):
+    """
+    What a carrier takes from one location ('': from any) to one of its zones.
+
+    cost: integer minor units. transit_days: of the carrier's own working days, after the day it was handed over.
+    """
+
+    origin: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    zone: Label
+    cost: Count
+    transit_days: Days
+
+
+class Carrier(_Strict, frozen=True):
+    """
+    Who brings goods to the buyer: where it goes, what it takes and how long it needs.
+
+    `zones` maps "country" or "country/region" to a zone of this carrier; `working_days` and `closed_on` say when it
+    delivers.
+    """
+
+    code: Code
+    name: Name = ""
+    zones: dict[Area, Label] = {}
+    rates: Annotated[list[Rate], msgspec.Meta(max_length=5_000)] = []
+    working_days: WorkingDays = WEEK
+    closed_on: ClosedDays = ()
+
+
+class SplitRule(_Strict, frozen=True, kw_only=True):
+    """
+    Another split limit for some orders: with a line of this category ('': any), and a value from `from_value` up to
+    `to_value`, which is not included (None: however much).
+    """
+
+    category: Label = ""
+    from_value: Money = 0
+    to_value: Money | None = None
+    split_limit: SplitLimit
 
 
 class ChannelLocation(_Strict, frozen=True):
@@ -91,11 +154,12 @@ class Channel(_Strict, frozen=True):
     A place that sells.
 
     rank: 1 is covered first. overflow: what lies beyond its quota. split_limit: most locations one order may be
-    served from. routing: names of rankings, the first that does not tie decides. same_region_only: only
-    locations in the ship-to's region (a hard constraint; a firm order relaxes it). lowers_at: when the channel's own
-    stock number goes down, at the order or at its payment; so an order whose payment or check is pending claims its
-    units at once, or none before it is paid. pending_minutes: how long such an order keeps its units; null when orders
-    always come paid. acknowledge: the least level at which its holds, orders and quotas are answered.
+    served from; the first of the split_rules that fits an order decides instead. routing: names of rankings, the
+    first that does not tie decides. same_region_only: only locations in the ship-to's region (a hard constraint; a
+    firm order relaxes it). lowers_at: when the channel's own stock number goes down, at the order or at its payment;
+    so an order whose payment or check is pending claims its units at once, or none before it is paid.
+    pending_minutes: how long such an order keeps its units; null when orders always come paid. acknowledge: the least
+    level at which its holds, orders and quotas are answered.
     """
 
     code: Code
@@ -104,13 +168,14 @@ class Channel(_Strict, frozen=True):
     rank: Rank = 100
     demand: Demand = "promise"
     overflow: Overflow = "shared"
-    split_limit: Annotated[int, msgspec.Meta(ge=1, le=15)] = 3
+    split_limit: SplitLimit = 3
     locations: list[ChannelLocation] = []
     routing: tuple[str, ...] = ("channel_rank",)
     same_region_only: bool = False
     lowers_at: LowersAt = "order"
     pending_minutes: Annotated[int, msgspec.Meta(ge=1, le=PENDING_MINUTES_MAX)] | None = None
     acknowledge: Acknowledge = "fsynced"
+    split_rules: Annotated[tuple[SplitRule, ...], msgspec.Meta(max_length=50)] = ()
 
 
 class SkuConfig(_Strict, frozen=True):
@@ -151,6 +216,7 @@ class Config(_Strict, frozen=True):
     skus: list[SkuConfig] = []
     rules: list[Rule] = []
     zones: dict[Area, Label] = {}
+    carriers: list[Carrier] = []
 
 
 class ConfigChange(msgspec.Struct, frozen=True):

@@ -156,7 +156,7 @@ class Allocator(Movements, OrderLife, PendingOrders):
         """
         Take units for an order and decide where they ship from; (channel, external id, attempt) is the op.
 
-        With `preview` the answer is the same and nothing is written. Raises Short, Unroutable, UnknownSku,
+        With `preview` the answer is the same and nothing is written. Raises Short, AtCapacity, Unroutable, UnknownSku,
         UnknownChannel, UnknownLocation, OpConflict.
         """
         op = f"order:{request.channel}:{request.external_id}:{request.attempt}"
@@ -168,7 +168,9 @@ class Allocator(Movements, OrderLife, PendingOrders):
             kind = request.kind or self._in_force.demand_of(request.channel)
             own: list[Argument] = [mode, request.channel, request.external_id, kind, request.hold]
             own += [self._in_force.pending_hold(request) if not preview else "", int(request.partial)]
-            return [*self._head(op, print_, actor), *own, self._in_force.candidates(request, kind), *lines]
+            ranked = self._in_force.candidates(request, kind)
+            terms = self._in_force.terms(request, kind, ranked)
+            return [*self._head(op, print_, actor), *own, ranked, terms, *lines]
 
         reply = await self._follow_config("order", arguments)
         return answers.placed(request.channel, request.external_id, reply.packed, replayed=reply.replayed)

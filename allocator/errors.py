@@ -12,6 +12,7 @@ What can go wrong, and what it says.
     └── Refusal           a decided, remembered "no"
         ├── OpConflict    this id was used for another request
         ├── Short         more than may be promised
+        ├── AtCapacity    enough units, but no place left on a day at a location that would have to serve it
         ├── Unroutable    enough units, but not from places that may be combined
         ├── UnknownSku  UnknownLocation  UnknownChannel  UnknownHold  UnknownOrder  UnknownLine
         ├── HoldEnded     released, expired or ordered already
@@ -20,6 +21,7 @@ What can go wrong, and what it says.
         ├── OverLimit     more units than a place can count
         ├── NotCommitted  more than is committed there
         ├── PickStarted   the pick has begun
+        ├── Incomplete    it leaves all at once, and units of it wait
         ├── HasLeft       a sale of goods that were gone takes no more
         ├── OtherSku      the line is of another sku
         ├── NotShipped    more than was shipped and not returned yet
@@ -93,6 +95,12 @@ class Short(Refusal):
     """Fewer units may be promised than are asked for."""
 
     outcome = "short"
+
+
+class AtCapacity(Refusal):
+    """There are enough units, but at a location that is needed for them every day is full."""
+
+    outcome = "at_capacity"
 
 
 class Unroutable(Refusal):
@@ -171,6 +179,12 @@ class PickStarted(Refusal):
     """The pick of these units has started."""
 
     outcome = "pick_started"
+
+
+class Incomplete(Refusal):
+    """The order is shipped all at once, and units of it still wait."""
+
+    outcome = "incomplete"
 
 
 class NotShipped(Refusal):

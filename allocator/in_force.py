@@ -1,12 +1,17 @@
 """The config a process ranks with: what it last read as in force, under its version."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
 
 from . import errors
 from .arguments import Argument, flat, ranking
+from .calendar import next_change_ms, promises
 from .config import Channel, Config, LowersAt
 from .model import OrderRequest, ShipTo
 from .pending import hold_id_of
+from .promising import NOTHING, Wanted, split_limits, terms_of
 from .ranking import Ranker
 from .rules import read_document
 
@@ -16,19 +21,29 @@ NO_CONFIG = "0"
 RANKED_MAX = 10_000
 """Most rankings that are remembered: many orders go to the same place."""
 
+ABOUT_COMPLETE = {"where": "/ship_complete"}
+
 Asked = tuple[str, ShipTo, tuple[str, ...], bool]
+
+
+def wall_ms() -> int:
+    """The wall clock, in milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
 
 
 class InForce:
     """
     One version of a config, and the rankings made with it; never changed, replaced by the next.
 
+    What was made with it is remembered until `moment_ms` has passed the next cut-off or midnight of any location that
+    promises days: until then no ranking and no promise can come out otherwise.
+
     `version` is the text the scripts compare; `document` the config's field of that name, empty before the first.
     `raised` has the channels that ask for more than `fsynced`, with their level; `pending` those whose orders may be
     pending.
     """
 
-    def __init__(self, version: str = NO_CONFIG, document: str = "") -> None:
+    def __init__(self, version: str = NO_CONFIG, document: str = "", moment_ms: Callable[[], int] = wall_ms) -> None:
         self.version = version
         self.config = read_document(document.encode()) if document else Config()
         self.ranker = Ranker(self.config)
@@ -36,6 +51,11 @@ class InForce:
         self.pending = {one.code for one in self.config.channels if one.pending_minutes is not None}
         self._channels: dict[str, Channel] = {channel.code: channel for channel in self.config.channels}
         self._ranked: dict[Asked, str] = {}
+        self._terms: dict[Wanted, str] = {}
+        self._moment_ms = moment_ms
+        self._places = {location.code: location for location in self.config.locations}
+        self._dated = [location for location in self.config.locations if promises(location)]
+        self._from_ms = self._until_ms = 0
 
     def demand_of(self, channel: str) -> str:
         """The channel's own kind of demand."""
@@ -44,19 +64,35 @@ class InForce:
 
     def ranked(self, channel: str, ship_to: ShipTo, prefer: Sequence[str], *, relax: bool) -> str:
         """The candidates for a ship-to, best first, as scripts are sent them."""
+        self._refresh()
         asked = (channel, ship_to, tuple(prefer), relax)
         known = self._ranked.get(asked)
         if known is None:
             if len(self._ranked) >= RANKED_MAX:
                 self._ranked.clear()
-            candidates = self.ranker.rank(channel, ship_to, prefer, relax=relax)
+            candidates = self.ranker.rank(channel, ship_to, prefer, relax=relax, at_ms=self._from_ms)
             known = self._ranked[asked] = ranking([(candidate.location, candidate.tie) for candidate in candidates])
         return known
 
+    def _refresh(self) -> None:
+        """Forget what may not be so any more; `_from_ms` is the moment that stands for all until the next change."""
+        if not self._dated:
+            return
+        now = self._moment_ms()
+        if not self._from_ms <= now < self._until_ms:
+            self._ranked.clear()
+            self._terms.clear()
+            self._from_ms, self._until_ms = now, next_change_ms(self._dated, now)
+
     def candidates(self, request: OrderRequest, kind: str) -> str:
-        """The locations an order may ship from; of goods that are gone the one they left. Raises as `left_from`."""
+        """
+        The locations an order may ship from; of goods that are gone the one they left, of an order that is fetched the
+        store. Raises as `left_from` and `pickup_at`.
+        """
         if kind == "gone":
             return ranking([(self.left_from(request), 0)])
+        if request.pickup:
+            return ranking([(self.pickup_at(request, kind), 0)])
         return self.ranked(request.channel, request.ship_to, request.prefer, relax=kind == "firm")
 
     def pending_hold(self, request: OrderRequest) -> str:
@@ -79,6 +115,45 @@ class InForce:
             raise errors.Invalid(why, {"where": "/pending"})
         return known.lowers_at, known.pending_minutes
 
+    def terms(self, request: OrderRequest, kind: str, candidates: str) -> str:
+        """What the order asks for besides units, as the script is sent it. Raises Invalid."""
+        if request.ship_complete and (request.partial or kind == "gone"):
+            raise errors.Invalid("an order that is shipped all at once cannot be partial or gone", ABOUT_COMPLETE)
+        if kind == "gone":
+            return NOTHING
+        known = self._channels.get(request.channel)
+        value = None if request.value is msgspec.UNSET else request.value
+        limits = split_limits(known, value) if known and known.split_rules else ()
+        if not (self._dated or limits or request.ship_complete or request.pickup or request.ship_to.country):
+            return NOTHING
+        codes = tuple(msgspec.json.decode(candidates)[::2]) if self._dated else ()
+        asked = (bool(request.ship_complete), request.pickup or "", limits)
+        wanted = Wanted(request.channel, request.ship_to, codes, *asked)
+        self._refresh()
+        found = self._terms.get(wanted)
+        if found is None:
+            if len(self._terms) >= RANKED_MAX:
+                self._terms.clear()
+            places = [self._places[code] for code in codes if code in self._places]
+            found = self._terms[wanted] = terms_of(wanted, places, self.ranker.carriers, self._from_ms)
+        return found
+
+    def pickup_at(self, request: OrderRequest, kind: str) -> str:
+        """The store where a promised order is fetched. Raises UnknownChannel, UnknownLocation, Invalid."""
+        code, where = request.pickup or "", {"where": "/pickup", "value": request.pickup}
+        known, place = self._channels.get(request.channel), self._places.get(code)
+        if known is None:
+            raise errors.UnknownChannel(facts={"channel": request.channel})
+        if place is None:
+            raise errors.UnknownLocation(facts={"locations": [code]})
+        stores = [shelf.code for shelf in known.locations if self._places[shelf.code].pickup]
+        if kind != "promise":
+            raise errors.Invalid(f"only a promise can be fetched, and this order is {kind}", where)
+        if code not in stores:
+            says = f"orders of {request.channel} are not fetched at {code}; they are at {', '.join(stores) or 'none'}"
+            raise errors.Invalid(says, {**where, "allowed": stores})
+        return code
+
     def left_from(self, request: OrderRequest) -> str:
         """
         The location goods that are gone have left: the one named, or the only one the channel has.
@@ -100,4 +175,6 @@ class InForce:
             return [""]
         if len(channels) != 1:
             raise errors.Invalid("availability for a ship-to is asked for one channel at a time")
-        return flat([(candidate.location,) for candidate in self.ranker.rank(channels[0], ship_to, relax=False)])
+        self._refresh()
+        ranked = self.ranker.rank(channels[0], ship_to, relax=False, at_ms=self._from_ms)
+        return flat([(candidate.location,) for candidate in ranked])

@@ -27,6 +27,8 @@ MEANINGS = {
     "conflict_differs": "the sku's units in conflict are not those of its order lines",
     "waiting_missing": "a line that waits for units is not in the queue",
     "waiting_extra": "the queue has a line that waits for nothing",
+    "slot_missing": "an order's place of a day is not in the index",
+    "slot_extra": "the index has a place of a day that no order has",
     "deadline_differs": "an open hold's deadline is not the one in the index, or the index has a hold that is not open",
     "owner_differs": "an owner and his open hold do not lead to each other",
     "sku_unknown": "a hold, an order or the ledger names a sku that has no state",

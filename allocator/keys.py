@@ -1,7 +1,7 @@
 """
 Every key of the data model, spelled once.
 
-A seller's whole state is twelve keys under one hash tag, so that every script finds all it may touch among
+A seller's whole state is thirteen keys under one hash tag, so that every script finds all it may touch among
 its KEYS and a cluster keeps a seller on one node. What belongs to one sku, hold, order or op is a field of a
 hash, not a key of its own: nothing is ever computed inside Lua.
 """
@@ -29,6 +29,7 @@ KEYS: dict[str, Key] = {
     "deadlines": Key("zset", "open hold id -> deadline_ms"),
     "orders": Key("hash", "channel:external id -> packed order"),
     "waiting": Key("zset", "lines that wait for units by sku, rank of the channel, age"),
+    "slots": Key("zset", "places that orders have on a location's days, by day and location"),
     "forgotten": Key("string", "filter of the ops, holds and orders that have left for SQL"),
     "servable": Key("set", "skus that owe units and have got some since"),
 }

@@ -7,8 +7,10 @@ All quantities are whole units of the sku's base unit, all times whole milliseco
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from .pending import HeldFor
+from .promised import Promised
 
 UNITS_MAX = 1_000_000_000
 """Most units one line may move. Lua counts exactly to 2^53; sums over lines and locations stay far below."""
@@ -21,8 +23,6 @@ MOVES_MAX = 500
 
 CANDIDATES_MAX = 15
 """Most locations a ranking may offer for one order."""
-
-ATTEMPT_MAX = 1_000_000
 
 Units = Annotated[int, msgspec.Meta(ge=1, le=UNITS_MAX, description="Whole units of the sku's base unit.")]
 Code = Annotated[
@@ -96,7 +96,10 @@ class OrderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     Accepted demand in the making.
 
     `kind` None means the channel's own. `hold` names a hold to take over. `at` is where the goods left (needed for
-    `gone` unless the channel has one location only). `prefer` names locations to rank first.
+    `gone` unless the channel has one location only). `prefer` names locations to rank first. `ship_complete`: nothing
+    of it is picked or shipped while units of it wait. `pickup`: the store where it is fetched. `value`: what it is
+    worth, in integer minor units, for the channel's split rules. What is not said of the last three is no part of the
+    fingerprint, so that it is that of an older version.
     """
 
     channel: Code
@@ -109,6 +112,9 @@ class OrderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     partial: bool = False
     ship_to: ShipTo = ShipTo()
     prefer: list[str] = []
+    ship_complete: bool | UnsetType = UNSET
+    pickup: Code | UnsetType = UNSET
+    value: int | UnsetType = UNSET
 
 
 class StockLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -202,13 +208,6 @@ class ReturnLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     sku: str = ""
 
 
-class Candidate(msgspec.Struct, frozen=True):
-    """A location a ranking offers; candidates of the same `tie` are equally good, lower is better."""
-
-    location: str
-    tie: int
-
-
 # --- answers ---------------------------------------------------------------------------------------------------
 
 
@@ -293,7 +292,8 @@ class Placed(msgspec.Struct, frozen=True):
     An accepted order.
 
     state: see `order_state` in lua/shared/orders.lua. hold: what the named hold gave: '' (none named), used, unknown,
-    other_channel, or the state of one that has ended. plan: single, pair, triple, greedy, none.
+    other_channel, or the state of one that has ended. plan: single, pair, triple, greedy, none. promised: None when
+    nothing was but the units.
     """
 
     channel: str
@@ -307,6 +307,7 @@ class Placed(msgspec.Struct, frozen=True):
     trace: list[Traced]
     versions: list[Version]
     replayed: bool
+    promised: Promised | None = None
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -314,6 +315,7 @@ class Order(msgspec.Struct, frozen=True):
     An order as it stands now.
 
     rejected_at: the locations that rejected it, in order. desk: its units in conflict wait for somebody to decide.
+    promised: None when nothing was but the units.
     """
 
     channel: str
@@ -324,6 +326,7 @@ class Order(msgspec.Struct, frozen=True):
     lines: list[OrderLine]
     rejected_at: list[str] = []
     desk: bool = False
+    promised: Promised | None = None
 
 
 class Changed(msgspec.Struct, frozen=True):

@@ -12,13 +12,24 @@ from math import asin, cos, radians, sin, sqrt
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+import msgspec
+
+from .calendar import local_date, promises, ship_days
+from .carriers import NO_CARRIERS, Carriers, area_of
 from .config import Channel, Config, Location
-from .model import CANDIDATES_MAX, Candidate, ShipTo
+from .model import CANDIDATES_MAX, ShipTo
 
 LAST: Final = 1_000_000_000_000
 """What an unknown distance or cost counts as: worse than any known one."""
 
 EARTH_RADIUS_KM: Final = 6371
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A location a ranking offers; candidates of the same `tie` are equally good, lower is better."""
+
+    location: str
+    tie: int
 
 
 class Spot(NamedTuple):
@@ -29,11 +40,17 @@ class Spot(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """What an order says about its route; `zone` is the delivery zone of the ship-to, or ''."""
+    """
+    What an order says about its route, and when: milliseconds since 1970 UTC, or None for any time.
+
+    `zone` is the delivery zone of the ship-to, or ''.
+    """
 
     ship_to: ShipTo
     prefer: Sequence[str]
     zone: str
+    at_ms: int | None = None
+    carriers: Carriers = NO_CARRIERS
 
 
 class Reason(NamedTuple):
@@ -75,8 +92,9 @@ def distance(spot: Spot, wish: Wish) -> int:
 
 
 def cost(spot: Spot, wish: Wish) -> int:
-    """Prefer the lower cost to the ship-to's zone, an unknown cost last; all tie if no zone is known."""
-    return spot.location.costs.get(wish.zone, LAST)
+    """Prefer the lower cost to the ship-to (`Carriers.cost`), an unknown cost last; all tie if none is known."""
+    known = wish.carriers.cost(spot.location, wish.ship_to, wish.zone)
+    return LAST if known is None else known
 
 
 def region_match(spot: Spot, wish: Wish) -> int:
@@ -86,6 +104,22 @@ def region_match(spot: Spot, wish: Wish) -> int:
     return 1 if wish.ship_to.country and spot.location.country == wish.ship_to.country else 2
 
 
+def ship_by(spot: Spot, wish: Wish) -> int:
+    """Prefer the location that hands over sooner, in days from today there; what is not known comes last."""
+    place = spot.location
+    if wish.at_ms is None or not promises(place):
+        return LAST
+    return (ship_days(place, wish.at_ms)[0] - local_date(place, wish.at_ms)).days
+
+
+def deliver_by(spot: Spot, wish: Wish) -> int:
+    """Prefer the location from which its cheapest carrier delivers sooner, in days; what is not known comes last."""
+    place, way = spot.location, wish.carriers.cheapest(spot.location, wish.ship_to)
+    if wish.at_ms is None or way is None or not promises(place):
+        return LAST
+    return (way.arrives(ship_days(place, wish.at_ms)[0]) - local_date(place, wish.at_ms)).days
+
+
 def preferred(spot: Spot, wish: Wish) -> int:
     """Prefer the locations the caller names, in the caller's order; all others tie."""
     code = spot.location.code
@@ -93,7 +127,8 @@ def preferred(spot: Spot, wish: Wish) -> int:
 
 
 RANKINGS: Final[Mapping[str, Ranking]] = {
-    ranking.__name__: ranking for ranking in (channel_rank, priority, distance, cost, region_match, preferred)
+    ranking.__name__: ranking
+    for ranking in (channel_rank, priority, distance, cost, region_match, ship_by, deliver_by, preferred)
 }
 
 FIXED: Final = frozenset({"channel_rank", "priority"})
@@ -113,14 +148,23 @@ def distance_km(latitude: float, longitude: float, other_latitude: float, other_
     return round(2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(chord))))
 
 
-def reasons(config: Config, channel: str, ship_to: ShipTo, prefer: Sequence[str] = (), *, relax: bool) -> list[Reason]:
+def reasons(
+    config: Config,
+    channel: str,
+    ship_to: ShipTo,
+    prefer: Sequence[str] = (),
+    *,
+    relax: bool,
+    at_ms: int | None = None,
+) -> list[Reason]:
     """Say of every location of the seller why it is where in the ranking: candidates first, as `rank` has them."""
     ranker, entry = Ranker(config), next((row for row in config.channels if row.code == channel), None)
     if entry is None:
         return []
-    wish = ranker.wish(ship_to, prefer)
+    wish = ranker.wish(ship_to, prefer, at_ms)
     positions = {shelf.code: position for position, shelf in reversed(list(enumerate(entry.locations)))}
-    ties = {candidate.location: candidate.tie for candidate in ranker.rank(channel, ship_to, prefer, relax=relax)}
+    ranked = ranker.rank(channel, ship_to, prefer, relax=relax, at_ms=at_ms)
+    ties = {candidate.location: candidate.tie for candidate in ranked}
     places = {location.code: location for location in config.locations}
     names = [*(["preferred"] if prefer else []), *entry.routing]
 
@@ -160,31 +204,29 @@ class Ranker:
     def __init__(self, config: Config) -> None:
         locations = {location.code: location for location in config.locations}
         self._zones = config.zones
+        self.carriers = Carriers(config.carriers)
         self._routes = {channel.code: _Route(channel, locations) for channel in config.channels}
 
-    def rank(self, channel: str, ship_to: ShipTo, prefer: Sequence[str] = (), *, relax: bool) -> tuple[Candidate, ...]:
+    def rank(
+        self, channel: str, ship_to: ShipTo, prefer: Sequence[str] = (), *, relax: bool, at_ms: int | None = None
+    ) -> tuple[Candidate, ...]:
         """
         Name the channel's active locations, best first, each once, at most CANDIDATES_MAX; equal ones share a tie.
 
-        `prefer` decides before the channel's routing does. A location that breaks a hard constraint of the channel is
-        left out, or, with `relax`, follows after all that keep it. An unknown channel has no candidates: the script
-        is the one to refuse it.
+        `at_ms` is the moment that `ship_by` and `deliver_by` ask about. `prefer` decides before the channel's routing
+        does. A location that breaks a hard constraint of the channel is left out, or, with `relax`, follows after all
+        that keep it. An unknown channel has no candidates: the script is the one to refuse it.
         """
         route = self._routes.get(channel)
         if route is None:
             return ()
         if route.always is not None and not prefer:
             return route.always
-        return route.rank(self.wish(ship_to, prefer), relax=relax)
+        return route.rank(self.wish(ship_to, prefer, at_ms), relax=relax)
 
-    def wish(self, ship_to: ShipTo, prefer: Sequence[str]) -> Wish:
+    def wish(self, ship_to: ShipTo, prefer: Sequence[str], at_ms: int | None = None) -> Wish:
         """What an order says about its route, with its zone."""
-        return Wish(ship_to, prefer, self._zone(ship_to))
-
-    def _zone(self, ship_to: ShipTo) -> str:
-        """The zone of the ship-to's region, else of its country."""
-        country = self._zones.get(ship_to.country, "")
-        return self._zones.get(f"{ship_to.country}/{ship_to.region}", country)
+        return Wish(ship_to, prefer, area_of(self._zones, ship_to), at_ms, self.carriers)
 
 
 class _Route:

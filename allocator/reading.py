@@ -45,6 +45,7 @@ class Books(msgspec.Struct):
     owners: dict[str, str] = {}
     deadlines: dict[str, int] = {}
     waiting: set[bytes] = set()
+    slots: set[bytes] = set()
     ledger: list[Entry] = []
     unreadable: list[str] = []
 
@@ -70,6 +71,7 @@ async def read_books(client: Redis, seller: str, *, chunk: int = 500, every_op: 
     books.orders = await reader.hash("orders", lambda _, packed: decode_order(packed))
     books.deadlines = {member.decode(): score async for member, score in reader.sorted_set("deadlines")}
     books.waiting = {member async for member, _ in reader.sorted_set("waiting")}
+    books.slots = {member async for member, _ in reader.sorted_set("slots")}
     books.ledger = [entry async for entry in reader.ledger()]
     named = {record.op for record in books.orders.values()} | {entry.op for entry in books.ledger if entry.op}
     books.ops = await (reader.hash("ops", _answer) if every_op else reader.answers(sorted(named)))

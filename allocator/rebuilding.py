@@ -14,7 +14,7 @@ from .forgotten import Forgotten
 from .gate import SHUT
 from .keys import KEYS, SellerKeys
 from .pipe import run_of
-from .records import decode_hold, decode_order, decode_state, waiting_members
+from .records import decode_hold, decode_order, decode_state, slot_members, waiting_members
 
 CHUNK: Final = 2_000
 """Most records of one round trip."""
@@ -50,11 +50,15 @@ class Rebuilding:
             await self._client.sadd(self._name["servable"], *owing)
 
     async def orders(self, records: Mapping[str, bytes]) -> None:
-        """Orders by id (channel:external id), packed; what waited to be served waits again."""
-        waiting = [member for packed in records.values() for member in waiting_members(decode_order(packed))]
+        """Orders by id (channel:external id), packed; what waited waits again, and has its places of days."""
+        decoded = [decode_order(packed) for packed in records.values()]
+        waiting = [member for record in decoded for member in waiting_members(record)]
+        slots = [member for record in decoded for member in slot_members(record.order)]
         await self._put("orders", records)
         if waiting:
             await self._client.zadd(self._name["waiting"], dict.fromkeys(waiting, 0))
+        if slots:
+            await self._client.zadd(self._name["slots"], dict.fromkeys(slots, 0))
 
     async def holds(self, records: Mapping[str, bytes]) -> None:
         """Holds by id, packed; open ones have their deadline and their owner again."""

@@ -241,6 +241,13 @@ def waiting_members(record: OrderRecord) -> set[bytes]:
     return {waiting_member(record, line.line, line.sku) for line in served}
 
 
+def slot_members(order: Order) -> set[bytes]:
+    """The places of days that the order has, as members of their index (lua/shared/orders.lua)."""
+    places = order.promised.locations if order.promised else []
+    id = f"{order.channel}:{order.external_id}"
+    return {f"{place.day}\0{place.location}\0{id}".encode() for place in places if place.day}
+
+
 def decode_entry(fields: Mapping[bytes, bytes]) -> Entry:
     """A ledger entry, as shared/write.lua appends it."""
     verb, op, fingerprint, at_ms, actor, why, epoch, config, word, changed, *clock = answers.unpack(fields[b"entry"])

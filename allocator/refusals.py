@@ -22,6 +22,10 @@ def _named(*names: str) -> Callable[[list[Any]], dict[str, Any]]:
     return lambda facts: dict(zip(names, facts, strict=True))
 
 
+def _routed(facts: list[Any]) -> dict[str, Any]:
+    return {"split_limit": facts[0], "lines": _lines(facts[1]), "trace": _trace(facts[2])}
+
+
 FACTS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
     "invalid": _named("what"),
     "not_ready": _named("epoch_found", "why"),
@@ -31,7 +35,8 @@ FACTS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
     "op_conflict": _named("op"),
     "ask_history": _named("what", "id"),
     "short": lambda facts: {"lines": _lines(facts)},
-    "unroutable": lambda facts: {"split_limit": facts[0], "lines": _lines(facts[1]), "trace": _trace(facts[2])},
+    "at_capacity": _routed,
+    "unroutable": _routed,
     "unknown_sku": lambda facts: {"skus": facts},
     "unknown_location": lambda facts: {"locations": facts},
     "unknown_channel": _named("channel"),
@@ -42,6 +47,7 @@ FACTS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
     "accepted": _named("order"),
     "not_enough": _named("sku", "location", "units"),
     "over_limit": _named("sku", "location", "units"),
+    "incomplete": _named("line", "units"),
     "pick_started": _named("line", "units"),
     "not_shipped": _named("line", "units"),
     "has_left": _named("order"),

@@ -17,7 +17,7 @@ STEP_MAX = 20
 RecordKind = Literal["hold", "order", "answer", "field"]
 """A hold by its id, an order by channel:external id, an op's answer, a field of the compiled config."""
 
-Index = Literal["deadlines", "owners", "waiting"]
+Index = Literal["deadlines", "owners", "waiting", "slots"]
 
 
 class SkuRepair(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from .config import Channel, Config, Location, Rule, SkuConfig
+from .config import Carrier, Channel, Config, Location, Rule, SkuConfig
 from .errors import Invalid
 from .ranking import RANKINGS
 
@@ -64,12 +64,17 @@ def compile_config(config: Config) -> dict[str, bytes]:
     """
     check(config)
     return {
-        "document": _write(Config(locations=config.locations, channels=config.channels, zones=config.zones)),
+        "document": _write(_document(config)),
         "locations": _pack({location.code: int(location.active) for location in config.locations}),
         "ranks": _pack({channel.code: channel.rank for channel in config.channels}),
         **{field: _pack(entry) for field, entry in _channel_entries(config)},
         **{field: _pack(sheet) for field, sheet in _sheets(config).items()},
     }
+
+
+def _document(config: Config) -> Config:
+    # Not a copy with other skus: a config may be one of a larger kind.
+    return Config(locations=config.locations, channels=config.channels, zones=config.zones, carriers=config.carriers)
 
 
 def read_document(document: bytes) -> Config:
@@ -121,6 +126,7 @@ class Known(NamedTuple):
     channels: Collection[str]
     skus: Collection[str]
     zones: Collection[str]
+    carriers: Collection[str] = ()
 
 
 def check(config: Config) -> None:
@@ -134,7 +140,10 @@ def check(config: Config) -> None:
         channels=_once("channels", "code", [channel.code for channel in config.channels]),
         skus=_once("skus", "sku", [sku.sku for sku in config.skus]),
         zones=set(config.zones.values()),
+        carriers=_once("carriers", "code", [carrier.code for carrier in config.carriers]),
     )
+    for position, carrier in enumerate(config.carriers):
+        check_carrier(f"carriers[{position}]", carrier)
     for position, location in enumerate(config.locations):
         check_location(f"locations[{position}]", location, known)
     for position, channel in enumerate(config.channels):
@@ -153,10 +162,30 @@ def check_location(where: str, location: Location, known: Known) -> None:
     for zone in location.costs:
         if zone not in known.zones:
             _refuse(f"{where}.costs", zone, f"no zone leads to {zone!r}", known.zones)
+    for position, code in enumerate(location.carriers):
+        if code not in known.carriers:
+            _unknown(f"{where}.carriers[{position}]", "carrier", code, known.carriers)
+    _once(f"{where}.working_days", "day", location.working_days)
     if location.cut_off and not location.time_zone:
         _refuse(f"{where}.time_zone", "", "a cut-off is local time, so it needs a time zone")
     if location.time_zone and not _is_time_zone(location.time_zone):
         _refuse(f"{where}.time_zone", location.time_zone, f"no such time zone: {location.time_zone!r}")
+
+
+def check_carrier(where: str, carrier: Carrier) -> None:
+    """
+    Raise Invalid for a rate to a zone that no area leads to, or that is there twice.
+
+    Where a rate begins is not looked at: locations name their carriers, which therefore come first.
+    """
+    _once(f"{where}.working_days", "day", carrier.working_days)
+    zones, seen = set(carrier.zones.values()), set[tuple[str, str]]()
+    for position, rate in enumerate(carrier.rates):
+        if rate.zone not in zones:
+            _refuse(f"{where}.rates[{position}].zone", rate.zone, f"no area leads to {rate.zone!r}", zones)
+        if (rate.origin, rate.zone) in seen:
+            _refuse(f"{where}.rates[{position}]", rate.zone, "there is a rate from there to this zone already")
+        seen.add((rate.origin, rate.zone))
 
 
 def _is_time_zone(name: str) -> bool:
@@ -184,6 +213,9 @@ def check_channel(where: str, channel: Channel, known: Known) -> None:
     for position, shelf in enumerate(channel.locations):
         if shelf.code not in known.locations:
             _unknown(f"{where}.locations[{position}].code", "location", shelf.code, known.locations)
+    for position, rule in enumerate(channel.split_rules):
+        if rule.to_value is not None and rule.to_value <= rule.from_value:
+            _refuse(f"{where}.split_rules[{position}].to_value", rule.to_value, "it must be above from_value")
     for position, name in enumerate(channel.routing):
         if name not in RANKINGS:
             _unknown(f"{where}.routing[{position}]", "ranking", name, RANKINGS)

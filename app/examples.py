@@ -22,7 +22,7 @@ from .config.examples import CONFIG_EXAMPLES
 from .counts.examples import COUNT_EXAMPLES
 from .events import words as events
 from .history_examples import history_examples
-from .life_examples import LIFE_EXAMPLES
+from .life_examples import LIFE_EXAMPLES, PROMISED
 from .order_explaining import OrderExplained
 from .service_examples import SERVICE_EXAMPLES
 from .stock_forms import Stocked, StockPage
@@ -55,13 +55,14 @@ _PLACED: Final = {
     "placed_ms": 1_795_258_675_219,
     "lines": [_LINE],
 }
-_ORDER: Final = {**_PLACED, "rejected_at": [], "desk": False}
+_ORDER: Final = {**_PLACED, "rejected_at": [], "desk": False, "promised": PROMISED}
 _CHANGED: Final = {name: _ORDER[name] for name in ("channel", "external_id", "state", "lines")}
 _TRACE: Final = [
     {"location": "oslo", "verdict": "taken", "units": 2},
     {"location": "rome", "verdict": "not_needed", "units": 0},
 ]
 _VERSIONS: Final = [{"sku": "CUP", "version": 7}]
+_ANSWERED: Final = {"versions": _VERSIONS, "replayed": False}
 _STOCKED: Final = {
     "sku": "CUP",
     "version": 7,
@@ -306,8 +307,7 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "plan": "single",
         "trace": _TRACE,
         "replaced": "",
-        "versions": _VERSIONS,
-        "replayed": False,
+        **_ANSWERED,
     },
     Hold: {
         "hold_id": "cart-77-1",
@@ -325,8 +325,8 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "hold": "used",
         "plan": "single",
         "trace": _TRACE,
-        "versions": _VERSIONS,
-        "replayed": False,
+        **_ANSWERED,
+        "promised": PROMISED,
     },
     BulkPlaced: {
         "results": [
@@ -339,8 +339,8 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
                     "hold": "",
                     "plan": "single",
                     "trace": _TRACE,
-                    "versions": _VERSIONS,
-                    "replayed": False,
+                    **_ANSWERED,
+                    "promised": None,
                 },
             },
             {
@@ -370,8 +370,8 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
             "hold": "",
             "plan": "single",
             "trace": _TRACE,
-            "versions": _VERSIONS,
-            "replayed": False,
+            **_ANSWERED,
+            "promised": None,
         },
         "replayed": False,
     },

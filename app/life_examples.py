@@ -25,6 +25,23 @@ _PENDING: Final = {
         }
     ],
 }
+PROMISED: Final = {
+    "ship_by_ms": 1_795_361_400_000,
+    "deliver_by_ms": 1_795_561_199_000,
+    "ship_complete": False,
+    "country": "NO",
+    "region": "oslo",
+    "pickup": "",
+    "locations": [
+        {
+            "location": "oslo",
+            "day": "2026-11-23",
+            "ship_by_ms": 1_795_361_400_000,
+            "deliver_by_ms": 1_795_561_199_000,
+            "shipped": False,
+        }
+    ],
+}
 
 LIFE_EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     PendingOrder: _PENDING,

@@ -194,7 +194,10 @@ SURVEYED: Final = READ + WALKED
 GAUGES: Final = (BUILD, STORE_UP, DATABASE_UP, SCHEDULER_UP, READY, CLOCK_JUMP, UNDRAINED_MAX, *SURVEYED)
 
 DECIDED: Final = frozenset(
-    {"accepted", "pending", "replayed", "short", "unroutable", "unknown-sku", "unknown-location", "over-limit"}
+    {
+        *("accepted", "pending", "replayed", "short", "at-capacity", "unroutable"),
+        *("unknown-sku", "unknown-location", "over-limit"),
+    }
 )
 """Outcomes of demand that a channel of the config has had; with any other the name may be anything."""
 

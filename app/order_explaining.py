@@ -90,6 +90,7 @@ VERDICTS: Final = {
     "taken": "taken",
     "not_needed": "had units, and was not needed",
     "left_out": "had units, and could not be combined within the split limit",
+    "at_capacity": "had units, and no place left on the days it could be promised for",
     "nothing_open": "had nothing open for this channel",
     "inactive": "was inactive",
     "not_eligible": "was not one of the channel's locations",

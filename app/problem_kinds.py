@@ -38,6 +38,13 @@ ALLOCATOR_KINDS: Final[dict[type[Exception], Kind]] = {
         "A hold or an order asks for more than the channel may promise now. `facts.lines` has atp_now for each line.",
         "Ask for fewer units or with partial. This answer is final for this id: a new try is a new hold id or attempt.",
     ),
+    errors.AtCapacity: Kind(
+        409,
+        "at-capacity",
+        "Every day that could be promised is full",
+        "There are enough units, but at a location that is needed for them every day is full. `facts.trace` has all.",
+        "Try again after its next cut-off, raise its daily_orders, or ship elsewhere; then use a new attempt.",
+    ),
     errors.Unroutable: Kind(
         409,
         "unroutable",
@@ -149,6 +156,13 @@ ALLOCATOR_KINDS: Final[dict[type[Exception], Kind]] = {
         "The line of the order is of another sku",
         "An edit names a line the order has, with another sku. `facts.sku` is the line's own.",
         "Ask for 0 units of that line, and for the other sku on a line with a name of its own.",
+    ),
+    errors.Incomplete: Kind(
+        409,
+        "incomplete",
+        "The order is shipped all at once, and units of it wait",
+        "An order with ship_complete was to be picked or shipped while units of it have no shelf. `facts` has a line.",
+        "Wait until they are served, or cancel what is missing.",
     ),
     errors.NotShipped: Kind(
         409,

@@ -28,6 +28,7 @@ from allocator import (
     TransferId,
     Units,
 )
+from allocator.config import Money
 
 SKUS_MAX = 1_000
 """Most skus one question may name; the allocator is asked for a hundred at a time."""
@@ -204,6 +205,9 @@ class Wanted(Asked, frozen=True, kw_only=True):
     partial: bool = False
     ship_to: ShipTo = ShipTo()
     prefer: Prefer = []
+    ship_complete: Annotated[bool, msgspec.Meta(description="Nothing is picked or shipped while units wait.")] = False
+    pickup: Annotated[Code | None, msgspec.Meta(description="The store where it is fetched.")] = None
+    value: Annotated[Money | None, msgspec.Meta(description="What it is worth, for the channel's split rules.")] = None
 
 
 class OrderAsked(Wanted, frozen=True, kw_only=True):

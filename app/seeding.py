@@ -73,6 +73,7 @@ def _chunks(seed: Seed) -> Iterator[list[Wish]]:
 def _items(seed: Seed) -> dict[str, list[Item]]:
     return {
         "zones": [Zone(area=area, zone=zone) for area, zone in seed.zones.items()],
+        "carriers": list(seed.carriers),
         "locations": list(seed.locations),
         "channels": list(seed.channels),
         "skus": list(seed.skus),

@@ -17,6 +17,7 @@
 --   9 holds      hash
 --  10 owners     hash
 --  11 deadlines  zset
+--  12 slots      zset
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   order_id       channel:external id
@@ -41,7 +42,7 @@
 --   Every cancelled unit is free again, no longer owed, or waits to be put away.
 
 keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
-  waiting = KEYS[7], forgotten = KEYS[8], holds = KEYS[9], owners = KEYS[10], deadlines = KEYS[11] }
+  waiting = KEYS[7], forgotten = KEYS[8], holds = KEYS[9], owners = KEYS[10], deadlines = KEYS[11], slots = KEYS[12] }
 
 --@include args
 --@include gate

@@ -19,6 +19,7 @@
 --   7 orders     hash
 --   8 waiting    zset
 --   9 forgotten  string
+--  10 slots      zset
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   order_id       channel:external id
@@ -52,7 +53,7 @@
 --   stays where it is; no unit is taken that is not there.
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
-  orders = KEYS[7], waiting = KEYS[8], forgotten = KEYS[9] }
+  orders = KEYS[7], waiting = KEYS[8], forgotten = KEYS[9], slots = KEYS[10] }
 
 --@include args
 --@include gate
@@ -244,6 +245,7 @@ elseif grows and order.kind == 'gone' then
   return gate.refuse(head, 'has_left', { order_id })
 end
 local ranking = order.kind == 'firm' and relaxed or order.kind ~= 'firm' and strict or nil
+ranking = not orders.pickup_of(order) and ranking or nil
 order.candidates = ranking and ranking.text or order.candidates
 if order.kind == 'gone' or not (grows or replan) then
   give_back()

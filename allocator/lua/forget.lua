@@ -2,7 +2,7 @@
 -- forget: remove answers, ended holds and closed orders that SQL has, and remember that there were such.
 --
 -- The caller has seen them in SQL, byte for byte. What was changed since, or is not over, stays. From the same step on
--- every verb that misses one of them says ask_history.
+-- every verb that misses one of them says ask_history. An order's places of days go with it.
 --
 -- KEYS
 --   1 seller     hash
@@ -10,6 +10,7 @@
 --   3 holds      hash
 --   4 orders     hash
 --   5 forgotten  string
+--   6 slots      zset
 -- ARGV
 --   epoch, config (always empty), now_ms (unused, may be empty)
 --   records      how many, 1 to 100, then for each: kind (answer, hold or order), id (for an answer its op), and the
@@ -22,7 +23,7 @@
 -- KEEPS
 --   No unit moves and no answer changes; what is removed is in the filter.
 
-keys = { seller = KEYS[1], answer = KEYS[2], hold = KEYS[3], order = KEYS[4], forgotten = KEYS[5] }
+keys = { seller = KEYS[1], answer = KEYS[2], hold = KEYS[3], order = KEYS[4], forgotten = KEYS[5], slots = KEYS[6] }
 
 --@include args
 --@include gate
@@ -51,11 +52,15 @@ local function is_over(record)
 end
 
 local before, names, removed = head.forgotten, {}, { answer = {}, hold = {}, order = {} }
+local gone = {}
 for _, record in ipairs(wanted) do
   local kind, id = record.kind, record.id
   if redis.call('HGET', keys[kind], id) == record.packed and is_over(record) then
     names[#names + 1] = kind == 'answer' and forgotten.name_of(id) or kind .. ':' .. id
     table.insert(removed[kind], id)
+    if kind == 'order' then
+      gone[#gone + 1] = record
+    end
   end
 end
 
@@ -64,6 +69,9 @@ for _, name in ipairs(names) do
 end
 if head.forgotten > before then
   redis.call('HSET', keys.seller, 'forgotten', string.format('%.0f', head.forgotten))
+end
+for _, record in ipairs(gone) do
+  orders.go(record.id, record.packed)
 end
 local count = 0
 for kind, ids in pairs(removed) do

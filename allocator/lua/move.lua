@@ -14,6 +14,7 @@
 --   7 orders     hash
 --   8 waiting    zset
 --   9 forgotten  string
+--  10 slots      zset
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   order_id       channel:external id
@@ -39,7 +40,7 @@
 --   Every moved unit is committed at its new location; none is promised twice.
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
-  orders = KEYS[7], waiting = KEYS[8], forgotten = KEYS[9] }
+  orders = KEYS[7], waiting = KEYS[8], forgotten = KEYS[9], slots = KEYS[10] }
 
 --@include args
 --@include gate

@@ -20,6 +20,7 @@
 --  10 orders     hash
 --  11 waiting    zset
 --  12 forgotten  string
+--  13 slots      zset
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   mode           take, or preview: the same answer, nothing written or remembered
@@ -29,6 +30,7 @@
 --   pending        the hold of this attempt, had it been pending (shared/pending.lua); empty where no order is
 --   partial        0 or 1 (promise only)
 --   candidates     JSON, best first: [location, tie, location, tie, ...], up to 15 locations
+--   terms          JSON, see shared/terms.lua; empty: nothing is promised about time, and nothing else is asked for
 --   lines          how many, 1 to 1500, then for each: line, sku, units (1 to 10^9)
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered
@@ -43,16 +45,20 @@
 --   unknown_location [code]         gone only
 --   over_limit [sku, location, on_hand]   gone only
 --   short [[line, sku, units, atp_now], ...]
+--   at_capacity [split_limit, [[line, sku, units, atp_now], ...], trace]   it would be routable with a place of a day
+--     at a location that has none left
 --   unroutable [split_limit, [[line, sku, units, atp_now], ...], trace]
---   placed [kind, state, placed_ms, lines, hold, plan, trace, versions]
+--   placed [kind, state, placed_ms, lines, hold, plan, trace, versions]   with terms one more: what was promised, as in
+--     the order's record, see shared/orders.lua
 --     lines  see shared/orders.lua; for gone with the takes as they were when the goods left
 --     hold   '' (none named and none pending), used, unknown, other_channel, or the state of a hold that has ended
 -- KEEPS
 --   committed + shipped + backordered + conflict + cancelled = ordered on every line; a promise or firm order never
---   takes a unit that is not there.
+--   takes a unit that is not there. A promise never takes a place of a day that is full.
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
-  holds = KEYS[7], owners = KEYS[8], deadlines = KEYS[9], orders = KEYS[10], waiting = KEYS[11], forgotten = KEYS[12] }
+  holds = KEYS[7], owners = KEYS[8], deadlines = KEYS[9], orders = KEYS[10], waiting = KEYS[11], forgotten = KEYS[12],
+  slots = KEYS[13] }
 
 --@include args
 --@include gate
@@ -74,6 +80,7 @@ keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], led
 --@include pending
 --@include take_over
 --@include orders
+--@include terms
 --@include shipping
 --@include gone
 --@include placing
@@ -86,13 +93,15 @@ local hold_id = args.optional('hold_id', args.ID_MAX)
 local pending_id = args.optional('pending', args.ID_MAX)
 local partial = args.whole('partial', 0, 1) == 1
 local candidates = demand.read_candidates()
+local asked = terms.read()
 local lines = demand.read_lines()
 order.id = order.channel .. ':' .. order.external_id
 order.op, order.fingerprint, order.lines = head.op, head.fingerprint, lines
 
 local function answer_of(placed, state, packed_lines, rest)
-  return packing.head(8) .. packing.values({ placed.kind, state, placed.placed_ms }) .. packed_lines ..
-    packing.values(rest)
+  local promised = placed.terms and (placed.terms.packed or orders.pack_terms(placed.terms)) or ''
+  return packing.head(placed.terms and 9 or 8) .. packing.values({ placed.kind, state, placed.placed_ms }) ..
+    packed_lines .. packing.values(rest) .. promised
 end
 
 -- An acceptance is final for the id: another attempt hears it again.
@@ -140,14 +149,23 @@ if refused then
   return refused
 end
 
+if order.kind == 'gone' then
+  asked = nil
+end
+order.bounds = asked and terms.bounds(asked, skus)
 local left_from = order.kind == 'gone' and candidates[1][1] or nil
 local taken, hold_said = take_over.take_all(order, hold_id, pending_id, left_from)
 local needs = demand.needs_of(lines, view)
-local word, facts, plan = placing.take(order, needs, candidates, view, partial)
-if word then
+local word, facts, plan, otherwise = placing.take(order, needs, candidates, view, partial)
+if otherwise then
+  return gate.refuse(head, 'at_capacity', facts)
+elseif word then
   return gate.refuse(head, word, facts)
 end
 
+if asked then
+  terms.settle(order, asked)
+end
 local said, trace = placing.book(head, order, needs, candidates, view)
 local sealed = write.seal(order.kind == 'gone')
 local packed, state = placing.pack(order, said)

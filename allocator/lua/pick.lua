@@ -10,6 +10,7 @@
 --   6 orders     hash
 --   7 waiting    zset
 --   8 forgotten  string
+--   9 slots      zset
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   order_id       channel:external id
@@ -23,13 +24,14 @@
 --   frozen [sku, evidence]          its records contradict each other; not remembered
 --   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_order [order_id]
+--   incomplete [line, units of it that wait]   all of the order is to be shipped together
 --   not_committed ['', location, 0]   nothing of the order waits there
 --   changed [state, lines, versions]
 -- KEEPS
 --   No units move.
 
 keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
-  waiting = KEYS[7], forgotten = KEYS[8] }
+  waiting = KEYS[7], forgotten = KEYS[8], slots = KEYS[9] }
 
 --@include args
 --@include gate
@@ -49,6 +51,7 @@ local refused, order = gate.pass(head), nil
 if not refused then
   order, refused = changes.open(head, order_id)
 end
+refused = refused or changes.refuse_incomplete(head, order)
 if refused then
   return refused
 end

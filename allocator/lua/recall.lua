@@ -1,10 +1,12 @@
 #!lua
--- recall: put a hold or an order that was forgotten back, as SQL has it, because a verb needs it again.
+-- recall: put a hold or an order that was forgotten back, as SQL has it, because a verb needs it again; an order with its
+-- places of days.
 --
 -- KEYS
 --   1 seller  hash
 --   2 holds   hash
 --   3 orders  hash
+--   4 slots   zset
 -- ARGV
 --   epoch, config (always empty), now_ms (unused, may be empty)
 --   kind         hold or order
@@ -18,7 +20,7 @@
 -- KEEPS
 --   No unit moves: only what has ended comes back, and nothing is overwritten.
 
-keys = { seller = KEYS[1], hold = KEYS[2], order = KEYS[3] }
+keys = { seller = KEYS[1], hold = KEYS[2], order = KEYS[3], slots = KEYS[4] }
 
 --@include args
 --@include gate
@@ -41,4 +43,7 @@ if redis.call('HEXISTS', keys[kind], id) == 1 then
   return { 'recalled', cmsgpack.pack({ 0 }), 0, '' }
 end
 redis.call('HSET', keys[kind], id, packed)
+if kind == 'order' then
+  orders.come(id, packed)
+end
 return { 'recalled', cmsgpack.pack({ 1 }), 0, '' }

@@ -15,6 +15,7 @@
 --   7 orders     hash
 --   8 waiting    zset
 --   9 forgotten  string
+--  10 slots      zset
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   order_id       channel:external id
@@ -44,7 +45,7 @@
 --   Every rejected unit is committed elsewhere or in conflict; no unit that is owed to others is taken.
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5], servable = KEYS[6],
-  orders = KEYS[7], waiting = KEYS[8], forgotten = KEYS[9] }
+  orders = KEYS[7], waiting = KEYS[8], forgotten = KEYS[9], slots = KEYS[10] }
 
 --@include args
 --@include gate

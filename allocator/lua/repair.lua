@@ -18,6 +18,7 @@
 --   10 waiting   zset
 --   11 servable  set
 --   12 forgotten string
+--   13 slots     zset
 -- ARGV
 --   epoch, config (always empty), now_ms, op, fingerprint, actor
 --   why            the reason and the evidence, required
@@ -26,7 +27,7 @@
 --                  bucket, of, units (-10^9 to 10^9)
 --   records        how many, 0 to 100, then for each: kind (hold, order, answer or field), id, inspected (packed; empty:
 --                  it was not there), record (packed; empty for a field that is to go)
---   strays         how many, 0 to 500, then for each: index (deadlines, owners or waiting), member
+--   strays         how many, 0 to 500, then for each: index (deadlines, owners, waiting or slots), member
 -- RETURNS, first match wins
 --   invalid [what]                  nonsense; not remembered
 --   not_ready [epoch found, why]    another data set; not remembered
@@ -39,7 +40,7 @@
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], ledger = KEYS[5],
   holds = KEYS[6], owners = KEYS[7], deadlines = KEYS[8], orders = KEYS[9], waiting = KEYS[10], servable = KEYS[11],
-  forgotten = KEYS[12] }
+  forgotten = KEYS[12], slots = KEYS[13] }
 
 --@include args
 --@include gate
@@ -52,7 +53,7 @@ keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], led
 --@include write
 
 local KEY_OF = { hold = 'holds', order = 'orders', answer = 'ops', field = 'config' }
-local INDEXES = { deadlines = true, owners = true, waiting = true }
+local INDEXES = { deadlines = true, owners = true, waiting = true, slots = true }
 local OWED = { backordered = true, conflict = true }
 local BUCKETS = { on_hand = true, held = true, committed = true, unavailable = true, quota = true, consumed = true,
   spent = true, floor = true, in_transit = true }
@@ -166,6 +167,7 @@ local function write_record(row)
     redis.call('HSET', keys.holds, row.id, row.packed)
     holds.index(row.hold)
   elseif row.order then
+    pcall(orders.go, row.id, row.inspected)
     orders.restore(row.order, row.packed)
   elseif row.packed == '' then
     redis.call('HDEL', keys.config, row.id)
@@ -205,13 +207,17 @@ function WANTED.waiting(member)
   return order and orders.waits_as(order, member)
 end
 
+function WANTED.slots(member)
+  local id = member:match('^[^%z]*%z[^%z]*%z(.*)$')
+  local order = id and order_of(id)
+  return order and orders.has_slot(order, member)
+end
+
 local function remove(stray)
   if stray.index == 'owners' then
     return redis.call('HDEL', keys.owners, stray.member)
-  elseif stray.index == 'deadlines' then
-    return redis.call('ZREM', keys.deadlines, stray.member)
   end
-  return redis.call('ZREM', keys.waiting, stray.member)
+  return redis.call('ZREM', keys[stray.index], stray.member)
 end
 
 local gone = {}

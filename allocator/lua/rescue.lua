@@ -14,6 +14,7 @@
 --   5 servable  set
 --   6 orders    hash
 --   7 waiting   zset
+--   8 slots     zset
 -- ARGV
 --   epoch, config (always empty: the config in force counts), now_ms
 --   sku
@@ -31,7 +32,7 @@
 --   A unit that is missing is promised once: elsewhere, or in conflict; nothing else changes.
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
-  waiting = KEYS[7] }
+  waiting = KEYS[7], slots = KEYS[8] }
 
 --@include args
 --@include gate

@@ -13,6 +13,7 @@
 --   5 servable  set
 --   6 orders    hash
 --   7 waiting   zset
+--   8 slots     zset
 -- ARGV
 --   epoch, config (always empty: the config in force counts), now_ms
 --   sweep          1: first put up to 100 more waiting skus on the list, for units that rules or locations set free
@@ -29,7 +30,7 @@
 --   A unit that waits becomes a committed one, or stays; nothing else changes.
 
 keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ledger = KEYS[4], servable = KEYS[5],
-  orders = KEYS[6], waiting = KEYS[7] }
+  orders = KEYS[6], waiting = KEYS[7], slots = KEYS[8] }
 
 --@include args
 --@include gate
@@ -90,7 +91,7 @@ local function serve_line(order, sku, name)
   line.left, line.waited = orders.waiting_units(order, line), true
   local owed = line.left
   local candidates = demand.candidates_of(order.candidates)
-  firm.take({ line }, demand.needs_of({ line }, view), candidates, view, 'committed', true, orders.rejecters(order))
+  firm.take({ line }, demand.needs_of({ line }, view), candidates, view, 'committed', true, orders.bounds(order))
   local units = owed - line.left
   if units > 0 then
     orders.lower_debt(line, units, order.desk == 1 and 0 or line.conflict)

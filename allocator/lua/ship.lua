@@ -10,6 +10,7 @@
 --   6 orders     hash
 --   7 waiting    zset
 --   8 forgotten  string
+--   9 slots      zset
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   order_id       channel:external id
@@ -24,13 +25,14 @@
 --   checking [sku]                  not opened yet after a restart; not remembered
 --   unknown_order [order_id]
 --   unknown_line [line]
+--   incomplete [line, units of it that wait]   all of the order is to be shipped together
 --   not_committed [line, location, units committed there]
 --   changed [state, lines, versions]
 -- KEEPS
 --   on_hand and committed fall together, so nobody's availability changes.
 
 keys = { seller = KEYS[1], stock = KEYS[2], ops = KEYS[3], ledger = KEYS[4], servable = KEYS[5], orders = KEYS[6],
-  waiting = KEYS[7], forgotten = KEYS[8] }
+  waiting = KEYS[7], forgotten = KEYS[8], slots = KEYS[9] }
 
 --@include args
 --@include gate
@@ -55,12 +57,14 @@ if not refused then
   order, refused = changes.open(head, order_id)
 end
 refused = refused or changes.refuse_unknown_line(head, order, wanted)
+refused = refused or changes.refuse_incomplete(head, order)
 if refused then
   return refused
 end
 
 local function ship_from(line, take, units)
   shipping.ship(stock.skus[line.sku], take, units)
+  orders.has_left(order, take.location)
   line.committed, line.shipped = line.committed - units, line.shipped + units
 end
 

@@ -11,6 +11,7 @@ from app.openapi import documented
 from app.order_explaining import OrderExplained, explain_placed, explain_refused, order_text
 from app.past import past_answer
 from app.requests import ExplainQuery, OrderExplainQuery, OrderPath, SkuPath
+from app.times import now_ms
 
 availability = guarded_router("/v1/availability", "availability")
 orders = guarded_router("/v1/orders", "orders")
@@ -92,5 +93,6 @@ async def _ranked(allocator: Allocator, channel: str, wanted: OrderExplainQuery,
     await allocator.reload()
     if kind == "gone":
         return [], allocator.version
-    ranked = reasons(allocator.config, channel, wanted.ship_to(), wanted.prefer, relax=kind == "firm")
+    asked = (allocator.config, channel, wanted.ship_to(), wanted.prefer)
+    ranked = reasons(*asked, relax=kind == "firm", at_ms=now_ms())
     return ranked, allocator.version

@@ -1,6 +1,7 @@
 """Orders: placed, changed and read by channel and the channel's own id."""
 
 from fastapi import Request, Response
+from msgspec import UNSET
 
 from allocator import Changed, KeptOrder, Order, OrderRequest, PendingOrder, Placed, errors
 from app.acknowledging import acknowledged, deciding
@@ -37,7 +38,7 @@ CANCEL = Body(CancelAsked, optional=True)
 RETURN = Body(ReturnAsked)
 
 UNKNOWN = (errors.UnknownSku, errors.UnknownChannel, errors.UnknownLocation)
-REFUSES = (errors.Short, errors.Unroutable, errors.OverLimit, *UNKNOWN)
+REFUSES = (errors.Short, errors.AtCapacity, errors.Unroutable, errors.OverLimit, *UNKNOWN)
 
 
 def demand(channel: str, external_id: str, asked: Wanted) -> OrderRequest:
@@ -53,6 +54,9 @@ def demand(channel: str, external_id: str, asked: Wanted) -> OrderRequest:
         partial=asked.partial,
         ship_to=asked.ship_to,
         prefer=asked.prefer,
+        ship_complete=asked.ship_complete or UNSET,
+        pickup=asked.pickup or UNSET,
+        value=UNSET if asked.value is None else asked.value,
     )
 
 
@@ -133,7 +137,7 @@ async def get_order(request: Request) -> Response:
         op_key=True,
         acknowledges=True,
         stops="upkeep",
-        refuses=(errors.UnknownOrder, errors.NotCommitted),
+        refuses=(errors.UnknownOrder, errors.Incomplete, errors.NotCommitted),
     ),
 )
 @acknowledged
@@ -155,7 +159,7 @@ async def pick_order(request: Request) -> Response:
         op_key=True,
         acknowledges=True,
         stops="upkeep",
-        refuses=(errors.UnknownOrder, errors.UnknownLine, errors.NotCommitted),
+        refuses=(errors.UnknownOrder, errors.UnknownLine, errors.Incomplete, errors.NotCommitted),
     ),
 )
 @acknowledged

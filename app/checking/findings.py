@@ -70,7 +70,9 @@ KINDS: Final = {
     },
     **{
         what: Kind(BROKEN[what], FROM_RECORDS)
-        for what in ("waiting_missing", "waiting_extra", "deadline_differs", "owner_differs")
+        for what in (
+            *("waiting_missing", "waiting_extra", "slot_missing", "slot_extra", "deadline_differs", "owner_differs"),
+        )
     },
 }
 """Everything a check can find."""

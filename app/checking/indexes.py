@@ -1,6 +1,6 @@
 """Whether the indexes follow from the records; each part of an index is read with its records in one step."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -8,12 +8,22 @@ from redis.asyncio import Redis
 from allocator import SellerKeys
 from allocator.judging import Violation
 from allocator.model import Hold
-from allocator.records import UNREADABLE, OrderRecord, decode_hold, decode_order, waiting_members
+from allocator.records import UNREADABLE, OrderRecord, decode_hold, decode_order, slot_members, waiting_members
 from allocator.repairs import Index, RecordRepair, Repair, Stray
 
 from .findings import Findings
 
 SCAN: Final = 500
+WORDS: Final = ("holds", "orders", "deadlines", "owners", "waiting", "slots")
+SETS: Final = frozenset({"deadlines", "waiting", "slots"})
+
+
+MEMBERS: Final[Mapping[Index, Callable[[OrderRecord], set[bytes]]]] = {
+    "waiting": waiting_members,
+    "slots": lambda record: slot_members(record.order),
+}
+"""What an order wants in each index of orders."""
+NOUNS: Final = {"waiting": "waiting", "slots": "slot"}
 
 
 class IndexCheck:
@@ -24,7 +34,7 @@ class IndexCheck:
         self.findings = findings
         self.progress = progress
         keys = SellerKeys(findings.seller)
-        self.names = {word: keys.named(word)[0] for word in ("holds", "orders", "deadlines", "owners", "waiting")}
+        self.names = {word: keys.named(word)[0] for word in WORDS}
 
     async def run(self) -> None:
         """Look at everything, from the records and from the indexes."""
@@ -37,10 +47,12 @@ class IndexCheck:
         async for fields in self._scanned("owners"):
             await self._owners(fields)
         async for members in self._scanned("waiting"):
-            await self._waiting(members)
+            await self._members("waiting", members)
+        async for members in self._scanned("slots"):
+            await self._members("slots", members)
 
     async def _scanned(self, word: str) -> AsyncIterator[list[bytes]]:
-        scan = self.client.zscan_iter if word in {"deadlines", "waiting"} else self.client.hscan_iter
+        scan = self.client.zscan_iter if word in SETS else self.client.hscan_iter
         part: list[bytes] = []
         async for name, _ in scan(self.names[word], count=SCAN):
             part.append(name)
@@ -84,16 +96,21 @@ class IndexCheck:
 
     async def _orders(self, ids: list[bytes]) -> None:
         [packed] = await self._together(("hmget", "orders", ids))
-        waiting = {id: found for id, record in _orders(ids, packed).items() if (found := waiting_members(record))}
-        members = sorted(member for found in waiting.values() for member in found)
-        packed, scores = await self._together(("hmget", "orders", list(waiting)), ("zmscore", "waiting", members))
-        there = {member for member, score in zip(members, scores, strict=True) if score is not None}
-        records = dict(zip(waiting, packed, strict=True))
-        for id, record in _orders(list(waiting), packed).items():
-            for member in sorted((waiting_members(record) & waiting[id]) - there):
-                violation = Violation("waiting_missing", of=_text(member), found=0, expected=1)
-                self._add(violation, "order", id, records[id])
+        found = _orders(ids, packed)
+        for word in MEMBERS:
+            await self._missing(word, {id: members for id, one in found.items() if (members := MEMBERS[word](one))})
         self.progress(len(ids))
+
+    async def _missing(self, word: Index, wanted: dict[bytes, set[bytes]]) -> None:
+        """What these orders wanted in an index a moment ago, want still, and have not there."""
+        members = sorted(member for found in wanted.values() for member in found)
+        packed, scores = await self._together(("hmget", "orders", list(wanted)), ("zmscore", word, members))
+        there = {member for member, score in zip(members, scores, strict=True) if score is not None}
+        records = dict(zip(wanted, packed, strict=True))
+        for id, record in _orders(list(wanted), packed).items():
+            for member in sorted((MEMBERS[word](record) & wanted[id]) - there):
+                violation = Violation(f"{NOUNS[word]}_missing", of=_text(member), found=0, expected=1)
+                self._add(violation, "order", id, records[id])
 
     def _add(self, violation: Violation, kind: Any, id: bytes, packed: bytes | None) -> None:
         fix = None if packed is None else Repair(records=[RecordRepair(kind, _text(id), packed, packed)])
@@ -119,13 +136,14 @@ class IndexCheck:
                 violation = Violation("owner_differs", of=f"{_text(field)} {_text(id)}", found=1)
                 self._stray(violation, "owners", field)
 
-    async def _waiting(self, members: list[bytes]) -> None:
-        ids = [_order_of(member) for member in members]
-        packed, scores = await self._together(("hmget", "orders", ids), ("zmscore", "waiting", members))
+    async def _members(self, word: Index, members: list[bytes]) -> None:
+        """Members of an index of orders that no order wants there."""
+        ids = [_order_of(word, member) for member in members]
+        packed, scores = await self._together(("hmget", "orders", ids), ("zmscore", word, members))
         for member, id, record, score in zip(members, ids, packed, scores, strict=True):
             order = _orders([id], [record]).get(id)
-            if score is not None and (order is None or member not in waiting_members(order)):
-                self._stray(Violation("waiting_extra", of=_text(member), found=1), "waiting", member)
+            if score is not None and (order is None or member not in MEMBERS[word](order)):
+                self._stray(Violation(f"{NOUNS[word]}_extra", of=_text(member), found=1), word, member)
 
     def _stray(self, violation: Violation, index: Index, member: bytes) -> None:
         self.findings.add_violation(violation, Repair(strays=[Stray(index, member)]))
@@ -159,9 +177,10 @@ def _owner(hold: Hold) -> str:
     return f"{hold.channel}:{hold.owner}"
 
 
-def _order_of(member: bytes) -> bytes:
+def _order_of(word: Index, member: bytes) -> bytes:
+    """Which order a member belongs to, by its shape in lua/shared/orders.lua."""
     parts = member.split(b"\0")
-    return parts[2] if len(parts) == 4 else b""
+    return parts[2] if len(parts) == (4 if word == "waiting" else 3) else b""
 
 
 def _text(name: bytes) -> str:

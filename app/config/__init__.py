@@ -1,7 +1,7 @@
 """
 What operators decide, mastered in SQL and compiled into Valkey.
 
-    kinds      what there is: locations, channels, skus, listings, rules, zones
+    kinds      what there is: locations, channels, skus, listings, rules, zones, carriers
     engine     the one way to change it: staged in SQL, flipped in Valkey, then written; whoever comes next finishes it
     picture    the part of a config that a change needs to see, before and after
     judging    what each row of a change would do, and why not

@@ -20,6 +20,11 @@ _ITEMS: Final[dict[str, dict[str, Any]]] = {
         "daily_orders": 1_200,
         "cut_off": "16:30",
         "time_zone": "Europe/Oslo",
+        "handling_days": 1,
+        "working_days": ("mon", "tue", "wed", "thu", "fri"),
+        "closed_on": ("2026-12-24", "2026-12-25"),
+        "pickup": True,
+        "carriers": ("posten",),
     },
     "channels": {
         "code": "shop",
@@ -35,6 +40,7 @@ _ITEMS: Final[dict[str, dict[str, Any]]] = {
         "lowers_at": "order",
         "pending_minutes": 1_440,
         "acknowledge": "fsynced",
+        "split_rules": ({"category": "furniture", "from_value": 0, "to_value": None, "split_limit": 1},),
     },
     "skus": {
         "sku": "CUP",
@@ -60,6 +66,14 @@ _ITEMS: Final[dict[str, dict[str, Any]]] = {
         "valid_until": "2027-01-07T00:00:00Z",
     },
     "zones": {"area": "NO/03", "zone": "north"},
+    "carriers": {
+        "code": "posten",
+        "name": "Posten, parcels",
+        "zones": {"NO": "home"},
+        "rates": [{"origin": "", "zone": "home", "cost": 490, "transit_days": 2}],
+        "working_days": ("mon", "tue", "wed", "thu", "fri", "sat"),
+        "closed_on": (),
+    },
 }
 
 _RESULTS: Final = [
@@ -137,7 +151,15 @@ CONFIG_EXAMPLES: Final[dict[type, Any]] = {
         "version": 12,
         "store_version": 12,
         "staged": None,
-        "counts": {"locations": 4, "channels": 4, "skus": 1_000, "listings": 3_000, "rules": 12, "zones": 6},
+        "counts": {
+            "locations": 4,
+            "channels": 4,
+            "skus": 1_000,
+            "listings": 3_000,
+            "rules": 12,
+            "zones": 6,
+            "carriers": 2,
+        },
     },
     forms.ChangePage: {"data": [_CHANGE], "next_cursor": None},
     forms.ChangeDetail: {

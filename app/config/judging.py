@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from allocator import Channel, Location, SkuConfig
+from allocator import Carrier, Channel, Location, SkuConfig
 from allocator.errors import Invalid
-from allocator.rules import Known, check_channel, check_location, check_rule, check_sku
+from allocator.rules import Known, check_carrier, check_channel, check_location, check_rule, check_sku
 
 from .errors import ConfigRefused, InUse, ItemUnknown, RuleClash, VersionDiffers, VersionMissing
 from .kinds import Item, Listing, RuleConfig, Zone
@@ -94,7 +94,8 @@ class _View(NamedTuple):
     @classmethod
     def of(cls, picture: Picture) -> "_View":
         zones = set(picture.zones.values())
-        known = Known(picture.keys("locations"), picture.keys("channels"), picture.keys("skus"), zones)
+        places = (picture.keys("locations"), picture.keys("channels"), picture.keys("skus"))
+        known = Known(*places, zones, picture.keys("carriers"))
         return cls(known, _users(picture))
 
 
@@ -195,6 +196,8 @@ def _check_item(picture: Picture, item: Item, known: Known) -> None:
         check_channel("", item, known)
     elif isinstance(item, SkuConfig):
         check_sku("", item)
+    elif isinstance(item, Carrier):
+        check_carrier("", item)
     elif isinstance(item, Listing):
         _check_listing(item, known)
     elif isinstance(item, RuleConfig):
@@ -247,7 +250,7 @@ def _check_users(row: Row, users: Mapping[Thing, list[str]]) -> None:
 
 def _users(picture: Picture) -> dict[Thing, list[str]]:
     users: defaultdict[Thing, list[str]] = defaultdict(list)
-    for kind in ("channels", "rules", "listings"):
+    for kind in ("locations", "channels", "rules", "listings"):
         for key, item in picture.items(kind):
             for thing in _names(item):
                 users[thing].append(f"{kind}/{key}")
@@ -255,6 +258,8 @@ def _users(picture: Picture) -> dict[Thing, list[str]]:
 
 
 def _names(item: Item) -> set[Thing]:
+    if isinstance(item, Location):
+        return {("carriers", code) for code in item.carriers}
     if isinstance(item, Channel):
         return {("locations", shelf.code) for shelf in item.locations}
     if isinstance(item, RuleConfig):

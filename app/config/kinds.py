@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from allocator import Channel, Code, Id, Location, Rule, Sku, SkuConfig
+from allocator import Carrier, Channel, Code, Id, Location, Rule, Sku, SkuConfig
 from allocator.config import Area, ChannelKind, Label, LocationKind, Name, RuleKind
 from app.store.config import Record
 
@@ -71,7 +71,7 @@ class Zone(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     zone: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
 
 
-Item = Location | Channel | SkuConfig | Listing | RuleConfig | Zone
+Item = Location | Channel | SkuConfig | Listing | RuleConfig | Zone | Carrier
 
 FOREVER_MS: Final = 2**62
 
@@ -152,8 +152,9 @@ KINDS: Final = {
             {"kind": RuleKind, "sku": Sku, "category": Label, "location": Code, "channel": Code, "in_force": bool},
         ),
         Kind("zones", "zone", Zone, ("area",), {"zone": Label}),
+        Kind("carriers", "carrier", Carrier, ("code",), {"name": Name}),
     )
 }
 
-ORDER: Final = ("zones", "locations", "channels", "skus", "rules", "listings")
+ORDER: Final = ("zones", "carriers", "locations", "channels", "skus", "rules", "listings")
 """Kinds so that what is referred to comes first."""

@@ -202,7 +202,14 @@ class Group:
     def _head(self, number: int, packed: bytes, record: OrderRecord) -> Row:
         order = record.order
         facts = {"kind": order.kind, "state": order.state, "placed_ms": order.placed_ms}
-        return {**self._key(record), **facts, "number": number, "record": packed}
+        said = order.promised
+        promised = {
+            "ship_by_ms": said and said.ship_by_ms,
+            "deliver_by_ms": said and said.deliver_by_ms,
+            "country": said.country if said else "",
+            "region": said.region if said else "",
+        }
+        return {**self._key(record), **facts, **promised, "number": number, "record": packed}
 
     def _lines(self, record: OrderRecord) -> Iterable[Row]:
         key = {**self._key(record), "placed_ms": record.order.placed_ms}

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, time
 from math import isfinite
 from typing import Any, Final
 
+import msgspec
+
 Cell = Any
 """What a file has in a cell: text in CSV; in XLSX also int, float, bool, datetime, time, or None for nothing."""
 
@@ -159,6 +161,20 @@ def read_shelves(cell: Cell) -> list[dict[str, Any]]:
     ]
 
 
+def read_rows(cell: Cell) -> list[Any]:
+    """A JSON list of objects, such as a carrier's rates. Raises CellRefused."""
+    text = plain(cell)
+    if not text:
+        return []
+    try:
+        rows = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise CellRefused(f"must be a JSON list, not {_quote(text)}") from error
+    if not isinstance(rows, list):
+        raise CellRefused(f"must be a JSON list, not {_quote(text)}")
+    return rows
+
+
 def read_word(words: Mapping[str, str]) -> Callable[[Cell], str]:
     """A reader of one of the words, whatever their case; `words` maps the folded word to the right one."""
 
@@ -195,6 +211,11 @@ def write_decimal(value: float) -> Cell:
 def write_list(value: list[str]) -> str:
     """Texts between semicolons."""
     return protect(LIST.join(value))
+
+
+def write_rows(value: list[Any]) -> str:
+    """A JSON list."""
+    return msgspec.json.encode(value).decode()
 
 
 def write_shelves(value: list[Mapping[str, Any]]) -> str:

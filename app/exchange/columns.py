@@ -2,7 +2,8 @@
 The columns of a kind, made from the type its rows are decoded to: one column a field.
 
 A field that is a dictionary is as many columns as it has keys, `attributes.color`; a ranked list of locations is one
-cell, `utrecht*;gent`; hundredths of a percent may also be given as `percent`.
+cell, `utrecht*;gent`; a list of other things with fields is JSON; hundredths of a percent may also be given as
+`percent`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +33,8 @@ from .cells import EMPTY_TEXT, Cell
 BASIS_POINTS: Final = "_bp"
 """How fields in hundredths of a percent end."""
 
+EMPTY: Final[tuple[Any, ...]] = ("", [], ())
+
 Read = Callable[[Cell], Any]
 Write = Callable[[Any], Cell]
 
@@ -57,13 +60,13 @@ class Column(NamedTuple):
         """The cell of a value; what is empty says so where an empty cell would mean something else."""
         if value is None:
             return ""
-        if value in ("", []):
-            return "" if self.default in ("", []) and not self.keyed else EMPTY_TEXT
+        if value in EMPTY:
+            return "" if self.default in EMPTY and not self.keyed else EMPTY_TEXT
         return self.write(value)
 
 
 def make_columns(type: type[msgspec.Struct]) -> tuple[Column, ...]:
-    """The columns of a struct in the order of its fields. Raises TypeError for a field no cell can hold."""
+    """The columns of a struct in the order of its fields."""
     info = type_info(type)
     assert isinstance(info, StructType)
     return tuple(column for field in info.fields for column in _columns(field))
@@ -104,7 +107,7 @@ def _list_ways(type: CollectionType) -> tuple[Read, Write]:
         return cells.read_list, cells.write_list
     names = {field.encode_name for field in item.fields}
     if names != {"code", "own_shelf"}:
-        raise TypeError(f"a cell cannot hold a list of {names}")
+        return cells.read_rows, cells.write_rows
     return cells.read_shelves, cells.write_shelves
 
 

@@ -14,7 +14,7 @@ from sqlmodel import SQLModel, delete, func, insert, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .comparing import words
-from .tables import ChannelRow, ListingRow, LocationRow, RuleRow, SkuRow, ZoneRow
+from .tables import CarrierRow, ChannelRow, ListingRow, LocationRow, RuleRow, SkuRow, ZoneRow
 
 Record = dict[str, Any]
 
@@ -46,6 +46,7 @@ _HOMES: Final = {
     "listings": _home(ListingRow, "channel", "listing"),
     "rules": _home(RuleRow, "id"),
     "zones": _home(ZoneRow, "area"),
+    "carriers": _home(CarrierRow, "code"),
 }
 KINDS: Final = tuple(_HOMES)
 

@@ -83,7 +83,11 @@ class LedgerSubjectRow(SQLModel, table=True):
 
 
 class OrderRow(SQLModel, table=True):
-    """An order as the newest entry left it; `record` is what Valkey keeps of it."""
+    """
+    An order as the newest entry left it; `record` is what Valkey keeps of it.
+
+    ship_by_ms and deliver_by_ms are what was promised, None: nothing; country and region are the ship-to's.
+    """
 
     __tablename__ = "order_record"
     __table_args__ = (
@@ -98,6 +102,10 @@ class OrderRow(SQLModel, table=True):
     kind: str = Field(max_length=10)
     state: str = Field(max_length=16)
     placed_ms: int = Field(sa_type=BigInteger)
+    ship_by_ms: int | None = Field(default=None, sa_type=BigInteger)
+    deliver_by_ms: int | None = Field(default=None, sa_type=BigInteger)
+    country: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})
+    region: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})
     number: int = Field(sa_type=BigInteger)
     record: bytes = Field(sa_type=LargeBinary)
 

@@ -18,6 +18,10 @@ NAMES: Final = {
     "pk": "pk_%(table_name)s",
 }
 SQLModel.metadata.naming_convention = NAMES
+
+EVERY_DAY: Final = '["mon", "tue", "wed", "thu", "fri", "sat", "sun"]'
+"""What locations of older configs work on."""
+
 metadata = SQLModel.metadata
 
 
@@ -132,6 +136,11 @@ class LocationRow(SQLModel, table=True):
     daily_orders: int | None
     cut_off: str = Field(max_length=5)
     time_zone: str = Field(max_length=64)
+    handling_days: int = Field(sa_column_kwargs={"server_default": "0"})
+    working_days: list[str] = Field(sa_type=JSON, sa_column_kwargs={"server_default": EVERY_DAY})
+    closed_on: list[str] = Field(sa_type=JSON, sa_column_kwargs={"server_default": "[]"})
+    pickup: bool = Field(sa_column_kwargs={"server_default": false()})
+    carriers: list[str] = Field(sa_type=JSON, sa_column_kwargs={"server_default": "[]"})
 
 
 class ChannelRow(SQLModel, table=True):
@@ -154,6 +163,7 @@ class ChannelRow(SQLModel, table=True):
     lowers_at: str = Field(max_length=10)
     pending_minutes: int | None = None
     acknowledge: str = Field(max_length=10)
+    split_rules: list[dict[str, Any]] = Field(sa_type=JSON, sa_column_kwargs={"server_default": "[]"})
 
 
 class SkuRow(SQLModel, table=True):
@@ -222,6 +232,21 @@ class ZoneRow(SQLModel, table=True):
     area: str = Field(primary_key=True, max_length=129)
     version: int
     zone: str = Field(max_length=64)
+
+
+class CarrierRow(SQLModel, table=True):
+    """Who brings goods to buyers. `rates`: [{"origin", "zone", "cost", "transit_days"}]."""
+
+    __tablename__ = "carrier"
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    code: str = Field(primary_key=True, max_length=64)
+    version: int
+    name: str = Field(max_length=200)
+    zones: dict[str, str] = Field(sa_type=JSON)
+    rates: list[dict[str, Any]] = Field(sa_type=JSON)
+    working_days: list[str] = Field(sa_type=JSON)
+    closed_on: list[str] = Field(sa_type=JSON)
 
 
 class ConfigChange(SQLModel, table=True):

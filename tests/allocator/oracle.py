@@ -120,13 +120,16 @@ class Oracle:
         if verb == "configure":
             own = {**own, "config": self.coming}
         try:
-            word, facts = getattr(ExchangeVerbs(trial, self.now), verb)(**own)
+            verbs = ExchangeVerbs(trial, self.now)
+            word, facts = getattr(verbs, verb)(**own)
         except Refused as refusal:
             return Said(refusal.word, refusal.facts)
         for sku in trial.touched:
             trial.versions[sku] += 1
         if word in VERSIONED:
             facts = [*facts, [[sku, trial.versions[sku]] for sku in sorted(trial.touched)]]
+        if word == "placed":
+            facts += verbs.promised
         if word in EFFECTS and own.get("mode") != "preview":
             self._keep(before, trial, effect=verb not in {"expire", "serve", "rescue"} or bool(facts[0]))
         return Said(word, facts)

@@ -74,7 +74,7 @@ class DeskVerbs(OrderVerbs):
             return
         for line in lines:
             line.takes = [take for take in line.takes if take.units]
-        Demand(self.books, channel, lines, candidates).firm(without=without | set(order.rejected_at))
+        Demand(self.books, channel, lines, candidates).firm(without=without | set(order.rejected_at), only=order.pickup)
 
     def _into_conflict(self, lines: list[Line]) -> None:
         for line in lines:

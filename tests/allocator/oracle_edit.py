@@ -34,7 +34,7 @@ class EditVerbs(DeskVerbs):
         if grows and order.kind == "gone":
             raise Refused("has_left", order_id)
         ranking = relaxed if order.kind == "firm" else strict
-        order.candidates = order.candidates if ranking is None else ranking
+        order.candidates = order.candidates if ranking is None or order.pickup else ranking
         if order.kind != "gone" and (grows or replan):
             self._channel(order.channel)
             assert channel is not None

@@ -5,6 +5,7 @@ from typing import Any
 from allocator import Channel
 from tests.allocator.oracle_state import Hold, Line, Order, Take, take_at
 from tests.allocator.oracle_take import Demand
+from tests.allocator.oracle_terms import Asked, Option, Place, Terms
 from tests.allocator.oracle_verbs import PLACE_MAX, Answer, Refused, Verbs
 
 
@@ -22,19 +23,48 @@ class OrderVerbs(Verbs):
         partial: bool,
         candidates: list[Any],
         lines: list[Any],
+        terms: Asked | None = None,
     ) -> Answer:
         known = self._know_demand(channel=channel, kind=kind, candidates=candidates, lines=lines)
         wanted = [Line(*line, left=line[2]) for line in lines]
         order = Order(channel, external_id, kind, op, self.now, known.rank, candidates, wanted)
         self.books.orders[f"{channel}:{external_id}" if mode == "take" else f"preview of {op}"] = order
+        asked = None if kind == "gone" else terms
+        open_ones = self._open_options(asked) if asked else {}
         hold_said = self._take_over_all(order, hold_id, pending)
-        demand = Demand(self.books, known, wanted, candidates)
+        full = {code for code, option in open_ones.items() if option is None}
+        demand = Demand(self.books, known, wanted, candidates, self._limit(asked, wanted), full)
         plan = getattr(self, f"_{kind}")(order, demand, partial)
+        if asked:
+            self._promise_days(order, asked, open_ones)
         said = [kind, order.state, self.now, [line.row() for line in wanted], hold_said, plan]
         said.append(demand.trace("openly" if kind == "promise" else "any"))
         if kind == "gone":
             self._leave(order, said)
+        self.promised = [order.terms.row()] if order.terms else []
         return "placed", said
+
+    def _open_options(self, asked: Asked) -> dict[str, Option | None]:
+        """By location the first day on which another order can leave."""
+        return {
+            code: next((o for o in options if places < 0 or self.books.taken(code, o.day) < places), None)
+            for code, (places, options) in asked.promises.items()
+        }
+
+    def _limit(self, asked: Asked | None, lines: list[Line]) -> int:
+        categories = {"", *(self.books.category(line.sku) for line in lines)}
+        return next((limit for category, limit in asked.limits if category in categories), 0) if asked else 0
+
+    def _promise_days(self, order: Order, asked: Asked, open_ones: dict[str, Option | None]) -> None:
+        used = list(dict.fromkeys(take.location for line in order.lines for take in line.takes))
+        options = [open_ones[code] or asked.promises[code][1][-1] if code in asked.promises else None for code in used]
+        known = [option for option in options if option]
+        order.terms = terms = Terms(asked)
+        if known and len(known) == len(used):
+            terms.ship_by = max(option.ship_by for option in known)
+            terms.deliver_by = max(option.deliver_by for option in known) * all(option.deliver_by for option in known)
+        pairs = zip(used, options, strict=True)
+        terms.places = [Place(code, option, asked.promises[code][0] >= 0) for code, option in pairs if option]
 
     def _know_demand(self, *, channel: str, kind: str, candidates: list[Any], lines: list[Any]) -> Channel:
         known = self._channel(channel)
@@ -91,7 +121,10 @@ class OrderVerbs(Verbs):
         return plan
 
     def _firm(self, order: Order, demand: Demand, partial: bool) -> str:
-        plan = demand.firm()
+        plan = demand.firm(without=demand.full)
+        if demand.full and any(line.left for line in order.lines):
+            last = Demand(self.books, demand.channel, order.lines, order.candidates, demand.limit).firm()
+            plan = last if plan == "none" else plan
         for line in order.lines:
             if line.left:
                 self.books.touched.add(line.sku)
@@ -128,10 +161,12 @@ class OrderVerbs(Verbs):
     def _changed(self, order: Order) -> Answer:
         for line in order.lines:
             line.takes = [take for take in line.takes if take.units]
+        order.drop_places()
         return "changed", [order.state, [line.row() for line in order.lines]]
 
     def pick(self, order_id: str, location: str) -> Answer:
         order = self._order(order_id)
+        self._know_complete(order)
         takes = [take for line in order.lines for take in line.takes if location in {"", take.location}]
         if not takes:
             raise Refused("not_committed", "", location, 0)
@@ -139,9 +174,15 @@ class OrderVerbs(Verbs):
             take.picking = True
         return self._changed(order)
 
+    def _know_complete(self, order: Order) -> None:
+        line = order.waiting()
+        if line:
+            raise Refused("incomplete", line.line, line.backordered + line.conflict)
+
     def ship(self, order_id: str, lines: list[Any]) -> Answer:
         order = self._order(order_id)
         known = self._lines(order, lines)
+        self._know_complete(order)
         every = [(line.line, take.location, take.units) for line in order.lines for take in line.takes]
         if not lines and not every:
             raise Refused("not_committed", "", "", 0)
@@ -156,7 +197,12 @@ class OrderVerbs(Verbs):
                 left -= some
                 if some:
                     self._ship_take(line, take, some)
+                    self._mark_left(order, code)
         return self._changed(order)
+
+    def _mark_left(self, order: Order, code: str) -> None:
+        for place in order.terms.places if order.terms else ():
+            place.left = place.left or place.location == code
 
     def cancel(self, order_id: str, why: str, picked: bool, pending: str, lines: list[Any]) -> Answer:
         hold = self._pending_hold(pending) if order_id not in self.books.orders and not lines else None
@@ -265,7 +311,9 @@ class OrderVerbs(Verbs):
         if channel is None:
             return 0
         line.left = waiting = order.waits(line)
-        Demand(self.books, channel, [line], order.candidates).firm(serving=True, without=set(order.rejected_at))
+        Demand(self.books, channel, [line], order.candidates).firm(
+            serving=True, without=set(order.rejected_at), only=order.pickup
+        )
         units, line.left = waiting - line.left, 0
         self._lower_debt(line, units, 0 if order.desk else line.conflict)
         return units

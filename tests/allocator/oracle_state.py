@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from allocator import Channel, Config
+from tests.allocator.oracle_terms import Terms
 
 LAST_RANK = 99_999
 
@@ -150,10 +151,27 @@ class Order:
     lines: list[Line]
     rejected_at: list[str] = field(default_factory=list)
     desk: bool = False
+    terms: Terms | None = None
 
     def copy(self) -> "Order":
         facts = (self.channel, self.external_id, self.kind, self.op, self.placed_ms, self.rank, self.candidates)
-        return Order(*facts, [line.copy() for line in self.lines], [*self.rejected_at], self.desk)
+        terms = self.terms and self.terms.copy()
+        return Order(*facts, [line.copy() for line in self.lines], [*self.rejected_at], self.desk, terms)
+
+    @property
+    def pickup(self) -> str:
+        return self.terms.asked.pickup if self.terms else ""
+
+    def waiting(self) -> Line | None:
+        """The first line of which units wait, if all of the order leaves together."""
+        lines = self.lines if self.terms and self.terms.asked.complete else []
+        return next((line for line in lines if line.backordered + line.conflict), None)
+
+    def drop_places(self) -> None:
+        """What was promised where nothing of the order is any more, and nothing was shipped from, is over."""
+        there = {take.location for line in self.lines for take in line.takes if take.units}
+        if self.terms:
+            self.terms.places = [place for place in self.terms.places if place.left or place.location in there]
 
     def waits(self, line: Line) -> int:
         """Units of a line that are served when some arrive: not those about which somebody has to decide."""
@@ -278,6 +296,14 @@ class Books:
     def waits(self, sku: str) -> bool:
         """Whether orders wait for units of a sku."""
         return self.debt(sku, "backordered") + self.debt(sku, "conflict") > 0
+
+    def taken(self, location: str, day: str) -> int:
+        """How many orders have a place of this day there."""
+        places = [place for order in self.orders.values() if order.terms for place in order.terms.places]
+        return sum(place.counted and (place.location, place.option.day) == (location, day) for place in places)
+
+    def category(self, sku: str) -> str:
+        return next((row.category for row in self.config.skus if row.sku == sku), "")
 
     def locations_of(self, sku: str) -> list[str]:
         taken = [take.location for take in (*self._held_takes(sku), *self._committed_takes(sku))]

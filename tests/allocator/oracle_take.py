@@ -39,6 +39,8 @@ class Demand:
     channel: Channel
     lines: list[Line]
     candidates: Candidates
+    limit: int = 0
+    full: Collection[str] = ()
 
     def __post_init__(self) -> None:
         self.needs: dict[str, Need] = {}
@@ -47,6 +49,10 @@ class Demand:
                 atp = atp_of(self.books, self.channel, line.sku)
                 self.needs[line.sku] = Need(line.sku, 0, atp, atp.views)
             self.needs[line.sku].wanted += line.left
+
+    @property
+    def split_limit(self) -> int:
+        return self.limit or self.channel.split_limit
 
     @property
     def eligible(self) -> Candidates:
@@ -115,21 +121,24 @@ class Demand:
         some = any(need.units for need in self.needs.values()) or bool(self.used())
         if short and not (partial and some):
             return "short", self.facts(), ""
-        codes, plan, complete = self.route(self.eligible, "open", self.channel.split_limit)
+        open_ones = [candidate for candidate in self.eligible if candidate[0] not in self.full]
+        codes, plan, complete = self.route(open_ones, "open", self.split_limit)
         if not complete and not (partial and (codes or self.used())):
-            return "unroutable", [self.channel.split_limit, self.facts(), self.trace("openly")], ""
+            _, _, otherwise = self.route(self.eligible, "open", self.split_limit)
+            word = "at_capacity" if otherwise else "unroutable"
+            return word, [self.split_limit, self.facts(), self.trace("openly")], ""
         self.fill(codes, "open")
         return "", None, plan
 
     def facts(self) -> list:
         return [[line.line, line.sku, line.ordered, self.needs[line.sku].atp.now] for line in self.lines]
 
-    def firm(self, *, serving: bool = False, without: Collection[str] = ()) -> str:
+    def firm(self, *, serving: bool = False, without: Collection[str] = (), only: str = "") -> str:
         """Each pass only for what the earlier left; while serving, debts and buffers do not count."""
         every = self.eligible
         named = {code for code, _ in every}
         every += [(spot.code, OTHERS_TIE) for spot in self.channel.locations if spot.code not in named]
-        every = [candidate for candidate in every if candidate[0] not in without]
+        every = [candidate for candidate in every if candidate[0] not in without and only in {"", candidate[0]}]
         for need in self.needs.values():
             left = 0 if serving else -need.atp.owed
             for part in ("open", "safety", "fence"):
@@ -147,7 +156,7 @@ class Demand:
     def _firm_pass(self, every: Candidates, part: str, *, serving: bool) -> str:
         if not self._aim(part):
             return "none"
-        codes, plan, complete = self.route(every, part, self.channel.split_limit)
+        codes, plan, complete = self.route(every, part, self.split_limit)
         if not complete:
             codes, plan, _ = self.route(every, part, ANY_NUMBER)
         if part == "open" and not serving:
@@ -186,6 +195,8 @@ class Demand:
         if not self.books.is_active(code):
             return "inactive", 0
         could = [need for need in self.needs.values() if code in need.views and getattr(need.views[code], what)]
+        if could and code in self.full:
+            return "at_capacity", 0
         if what == "openly" and any(need.units for need in could):
             return "left_out", 0
         return ("not_needed" if could else "nothing_open"), 0

@@ -106,6 +106,37 @@ RANKINGS_JUST_RIGHT = (
 )
 """The longest code and the largest tie, the longest text, none and the most locations."""
 
+DAY = ["2026-11-23", 1, 0]
+TERMS = [0, "NO", "east", "", [["", 2]], {"oslo": [1, *DAY], "rome": [-1, *DAY, "2026-11-24", 2, 3]}]
+
+
+def terms(**parts: Any) -> str:
+    """What an order asks for besides units, with other values for some of it, by their places: p0 to p5."""
+    return json.dumps([parts.get(f"p{place}", value) for place, value in enumerate(TERMS)])
+
+
+NO_TERMS = (
+    *("{", "1", "null", '"NO"', "[]", json.dumps(TERMS[:5]), "x" * 16_001, f"{' ' * 16_000}{terms()}"),
+    *(terms(p0=value) for value in (2, -1, 0.5, "0", None)),
+    *(terms(**{place: value}) for place in ("p1", "p2", "p3") for value in (1, None, "x" * 65, "a\nb")),
+    *(terms(p4=value) for value in (None, "1", [1], [[]], [["", 0]], [["", 16]], [[1, 1]], [["x" * 65, 1]])),
+    terms(p4=[["", 1]] * 51),
+    *(terms(p5=value) for value in (None, 1, {"": [1, *DAY]}, {"x" * 65: [1, *DAY]}, {"oslo": 1}, {"oslo": []})),
+    *(terms(p5={"oslo": [places, *DAY]}) for places in (-2, 0.5, "1", 1_000_000_000 + 1, None)),
+    *(terms(p5={"oslo": row}) for row in ([1], [1, "2026-11-23", 1], [1, *DAY, "2026-11-24"], [1, *DAY * 6])),
+    *(terms(p5={"oslo": [1, day, 1, 0]}) for day in ("", "2026-11-3", "2026-11-233", "today", 20261123, None)),
+    *(terms(p5={"oslo": [1, DAY[0], *times]}) for times in ((0, 0), (1, -1), (10**13, 0), (1, 10**13), (0.5, 0))),
+    terms(p5={f"city-{number}": [1, *DAY] for number in range(16)}),
+)
+"""What is no terms of an order."""
+
+TERMS_JUST_RIGHT = (
+    *("", terms(), terms(p0=1, p1="x" * 64, p2="", p3="x" * 64, p4=[["x" * 64, 1], ["", 15]] * 25)),
+    terms(p5={f"city-{number}": [-1, *DAY] for number in range(15)}),
+    terms(p5={"x" * 64: [1_000_000_000, *DAY * 5]}),
+    terms(p5={"oslo": [0, DAY[0], 10**13 - 1, 10**13 - 1]}, p4=[]),
+)
+
 UNITS = 1_000_000_000
 HEAD = [text("epoch", EPOCH, 64), optional("config", "", 16), whole("now_ms", str(NOW), 0, 10**13 - 1, empty=True)]
 NO_PRINTS = ("f" * 15, "", "short", "f" * 17, f"{'f' * 16}ha", f"{'f' * 16}aa", "\n" * 16)
@@ -215,7 +246,7 @@ VERBS: dict[str, list[Arg]] = {
     "order": [
         *(*HEAD, *OP, choice("mode", "take"), text("channel", "shop", 64), text("external_id", "9", 512)),
         *(choice("kind", "promise"), optional("hold_id", "", 512), optional("pending", "", 512)),
-        *(whole("partial", "0", 0, 1), *DEMAND),
+        *(whole("partial", "0", 0, 1), DEMAND[0], Arg("terms", "", NO_TERMS, TERMS_JUST_RIGHT), *DEMAND[1:]),
     ],
     "move": [
         *(*HEAD, *OP, ORDER_ID, WHY, optional("from", "", 64), text("to", "oslo", 64), whole("lines", "1", 0, 500)),

@@ -118,6 +118,20 @@ async def test_a_repair_that_left_is_asked_for(shop, redis, attic):
     assert await raw.call(redis, "repair", head) == ("ask_history", ["op", "raw"])
 
 
+async def test_an_orders_place_of_a_day_leaves_and_comes_back_with_it(shop, redis, attic):
+    await raw.call(redis, "order", raw.changed("order", external_id="dated", units="1", terms=raw.terms()))
+    await shop.ship("shop", "dated", op="s")
+    place = await redis.zrange("{main}:slots", 0, -1)
+    await attic.clear_out(shop)
+    away = await redis.zrange("{main}:slots", 0, -1)
+
+    back = [ReturnLine(line="1", location="oslo", units=1, disposition="restock")]
+    await shop.return_units(back, order=("shop", "dated"), op="b")
+
+    assert (len(place), away) == (1, [])
+    assert await redis.zrange("{main}:slots", 0, -1) == place
+
+
 async def test_a_no_that_left_stays_a_no(shop, attic):
     with pytest.raises(Short):
         await shop.order(order("1", 50))

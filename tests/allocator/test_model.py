@@ -16,7 +16,7 @@ from allocator.model import CancelLine, EditLine, EditRequest, ShipLine, StockLi
 from tests.allocator import wishes
 from tests.allocator.town import CUP, EPOCH, LOCATIONS, TEE
 from tests.allocator.twins import Twins
-from tests.allocator.walk import Walk
+from tests.allocator.walk import DatedWalk, Walk
 from tests.allocator.wishes import channels, flat, locations, rarely, skus, units
 
 WALK_STEPS = 200
@@ -263,7 +263,7 @@ class Shop(RuleBasedStateMachine):
         head = [EPOCH, "", self.allocator.now_ms, f"order:{request.channel}:{op}:1", fingerprint(op), ""]
         told = ["take", request.channel, op, kind, "", "", int(request.partial)]
         lines = [(line.line, line.sku, line.units * scale) for line in request.lines]
-        self.twins.ask_raw("order", [*head, *told, ranking_of(ranking), *flat(lines)])
+        self.twins.ask_raw("order", [*head, *told, ranking_of(ranking), "", *flat(lines)])
 
     @rule(request=wishes.holds, ranking=wishes.rankings)
     def a_hold_with_a_ranking_of_its_own(self, request, ranking):
@@ -286,6 +286,14 @@ def test_a_long_walk_through_all_verbs_leaves_what_the_model_says(server_url, se
     twins = Twins(server_url)
     try:
         Walk(twins, seed).finish(WALK_STEPS)
+    finally:
+        twins.close()
+
+
+def test_a_walk_on_which_days_are_soon_full_leaves_what_the_model_says(server_url):
+    twins = Twins(server_url)
+    try:
+        DatedWalk(twins, 1).finish(WALK_STEPS)
     finally:
         twins.close()
 

@@ -83,9 +83,9 @@ def test_routing_finds_the_best_set_of_locations(twins, stock, ranking, demand, 
     lines = [(str(n), sku, wanted) for n, (sku, wanted) in enumerate(demand)]
     id = f"{twins.oracle.effects}-{len(twins.oracle.ops)}"
     head = [EPOCH, "", NOON, f"{kind}:{id}", fingerprint(id), ""]
-    asked = [ranking_of(candidates), *flat(lines)]
+    ranked, rows = ranking_of(candidates), flat(lines)
 
     if kind == "hold":
-        twins.ask_raw("hold", [*head, id, f"limit-{limit}", "", "", 60_000, int(partial), *FOR_NO_ORDER, *asked])
+        twins.ask_raw("hold", [*head, id, f"limit-{limit}", "", "", 60_000, int(partial), *FOR_NO_ORDER, ranked, *rows])
     else:
-        twins.ask_raw("order", [*head, "take", f"limit-{limit}", id, kind, "", "", int(partial), *asked])
+        twins.ask_raw("order", [*head, "take", f"limit-{limit}", id, kind, "", "", int(partial), ranked, "", *rows])

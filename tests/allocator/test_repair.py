@@ -11,10 +11,10 @@ from allocator.records import SkuState, decode_state
 from allocator.repairs import RecordRepair, Repair, SkuRepair, Stray
 
 from .fixtures import CUP, EPOCH, TEE, assert_sound, atp, dump, hold, order, place, stock
-from .raw import call, changed
+from .raw import call, changed, terms
 
 STOCK, HOLDS, ORDERS, OPS, CONFIG = (f"{{main}}:{word}" for word in ("stock", "holds", "orders", "ops", "config"))
-DEADLINES, OWNERS, WAITING = (f"{{main}}:{word}" for word in ("deadlines", "owners", "waiting"))
+DEADLINES, OWNERS, WAITING, SLOTS = (f"{{main}}:{word}" for word in ("deadlines", "owners", "waiting", "slots"))
 
 pack, unpack = msgspec.msgpack.encode, msgspec.msgpack.decode
 
@@ -219,6 +219,21 @@ async def test_an_order_that_waits_for_nothing_is_not_in_the_queue(shop, redis):
     await repair(shop, records=[RecordRepair("order", "amazon:2", served, served)])
 
     assert await redis.exists(WAITING) == 0
+
+
+async def test_an_order_has_its_place_of_a_day_again_and_no_other(shop, redis):
+    await call(redis, "order", changed("order", external_id="dated", units="1", terms=terms()))
+    [slot] = await redis.zrange(SLOTS, 0, -1)
+    dated, stray = await seen(redis, ORDERS, "shop:dated"), slot.replace(b"oslo", b"rome")
+    await redis.delete(SLOTS)
+    await redis.zadd(SLOTS, {stray: 0})
+
+    repaired = await repair(
+        shop, records=[RecordRepair("order", "shop:dated", dated, dated)], strays=[Stray("slots", stray)]
+    )
+
+    assert await redis.zrange(SLOTS, 0, -1) == [slot]
+    assert repaired.strays == 1
 
 
 async def test_an_answer_is_remembered_again(shop, redis):

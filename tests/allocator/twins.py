@@ -7,7 +7,7 @@ from copy import deepcopy
 from itertools import permutations
 from typing import Any, NamedTuple
 
-from allocator import Allocator, Config, HeldFor, Pipe, SellerKeys, errors, make_client
+from allocator import Allocator, Config, HeldFor, Pipe, SellerKeys, answers, errors, make_client
 from allocator.answers import unpack
 from allocator.check import find_violations
 from allocator.reading import Books as Records
@@ -253,7 +253,7 @@ def orders_of_server(records: Records) -> dict[str, Any]:
         order = record.order
         lines = [(*(getattr(line, name) for name in LINE), take_rows(line.takes)) for line in order.lines]
         kept = (order.channel, order.external_id, order.kind, order.state, order.placed_ms, record.op, record.rank)
-        found[id] = *kept, record.candidates, lines
+        found[id] = *kept, record.candidates, lines, order.promised
     return found
 
 
@@ -265,5 +265,6 @@ def orders_of_oracle(books: Books) -> dict[str, Any]:
     for id, order in books.orders.items():
         lines = [(*(getattr(line, name) for name in LINE), oracle_rows(line.sku, line.takes)) for line in order.lines]
         kept = (order.channel, order.external_id, order.kind, order.state, order.placed_ms, order.op, order.rank)
-        found[id] = *kept, order.candidates, lines
+        promised = answers.promised(order.terms.row()) if order.terms else None
+        found[id] = *kept, order.candidates, lines, promised
     return found

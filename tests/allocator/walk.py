@@ -1,5 +1,6 @@
 """A long random walk through all verbs, dense with holds, orders and shortages; the seed says which."""
 
+import json
 from random import Random
 from typing import Any
 
@@ -45,6 +46,7 @@ VERBS = {
     "pay": 4,
     "cancel_pending": 2,
     "ranked_order": 4,
+    "dated_order": 6,
     "pick": 2,
     "ship": 3,
     "cancel": 4,
@@ -62,10 +64,16 @@ VERBS = {
 }
 """How often each step is taken, in proportion."""
 
+DATED = {verb: VERBS.get(verb, 0) for verb in ("receive", "reject", "serve", "cancel", "edit", "ship", "pick", "move")}
+DATED |= {"dated_order": 14, "order_with_hold": 1, "hold": 1, "give_back": 1, "repeat": 1}
+"""Steps of a walk in which days are soon full, and units seldom short."""
+
 REASONS = ("lost", "dirty", "put_away")
 
 
 class Walk:
+    verbs = VERBS
+
     def __init__(self, twins: Twins, seed: int) -> None:
         self.twins, self.allocator = twins, twins.allocator
         self.random = Random(seed)
@@ -76,7 +84,7 @@ class Walk:
         """One verb, on both sides."""
         self.made += 1
         self.op = f"op-{self.made}"
-        [verb] = self.random.choices(list(VERBS), list(VERBS.values()))
+        [verb] = self.random.choices(list(self.verbs), list(self.verbs.values()))
         work = getattr(self, verb)()
         if work is None:
             return
@@ -263,8 +271,32 @@ class Walk:
         told = ["take", channel, self.op, kind, "", "", self.pick_one(0, 0, 1)]
         lines = [(line.line, line.sku, line.units) for line in self.wish()]
         ranked = list(dict(self.ranking()).items())
-        asked = [*self.head(f"order:{channel}:{self.op}:1"), *told, ranking_of(ranked), *flat(lines)]
+        asked = [*self.head(f"order:{channel}:{self.op}:1"), *told, ranking_of(ranked), "", *flat(lines)]
         return self.twins.send("order", asked)
+
+    def dated_order(self) -> Any:
+        """Straight to the script, with places of so few days that they are soon full."""
+        channel = self.pick_one("web", "web", "web", "amazon", "till")
+        kind = self.pick_one("promise", "promise", "firm", "firm", "gone")
+        mode, hold = self.pick_one("take", "take", "take", "preview"), self.pick_one("", "", self.a_hold() or "")
+        told = [mode, channel, self.op, kind, hold, ""]
+        lines = [(str(n), self.sku(), self.pick_one(1, 1, 2)) for n in range(self.pick_one(1, 1, 2))]
+        codes = self.random.sample(LOCATIONS, self.pick_one(1, 2, 4, 4))
+        ranked = [(code, self.pick_one(0, 0, 1)) for code in codes]
+        asked = [*told, self.pick_one(0, 0, 1), ranking_of(ranked), self.terms(codes)]
+        return self.twins.send("order", [*self.head(f"order:{channel}:{self.op}:1"), *asked, *flat(lines)])
+
+    def terms(self, codes: list[str]) -> str:
+        limits = self.pick_one([], [], [["kitchen", 1], ["", 3]], [["cotton", 2]])
+        pickup = self.pick_one("", "", "", codes[0])
+        days = {code: self.days() for code in codes[: self.pick_one(2, 4)]}
+        return json.dumps([self.pick_one(0, 0, 1), "NO", "east", pickup, limits, days])
+
+    def days(self) -> list[Any]:
+        row: list[Any] = [self.pick_one(-1, 0, 1, 1, 2)]
+        for day in range(self.pick_one(1, 2)):
+            row += [f"2026-11-2{day}", 1_000 + day, self.pick_one(0, 2_000 + day)]
+        return row
 
     def pick(self) -> Any:
         order = self.an_order()
@@ -396,3 +428,9 @@ class Walk:
                 lambda allocator: allocator.order(second),
             ]
         )
+
+
+class DatedWalk(Walk):
+    """Orders for days with few places."""
+
+    verbs = DATED

@@ -49,7 +49,7 @@ def values_of(label: str) -> set[str] | None:
     return {
         "name": {job.run.__name__ for job in JOBS},
         "operation": operations(),
-        "outcome": {"done", "failed", "accepted", "replayed", "short", "unroutable"},
+        "outcome": {"done", "failed", "accepted", "replayed", "short", "at-capacity", "unroutable"},
         "source": {"own", "shared", "borrowed", "buffer", "safety", "deficit"},
         "status": {"200", "201", "400", "500", "503"},
     }.get(label)

@@ -53,6 +53,18 @@ CASES = (
         {"kind": "cutoff", "in_force": True},
         {"in_force": False},
     ),
+    Case(
+        "carriers",
+        {
+            "code": "dpd",
+            "name": "DPD",
+            "zones": {"NO": "home"},
+            "rates": [{"origin": "", "zone": "home", "cost": 490, "transit_days": 2}],
+        },
+        {"working_days": ["mon", "tue"]},
+        {"name": "DPD"},
+        {"name": "UPS"},
+    ),
     Case("zones", {"area": "NO/03", "zone": "north"}, {"zone": "far-north"}, {"zone": "north"}, {"zone": "south"}),
 )
 

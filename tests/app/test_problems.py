@@ -69,6 +69,8 @@ SLUGS = {
     "unknown-sku": 404,
     "unknown-transfer": 404,
     "unroutable": 409,
+    "at-capacity": 409,
+    "incomplete": 409,
     "changed-meanwhile": 412,
     "changed-since-inspected": 409,
     "if-match-missing": 428,

@@ -138,6 +138,12 @@ def more_rankings_than_are_kept(shop: Shop) -> None:
         shop.call("order", config="99", candidates=f'["oslo",{tie}]')
 
 
+def more_terms_than_are_kept(shop: Shop) -> None:
+    for ship_by in range(1, TOO_MANY + 1):
+        days = {"oslo": [1, "2026-11-23", ship_by, 0]}
+        shop.call("order", config="99", terms=raw.terms(p5=days))
+
+
 def more_rules_than_are_kept(shop: Shop) -> None:
     for units in range(TOO_MANY):
         sheet = msgspec.msgpack.encode(["", {"": units}, {}, {}, {}])
@@ -307,7 +313,12 @@ CASES = (
     *(skus_that_are_closed, a_gate_that_is_shut, repairs),
     *(the_wrong_data_set_or_config, names_nobody_knows, more_than_a_place_can_count),
     *(more_is_on_its_way_than_a_place_can_count, units_on_their_way),
-    *(more_has_left_than_a_place_can_count, more_rankings_than_are_kept, more_rules_than_are_kept),
+    *(
+        more_has_left_than_a_place_can_count,
+        more_rankings_than_are_kept,
+        more_rules_than_are_kept,
+        more_terms_than_are_kept,
+    ),
     *(more_places_than_are_searched_one_by_one, units_that_nobody_may_sell_come_back, a_state_that_cannot_be_read),
     *(candidates_that_may_not_serve, a_firm_order_for_more_than_all_places_have, an_owner_asks_beside_his_own_hold),
     *(

@@ -3,9 +3,10 @@
 from typing import Any
 
 from allocator.repairs import RecordRepair, Repair, SkuRepair, Stray
+from tests.allocator import raw
 from tests.allocator.fixtures import CUP, TEE, hold, order
 
-INDEXES = ("deadlines", "owners", "waiting")
+INDEXES = ("deadlines", "owners", "waiting", "slots")
 
 
 def repairs(shop: Any) -> None:
@@ -53,5 +54,11 @@ def strays(shop: Any) -> dict[str, list[bytes]]:
     command("HSET", "{main}:owners", "shop:bob", "h1")
     for member in (wrong, waiting + b"x", b"?"):
         command("ZADD", "{main}:waiting", "0", member)
+    shop.call("order", external_id="dated", units="1", terms=raw.terms())
+    [slot, *_] = command("ZRANGE", "{main}:slots", "0", "-1")
+    slots = [slot, slot + b"x", slot.replace(b"oslo", b"rome"), b"?"]
+    for member in slots[1:]:
+        command("ZADD", "{main}:slots", "0", member)
+    queue = [waiting, wrong, waiting + b"x", b"?"]
     owners = [b"shop:ann", b"shop:eve", b"shop:bob", b"shop:none"]
-    return dict(zip(INDEXES, ([b"h1", b"nobody"], owners, [waiting, wrong, waiting + b"x", b"?"]), strict=True))
+    return dict(zip(INDEXES, ([b"h1", b"nobody"], owners, queue, slots), strict=True))

@@ -126,8 +126,8 @@ class Wishes:
         elif chance < 0.03:
             words.append("more")
         elif chance < 0.05 and len(words) > 1:
-            # The first of a kind: in the queue all scores must be the same, as this one command demands.
-            kinds = [kind for kind in KEYS if (words[0], kind) != ("ZRANGEBYLEX", "zset")]
+            # The first of a kind: in the queue all scores must be the same, as these two commands demand.
+            kinds = [kind for kind in KEYS if not (words[0] in {"ZRANGEBYLEX", "ZLEXCOUNT"} and kind == "zset")]
             words[1] = KEYS[self.random.choice(kinds)][0]
         elif chance < 0.06:
             words[0] = str(words[0]).lower()
@@ -237,6 +237,9 @@ class Wishes:
 
     def ask_zrangebylex(self) -> list[Any]:
         return ["ZRANGEBYLEX", "{x}:queue", *self.random.choices(LEX, k=2), *self.limit()]
+
+    def ask_zlexcount(self) -> list[Any]:
+        return ["ZLEXCOUNT", "{x}:queue", *self.random.choices(LEX, k=2)]
 
     # --- streams -----------------------------------------------------------------------------------------------
 

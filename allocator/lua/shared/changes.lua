@@ -25,6 +25,12 @@ function changes.refuse_unknown_line(head, order, wanted)
   end
 end
 
+-- A refusal for an order that is to be shipped all at once and waits for units, or nil.
+function changes.refuse_incomplete(head, order)
+  local facts = orders.incomplete(order)
+  return facts and gate.refuse(head, 'incomplete', facts)
+end
+
 -- `deficit_allowed`: the physical world has changed with it.
 function changes.commit(head, verb, why, order, deficit_allowed)
   for _, line in ipairs(order.lines) do

@@ -2,19 +2,20 @@
 --
 -- Needs: demand, planning.
 
+local NO_BOUNDS = {}
 local NOWHERE = {}
 
--- Candidates first, then the channel's other locations: a firm order uses all of them but those in `without`.
-local function all_of(candidates, view, without)
-  local every, seen = {}, {}
+-- Candidates first, then the channel's other locations: a firm order uses all of them within its bounds.
+local function all_of(candidates, view, bounds)
+  local every, seen, without, only = {}, {}, bounds.without or NOWHERE, bounds.only
   for _, candidate in ipairs(planning.eligible(candidates, view)) do
-    if not without[candidate[1]] then
+    if not without[candidate[1]] and (not only or candidate[1] == only) then
       every[#every + 1] = candidate
     end
     seen[candidate[1]] = true
   end
   for position, spot in ipairs(view.locations) do
-    if not seen[spot[1]] and not without[spot[1]] then
+    if not seen[spot[1]] and not without[spot[1]] and (not only or spot[1] == only) then
       every[#every + 1] = { spot[1], 10001, position }
     end
   end
@@ -22,8 +23,8 @@ local function all_of(candidates, view, without)
 end
 
 -- Plans a pass of a firm order: the split limit is only a wish.
-local function plan_softly(every, lines, needs, pass, view)
-  local positions, plan, complete = planning.pass(every, lines, needs, pass, view.split_limit)
+local function plan_softly(every, lines, needs, pass, limit)
+  local positions, plan, complete = planning.pass(every, lines, needs, pass, limit)
   if complete then
     return positions, plan
   end
@@ -78,15 +79,17 @@ local function fill_and_count(lines, needs, positions, pass, job)
 end
 
 -- A firm order: each pass only for what the earlier ones left. What is still left afterwards is for the caller.
--- The first pass is routed as a whole; its units beyond ATP are marked as taken from the buffer. `without` names the
--- locations that are no choice.
-function firm.take(lines, needs, candidates, view, bucket, ignore_owed, without)
-  local every = all_of(candidates, view, without or NOWHERE)
+-- The first pass is routed as a whole; its units beyond ATP are marked as taken from the buffer.
+-- bounds, or nil: { without = locations that are no choice; only = the one that is; limit = another split limit than the
+-- channel's }, each or nil
+function firm.take(lines, needs, candidates, view, bucket, ignore_owed, bounds)
+  bounds = bounds or NO_BOUNDS
+  local every, limit = all_of(candidates, view, bounds), bounds.limit or view.split_limit
   local plan = 'none'
   ceilings(needs, ignore_owed)
   if aim(needs, 'open') then
     local positions
-    positions, plan = plan_softly(every, lines, needs, 'open', view)
+    positions, plan = plan_softly(every, lines, needs, 'open', limit)
     aim(needs, 'open', not ignore_owed)
     fill_and_count(lines, needs, positions, 'open', { view = view, bucket = bucket })
     aim(needs, 'open')
@@ -94,7 +97,7 @@ function firm.take(lines, needs, candidates, view, bucket, ignore_owed, without)
   end
   for _, pass in ipairs({ 'reserve', 'fence' }) do
     if aim(needs, pass) then
-      local positions, later = plan_softly(every, lines, needs, pass, view)
+      local positions, later = plan_softly(every, lines, needs, pass, limit)
       fill_and_count(lines, needs, positions, pass, { view = view, bucket = bucket })
       plan = plan == 'none' and later or plan
     end

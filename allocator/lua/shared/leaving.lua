@@ -16,7 +16,7 @@ function leaving.leave(line, location, units)
 end
 
 -- Commits what is left of these lines of an order elsewhere, with the passes of a firm order; never units that are owed,
--- and never at a location that rejected it or at those in `without`.
+-- and never at a location that rejected it or at those in `without`. Nobody asks whether a day has places left there.
 function leaving.go_elsewhere(order, lines, candidates, without)
   local view = rules.channel_view(order.channel)
   if not view then
@@ -25,8 +25,8 @@ function leaving.go_elsewhere(order, lines, candidates, without)
   for _, line in ipairs(lines) do
     line.left, line.takes = line.left or 0, takes.without_empty(line.takes)
   end
-  without = orders.rejecters(order, without)
-  firm.take(lines, demand.needs_of(lines, view), candidates, view, 'committed', false, without)
+  local bounds = orders.bounds(order, without)
+  firm.take(lines, demand.needs_of(lines, view), candidates, view, 'committed', false, bounds)
   for _, line in ipairs(lines) do
     line.committed = takes.units_at(line.takes)
   end

@@ -1,17 +1,40 @@
 -- orders: the record of an order.
 --
 -- Packed: { channel, external_id, kind, op, fingerprint, placed_ms, rank, candidates, lines, state }, and for an order
--- that was rejected somewhere one more, { desk, location, ... }
+-- that was rejected somewhere one more, { desk, location, ... }; for an order that was promised something about time, or
+-- is to be shipped or fetched in a special way, that one and one more, { ship_by_ms, deliver_by_ms, ship_complete, country,
+-- region, pickup, place, ... }
 --   candidates  the ranking it came with, as the text it came as; used again when a debt is served
 --   desk        1: its conflicts wait for somebody to decide, 0: they are served like backorders
 --   location    those that rejected it; it is never sent there again by itself
+--   ship_by_ms  what its buyer was promised when it was placed, 0: nothing; deliver_by_ms likewise
+--   ship_complete   1: nothing of it is picked or shipped while units of it wait
+--   pickup      the store where it is fetched, or ''
+--   place       { location, day, ship_by_ms, deliver_by_ms, left }: what was promised there; with a day it has one of the
+--               places of that day, until it has nothing there any more; left: 1 when units have been shipped from there
 --   lines       { { line, sku, ordered, committed, shipped, backordered, conflict, cancelled, returned, takes }, ... }
--- Needs: packing, stock, takes, and keys.orders, waiting.
+-- Index `slots`: the places that orders have, as 'day\0location\0order'; so those of one day can be counted.
+-- Needs: packing, stock, takes, and keys.orders, waiting, slots.
+
+-- Packed: an array of one 0.
+local NO_REJECTS = '\145\0'
+
+local function unpack_terms(row)
+  local terms = { ship_by = row[1], deliver_by = row[2], complete = row[3], country = row[4], region = row[5],
+    pickup = row[6], places = {} }
+  for i = 7, #row do
+    local place = row[i]
+    terms.places[i - 6] = { location = place[1], day = place[2], ship_by = place[3], deliver_by = place[4],
+      left = place[5] }
+  end
+  return terms
+end
 
 function orders.unpack(id, packed)
   local row = cmsgpack.unpack(packed)
   local order = { id = id, channel = row[1], external_id = row[2], kind = row[3], op = row[4], fingerprint = row[5],
-    placed_ms = row[6], rank = row[7], candidates = row[8], lines = {}, desk = 0, rejected_at = {} }
+    placed_ms = row[6], rank = row[7], candidates = row[8], lines = {}, desk = 0, rejected_at = {},
+    terms = row[12] and unpack_terms(row[12]) }
   for i, value in ipairs(row[11] or {}) do
     if i == 1 then
       order.desk = value
@@ -91,6 +114,35 @@ function orders.is_closed(packed)
   return sound and CLOSED[state] or false
 end
 
+-- What was promised about time and more, packed.
+function orders.pack_terms(terms)
+  local row = { terms.ship_by, terms.deliver_by, terms.complete, terms.country, terms.region, terms.pickup }
+  for i, place in ipairs(terms.places) do
+    row[i + 6] = { place.location, place.day, place.ship_by, place.deliver_by, place.left }
+  end
+  return cmsgpack.pack(row)
+end
+
+-- What is promised for a location ends when the order has nothing there any more and nothing was shipped from there. Its
+-- place of a day is `given` back then.
+local function settle_places(order)
+  if not order.terms.places[1] then
+    return
+  end
+  local there, kept = {}, {}
+  for _, line in ipairs(order.lines) do
+    for _, take in ipairs(line.takes) do
+      there[take.location] = take.units > 0 or there[take.location]
+    end
+  end
+  order.given = order.given or {}
+  for _, place in ipairs(order.terms.places) do
+    local list = (place.left == 1 or there[place.location]) and kept or order.given
+    list[#list + 1] = place
+  end
+  order.terms.places = kept
+end
+
 -- Checks and packs; to be called before the first write. `lines` are packed. Returns the packed order and its state.
 function orders.pack(order, lines)
   for _, line in ipairs(order.lines) do
@@ -100,11 +152,85 @@ function orders.pack(order, lines)
   local facts = packing.values({ order.channel, order.external_id, order.kind, order.op, order.fingerprint,
     order.placed_ms, order.rank, order.candidates })
   local rejected_at = order.rejected_at
+  if order.terms then
+    settle_places(order)
+    order.terms.packed = orders.pack_terms(order.terms)
+    local rejects = rejected_at and cmsgpack.pack({ order.desk, unpack(rejected_at) }) or NO_REJECTS
+    return packing.head(12) .. facts .. lines .. cmsgpack.pack(state) .. rejects .. order.terms.packed, state
+  end
   if not rejected_at or #rejected_at == 0 then
     return packing.head(10) .. facts .. lines .. cmsgpack.pack(state), state
   end
   local rejects = cmsgpack.pack({ order.desk, unpack(rejected_at) })
   return packing.head(11) .. facts .. lines .. cmsgpack.pack(state) .. rejects, state
+end
+
+-- All places of a day at a location begin with this, and none of another.
+function orders.slots_of(day, location)
+  return day .. '\0' .. location .. '\0'
+end
+
+-- The places of days among these, as members of their index.
+local function slots_among(id, places)
+  local members = {}
+  for _, place in ipairs(places or {}) do
+    if place.day ~= '' then
+      members[#members + 1] = orders.slots_of(place.day, place.location) .. id
+    end
+  end
+  return members
+end
+
+local function give_slots(id, places)
+  local members = slots_among(id, places)
+  if members[1] then
+    redis.call('ZREM', keys.slots, unpack(members))
+  end
+end
+
+local function have_slots(id, places)
+  for _, member in ipairs(slots_among(id, places)) do
+    redis.call('ZADD', keys.slots, 0, member)
+  end
+end
+
+-- The order is in the store from now on, or not any more, and its places with it.
+function orders.come(id, packed)
+  local terms = orders.unpack(id, packed).terms
+  have_slots(id, terms and terms.places)
+end
+
+function orders.go(id, packed)
+  local terms = orders.unpack(id, packed).terms
+  give_slots(id, terms and terms.places)
+end
+
+-- Whether a place of the order is exactly this member of the index.
+function orders.has_slot(order, member)
+  for _, mine in ipairs(slots_among(order.id, order.terms and order.terms.places)) do
+    if mine == member then
+      return true
+    end
+  end
+  return false
+end
+
+-- Units of the order have been shipped from there: its place of that day is used for good.
+function orders.has_left(order, location)
+  for _, place in ipairs(order.terms and order.terms.places or {}) do
+    if place.location == location then
+      place.left = 1
+    end
+  end
+end
+
+-- The first line of which units wait, though all must be there before anything may leave, as facts, or nil.
+function orders.incomplete(order)
+  for _, line in ipairs(order.terms and order.terms.complete == 1 and order.lines or {}) do
+    if line.backordered + line.conflict > 0 then
+      return { line.line, line.backordered + line.conflict }
+    end
+  end
 end
 
 -- A waiting line's place in the queue of its sku: rank of the channel, then age.
@@ -125,13 +251,20 @@ function orders.lower_debt(line, units, conflict)
   stock.owe(stock.skus[line.sku], 'backordered', rescued - units)
 end
 
--- The locations that rejected the order, as a set, added to `at` when that is given.
-function orders.rejecters(order, at)
-  at = at or {}
+-- Where the order may go by itself, for firm.take: not to the locations that rejected it, added to `without` when that is
+-- given, and if it is to be fetched, only to its store.
+function orders.bounds(order, without)
+  without = without or {}
   for _, location in ipairs(order.rejected_at) do
-    at[location] = true
+    without[location] = true
   end
-  return at
+  return { without = without, only = orders.pickup_of(order) }
+end
+
+-- The store where the order is fetched, or nil.
+function orders.pickup_of(order)
+  local pickup = order.terms and order.terms.pickup or ''
+  return pickup ~= '' and pickup or nil
 end
 
 function orders.in_conflict(order)
@@ -143,9 +276,13 @@ function orders.in_conflict(order)
   return false
 end
 
--- Writes the order and keeps the queue of debts in step. Returns its ledger record.
+-- Writes the order and keeps the queue of debts and the places of days in step. Returns its ledger record.
 function orders.write(order, packed)
   redis.call('HSET', keys.orders, order.id, packed)
+  if order.terms and (order.terms.places[1] or order.given) then
+    give_slots(order.id, order.given)
+    have_slots(order.id, order.terms.places)
+  end
   for _, line in ipairs(order.lines) do
     if orders.waiting_units(order, line) > 0 then
       redis.call('ZADD', keys.waiting, 0, waiting_member(order, line))

@@ -1,6 +1,6 @@
 -- placing: an order takes its units, by its kind; shared by all verbs that make orders.
 --
--- An order here is { id, channel, external_id, kind, op, fingerprint, lines }.
+-- An order here is { id, channel, external_id, kind, op, fingerprint, lines }, and with `bounds` what terms.bounds says.
 -- Needs: gate, stock, rules, takes, demand, tracing, promise, firm, orders, gone.
 
 -- A refusal when the demand names what does not exist, else nil; its skus are loaded then.
@@ -17,13 +17,37 @@ function placing.refuse_unknown(head, order, candidates, skus)
   end
 end
 
--- Takes what the lines want, in memory. Returns a refusal's word and facts, or nil, nil and the plan's name.
+local function wants_more(lines)
+  for _, line in ipairs(lines) do
+    if line.left > 0 then
+      return true
+    end
+  end
+  return false
+end
+
+-- A firm order goes to locations without a place left on a day only for what it finds nowhere else.
+local function take_firm(order, needs, candidates, view)
+  local lines, bounds = order.lines, order.bounds
+  local full = bounds and bounds.full
+  local first = bounds and { limit = bounds.limit, without = full }
+  local plan = firm.take(lines, needs, candidates, view, 'committed', false, first)
+  if full and wants_more(lines) then
+    local last = demand.needs_of(lines, view)
+    local later = firm.take(lines, last, candidates, view, 'committed', false, { limit = bounds.limit })
+    plan = plan == 'none' and later or plan
+  end
+  return plan
+end
+
+-- Takes what the lines want, in memory. Returns a refusal's word and facts, or nil, nil and the plan's name; fourth as
+-- promise.take.
 function placing.take(order, needs, candidates, view, partial)
   local lines = order.lines
   if order.kind == 'promise' then
-    return promise.take(lines, needs, candidates, view, 'committed', partial)
+    return promise.take(lines, needs, candidates, view, 'committed', partial, order.bounds)
   elseif order.kind == 'firm' then
-    return nil, nil, firm.take(lines, needs, candidates, view, 'committed', false)
+    return nil, nil, take_firm(order, needs, candidates, view)
   end
   local plan = gone.take(lines, needs, view, candidates[1][1])
   local facts = gone.beyond_limit(lines, candidates[1][1])
@@ -55,7 +79,9 @@ function placing.book(head, order, needs, candidates, view)
   order.placed_ms, order.rank, order.candidates = head.now, view.rank, candidates.text
   book_lines(order)
   -- Goods that are gone have left one place; the others were no choice.
-  local trace = tracing.of(candidates, order.lines, order.kind == 'gone' and {} or needs, view, order.kind == 'promise')
+  local full = order.bounds and order.bounds.full
+  local some = order.kind == 'gone' and {} or needs
+  local trace = tracing.of(candidates, order.lines, some, view, order.kind == 'promise', full)
   return order.kind == 'gone' and gone.ship(order.lines) or orders.pack_lines(order), trace
 end
 

@@ -33,7 +33,8 @@ function planning.used_codes(lines)
   return codes, seen
 end
 
-local function without(candidates, seen)
+-- Those that are not among these locations.
+function planning.without(candidates, seen)
   local rest = {}
   for _, candidate in ipairs(candidates) do
     if not seen[candidate[1]] then
@@ -77,7 +78,7 @@ function planning.pass(candidates, lines, needs, pass, limit)
   end
   local positions = positions_in_use(used, candidates)
   local rest = rest_of(needs, positions, pass)
-  local chosen, plan, complete = route.choose(without(candidates, seen), rest, pass, limit - #used)
+  local chosen, plan, complete = route.choose(planning.without(candidates, seen), rest, pass, limit - #used)
   for _, position in ipairs(chosen) do
     positions[#positions + 1] = position
   end

@@ -12,8 +12,12 @@ local function line_facts(lines, needs)
 end
 
 -- A promise: never beyond ATP, within the split limit; all or nothing, or what there is when `partial`.
--- Returns a refusal word with its facts, or nil, nil and the plan's name.
-function promise.take(lines, needs, candidates, view, bucket, partial)
+-- bounds, or nil: { limit = another split limit than the channel's, or nil; full = locations without a place left on the
+-- days they may be promised for, which are no choice, or nil }
+-- Returns a refusal word with its facts, or nil, nil and the plan's name; of an unroutable one fourth whether the full
+-- locations could have served it.
+function promise.take(lines, needs, candidates, view, bucket, partial, bounds)
+  local limit, full = bounds and bounds.limit or view.split_limit, bounds and bounds.full
   local short, some = false, false
   for _, need in ipairs(needs) do
     need.units = math.min(need.wanted, need.after_buffer)
@@ -25,10 +29,12 @@ function promise.take(lines, needs, candidates, view, bucket, partial)
     return 'short', line_facts(lines, needs)
   end
   local may = planning.eligible(candidates, view)
-  local positions, plan, complete = planning.pass(may, lines, needs, 'open', view.split_limit)
+  local open = full and planning.without(may, full) or may
+  local positions, plan, complete = planning.pass(open, lines, needs, 'open', limit)
   if not complete and not (partial and (#positions > 0 or taken_over)) then
-    local trace = tracing.of(candidates, lines, needs, view, true)
-    return 'unroutable', { view.split_limit, line_facts(lines, needs), trace }
+    local trace = tracing.of(candidates, lines, needs, view, true, full)
+    local otherwise = full and select(3, planning.pass(may, lines, needs, 'open', limit))
+    return 'unroutable', { limit, line_facts(lines, needs), trace }, nil, otherwise
   end
   demand.fill(lines, needs, positions, 'open', { view = view, bucket = bucket })
   return nil, nil, plan

@@ -118,6 +118,16 @@ function rules.sheets_of(sku)
   return own, category, rules.config_field('rules') or NO_SHEET
 end
 
+-- Whether one of these skus is of this category.
+function rules.has_category(skus, category)
+  for _, sku in ipairs(skus) do
+    if rules.sheets_of(sku)[1] == category then
+      return true
+    end
+  end
+  return false
+end
+
 -- What each scope says of a kind at a place, the most specific first; nil where it says nothing.
 function rules.speakers(sku, kind, place)
   local own, category, base = rules.sheets_of(sku)

@@ -18,8 +18,9 @@ local function verdict_of(needs, position, is_promise)
   return verdict
 end
 
--- { code, verdict, units } per candidate: taken, not_needed, left_out, nothing_open, inactive or not_eligible.
-function tracing.of(candidates, lines, needs, view, is_promise)
+-- { code, verdict, units } per candidate: taken, not_needed, left_out, nothing_open, at_capacity (it has units, and no place
+-- left on a day; `full` names those), inactive or not_eligible.
+function tracing.of(candidates, lines, needs, view, is_promise, full)
   local units, trace = {}, {}
   for _, line in ipairs(lines) do
     for _, take in ipairs(line.takes) do
@@ -36,6 +37,7 @@ function tracing.of(candidates, lines, needs, view, is_promise)
         verdict = 'inactive'
       else
         verdict = verdict_of(needs, position, is_promise)
+        verdict = full and full[code] and verdict ~= 'nothing_open' and 'at_capacity' or verdict
       end
     end
     trace[i] = { code, verdict, units[code] or 0 }

@@ -183,11 +183,10 @@ local function lex_bound(text)
   return 0, text:sub(2), sign == '('
 end
 
-add('ZRANGEBYLEX', -4, function(args)
+-- The members between two bounds, or an error.
+local function between(args, offset, count)
   local min_side, min, min_open = lex_bound(args[3])
   local max_side, max, max_open = lex_bound(args[4])
-  local offset, count, bad = limit_of(args)
-  if bad then return bad end
   if not min_side or not max_side then
     return { err = 'ERR min or max not valid string range item' }
   end
@@ -198,4 +197,14 @@ add('ZRANGEBYLEX', -4, function(args)
   end, function(member)
     return max_side > 0 or (max_side == 0 and (member < max or (member == max and not max_open)))
   end, offset, count)
+end
+
+add('ZRANGEBYLEX', -4, function(args)
+  local offset, count, bad = limit_of(args)
+  return bad or between(args, offset, count)
+end)
+
+add('ZLEXCOUNT', 4, function(args)
+  local found = between(args, 0, -1)
+  return found.err and found or #found
 end)

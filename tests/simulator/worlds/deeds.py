@@ -246,7 +246,12 @@ class Deeds:
             "attempt": self.pick_one(1, 1, 1, 2),
             "ship_to": self.ship_to(),
         }
-        return OrderRequest(**{**asked, **known})
+        return OrderRequest(**{**asked, **({} if known else self.more_than_units()), **known})
+
+    def more_than_units(self) -> dict[str, Any]:
+        """Now and then all of it at once, or to be fetched."""
+        at_once = {"kind": "firm", "partial": False, "ship_complete": True}
+        return self.pick_one({}, {}, {}, {}, at_once, {"channel": "web", "kind": "promise", "pickup": "oslo"})
 
     def order_with_hold(self) -> tuple[str, Ask]:
         id = self.a_hold()

@@ -403,7 +403,28 @@ BUGS = (
             "add_up((await transfers.steps_of(session, seller, ids))[:2])",
         ),
     ),
+    # --- days ---
+    Bug(
+        "a place of a day is not given back",
+        Patch(f"{SHARED}/orders.lua", "    give_slots(order.id, order.given)\n", ""),
+    ),
+    Bug(
+        "one order more is promised than can leave on a day",
+        Patch(f"{SHARED}/terms.lua", "  return taken < places", "  return taken <= places"),
+    ),
+    Bug(
+        "what is shipped gives its place of the day back",
+        Patch(f"{LUA}/ship.lua", "  orders.has_left(order, take.location)\n", ""),
+    ),
+    Bug(
+        "an order that waits is picked though it leaves all at once",
+        Patch(f"{LUA}/pick.lua", "refused = refused or changes.refuse_incomplete(head, order)\n", ""),
+    ),
     # --- the rebuild ---
+    Bug(
+        "a rebuild forgets places of days",
+        Patch("allocator/rebuilding.py", "        if slots:\n", "        if False:\n"),
+    ),
     Bug(
         "a rebuild keeps the epoch",
         Patch("app/store/datasets.py", "max(before.generation + 1, at_least)", "max(before.generation, at_least)"),

@@ -209,7 +209,7 @@ def explained(sku: str, channel: str, packed: bytes) -> Explained:
         channel=channel,
         version=version,
         overflow=overflow,
-        shelves=[Shelf(*[*row[:13], [Quota(*quota) for quota in row[13]]]) for row in shelves],
+        shelves=[Shelf(*[*row[:13], [Quota(*quota) for quota in row[14]], row[13]]) for row in shelves],
         open=open_units,
         backordered=debts[0],
         conflict=debts[1],

@@ -11,11 +11,12 @@ from typing import Self
 
 from . import answers, errors
 from .arguments import Argument, fingerprint
-from .config import Config
+from .config import Config, RejectReason
 from .in_force import InForce, wall_ms
 from .keys import SellerKeys
 from .model import Changed, Moved
 from .pipe import Pipe
+from .ranking import RejectRates
 from .remembering import History, Remembering
 from .runner import Reply, Retries
 
@@ -55,8 +56,17 @@ class Calling:
 
     async def reload(self) -> None:
         """Read the config in force: its version, and the document that rankings need."""
-        found = answers.unpack((await self._find("config", "document")).packed)
-        self._known[0] = InForce(found[0], found[1], self._moment_ms)
+        version, document = answers.unpack((await self._find("config", "document")).packed)
+        self._known[0] = InForce(version, document, self._moment_ms, self.rates)
+
+    def rank_with(self, rates: RejectRates) -> None:
+        """Rank by these rates of rejects from now on, where a channel's routing asks for it."""
+        self._known[0] = self._in_force.ranking_with(rates)
+
+    @property
+    def rates(self) -> RejectRates:
+        """The rates of rejects this process ranks with; empty until `rank_with`."""
+        return self._in_force.rates
 
     @property
     def version(self) -> int:
@@ -67,6 +77,11 @@ class Calling:
     def config(self) -> Config:
         """The config this process ranks with; it has no skus and no rules."""
         return self._in_force.config
+
+    @property
+    def reasons(self) -> Mapping[str, RejectReason]:
+        """The reasons for rejects by code, in the config this process ranks with: the seller's own and the defaults."""
+        return self._in_force.reasons
 
     def demand_of(self, channel: str) -> str:
         """The channel's own kind of demand, in the config this process ranks with."""

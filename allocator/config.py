@@ -27,6 +27,9 @@ LowersAt = Literal["order", "payment"]
 PENDING_MINUTES_MAX = 60 * 24 * 60
 """Sixty days: what a bank transfer may take at most."""
 
+RejectEffect = Literal["none", "less", "zero", "unavailable"]
+"""What a reject says of the stock: it is there, less is there, nothing is there, it cannot be sold."""
+
 Acknowledge = Literal["fsynced", "replicated", "ledger"]
 """
 The level an answer waits for: it is on the server's disk, `replicas` of the server have it, or the ledger's copy has.
@@ -208,8 +211,38 @@ class Rule(_Strict, frozen=True):
     percent_bp: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 0
 
 
+class RejectReason(_Strict, frozen=True):
+    """
+    Why a location may refuse what an order was to get there, and what that says of the stock there.
+
+    effect: nothing (none); the refused units are not there (less); nothing that could be sold is there (zero); they are
+    there and cannot be sold, with this code as the reason (unavailable). recount: when units left the books by it,
+    somebody is to count the sku there.
+    """
+
+    code: Code
+    name: Name = ""
+    effect: RejectEffect = "none"
+    recount: bool = False
+
+
+DEFAULT_REASONS: Final = (
+    RejectReason(code="not_found", name="Not found", effect="zero", recount=True),
+    RejectReason(code="mismatch", name="Fewer there than booked", effect="less", recount=True),
+    RejectReason(code="damaged", name="Damaged", effect="unavailable"),
+    RejectReason(code="too_busy", name="Too busy"),
+    RejectReason(code="closed", name="Closed"),
+    RejectReason(code="other", name="Another reason"),
+)
+"""What every seller has; one of the seller's own with the same code replaces it."""
+
+
 class Config(_Strict, frozen=True):
-    """Everything operators decide for one seller. `zones` maps "country" or "country/region" to a delivery zone."""
+    """
+    Everything operators decide for one seller.
+
+    `zones` maps "country" or "country/region" to a delivery zone; `reasons` are those beside DEFAULT_REASONS.
+    """
 
     locations: list[Location] = []
     channels: list[Channel] = []
@@ -217,6 +250,7 @@ class Config(_Strict, frozen=True):
     rules: list[Rule] = []
     zones: dict[Area, Label] = {}
     carriers: list[Carrier] = []
+    reasons: list[RejectReason] = []
 
 
 class ConfigChange(msgspec.Struct, frozen=True):

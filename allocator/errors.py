@@ -9,6 +9,7 @@ What can go wrong, and what it says.
     ├── HistoryAway       only SQL can tell whether it was done long ago, and SQL cannot be asked: nothing was done
     ├── StaleConfig       ranked with another config than is in force; the allocator reloads and repeats by itself
     ├── Invalid           the request makes no sense; not remembered
+    ├── UnknownReason     the seller has no such reason for a reject; not remembered
     └── Refusal           a decided, remembered "no"
         ├── OpConflict    this id was used for another request
         ├── Short         more than may be promised
@@ -77,6 +78,10 @@ class StaleConfig(AllocatorError):
 
 class Invalid(AllocatorError):
     """The request makes no sense."""
+
+
+class UnknownReason(AllocatorError):
+    """No such reason for a reject."""
 
 
 class Refusal(AllocatorError):

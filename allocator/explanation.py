@@ -13,7 +13,11 @@ class Quota(msgspec.Struct, frozen=True):
 
 
 class Shelf(msgspec.Struct, frozen=True):
-    """One location as the channel sees it, in rank order: steps 1 and 2 of ATP."""
+    """
+    One location as the channel sees it, in rank order: steps 1 and 2 of ATP.
+
+    in_transit: units that transfers have on their way there; they count for nothing until they arrive.
+    """
 
     location: str
     on_hand: int
@@ -29,6 +33,7 @@ class Shelf(msgspec.Struct, frozen=True):
     open: int
     deficit: int
     quotas: list[Quota]
+    in_transit: int = 0
 
 
 class RuleSaid(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from . import answers, errors
 from .calling import Calling
 from .model import Hold, Order, Placed
-from .records import Remembered, decode_answer
+from .records import Remembered, decode_answer, decode_order
 from .refusals import placed_or_refused
 
 
@@ -31,4 +31,22 @@ class Finding(Calling):
         Unroutable, UnknownSku, UnknownChannel, UnknownLocation, OverLimit.
         """
         op = f"order:{channel}:{external_id}:{attempt}"
-        return placed_or_refused(channel, external_id, (await self._find("answer", op)).packed)
+        try:
+            return placed_or_refused(channel, external_id, (await self._find("answer", op)).packed)
+        except errors.UnknownOrder as unknown:
+            return await self._exchanged_for(channel, external_id, attempt, unknown)
+
+    async def _exchanged_for(
+        self, channel: str, external_id: str, attempt: int, unknown: errors.UnknownOrder
+    ) -> Placed:
+        """What an order was answered that another verb placed, an exchange. Raises `unknown` when it was none."""
+        order_id = f"{channel}:{external_id}"
+        try:
+            op = decode_order((await self._find("order", order_id)).packed).op
+        except errors.UnknownOrder:
+            raise unknown from None
+        remembered = await self.find_remembered(op) if attempt == 1 and op.startswith("exchange:") else None
+        if remembered is None:
+            raise unknown
+        # Of the order that goods came back for nothing is asked.
+        return answers.exchanged(("", ""), (channel, external_id), remembered.answer, replayed=True).placed

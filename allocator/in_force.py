@@ -1,18 +1,18 @@
 """The config a process ranks with: what it last read as in force, under its version."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from . import errors
 from .arguments import Argument, flat, ranking
 from .calendar import next_change_ms, promises
-from .config import Channel, Config, LowersAt
+from .config import DEFAULT_REASONS, Channel, Config, LowersAt, RejectReason
 from .model import OrderRequest, ShipTo
 from .pending import hold_id_of
 from .promising import NOTHING, Wanted, split_limits, terms_of
-from .ranking import Ranker
+from .ranking import NO_RATES, Ranker, RejectRates
 from .rules import read_document
 
 NO_CONFIG = "0"
@@ -33,22 +33,34 @@ def wall_ms() -> int:
 
 class InForce:
     """
-    One version of a config, and the rankings made with it; never changed, replaced by the next.
+    One version of a config, and the rankings made with it and with the rates of rejects; never changed, replaced by the
+    next.
 
     What was made with it is remembered until `moment_ms` has passed the next cut-off or midnight of any location that
     promises days: until then no ranking and no promise can come out otherwise.
 
     `version` is the text the scripts compare; `document` the config's field of that name, empty before the first.
     `raised` has the channels that ask for more than `fsynced`, with their level; `pending` those whose orders may be
-    pending.
+    pending. `reasons` has the reasons for rejects by code, the seller's own and the default ones.
     """
 
-    def __init__(self, version: str = NO_CONFIG, document: str = "", moment_ms: Callable[[], int] = wall_ms) -> None:
+    def __init__(
+        self,
+        version: str = NO_CONFIG,
+        document: str = "",
+        moment_ms: Callable[[], int] = wall_ms,
+        rates: RejectRates = NO_RATES,
+    ) -> None:
         self.version = version
+        self.rates = rates
+        self._document = document
         self.config = read_document(document.encode()) if document else Config()
-        self.ranker = Ranker(self.config)
+        self.ranker = Ranker(self.config, rates)
         self.raised = {one.code: one.acknowledge for one in self.config.channels if one.acknowledge != "fsynced"}
         self.pending = {one.code for one in self.config.channels if one.pending_minutes is not None}
+        self.reasons: Mapping[str, RejectReason] = {
+            reason.code: reason for reason in (*DEFAULT_REASONS, *self.config.reasons)
+        }
         self._channels: dict[str, Channel] = {channel.code: channel for channel in self.config.channels}
         self._ranked: dict[Asked, str] = {}
         self._terms: dict[Wanted, str] = {}
@@ -57,10 +69,23 @@ class InForce:
         self._dated = [location for location in self.config.locations if promises(location)]
         self._from_ms = self._until_ms = 0
 
+    def ranking_with(self, rates: RejectRates) -> "InForce":
+        """The same config with other rates of rejects."""
+        return self if rates == self.rates else InForce(self.version, self._document, self._moment_ms, rates)
+
     def demand_of(self, channel: str) -> str:
         """The channel's own kind of demand."""
         known = self._channels.get(channel)
         return known.demand if known else "promise"
+
+    def reason_of(self, code: str) -> RejectReason:
+        """The reason for a reject that has this code. Raises UnknownReason, with those that there are."""
+        known = self.reasons.get(code)
+        if known is None:
+            codes = sorted(self.reasons)
+            says = f"no such reason: {code!r}; there is {', '.join(codes)}"
+            raise errors.UnknownReason(says, {"reason": code, "allowed": codes})
+        return known
 
     def ranked(self, channel: str, ship_to: ShipTo, prefer: Sequence[str], *, relax: bool) -> str:
         """The candidates for a ship-to, best first, as scripts are sent them."""

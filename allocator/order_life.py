@@ -1,19 +1,17 @@
 """What happens to an order after it was accepted."""
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from . import answers, errors
 from .arguments import Argument, demand_rows, fingerprint, flat
-from .calling import Calling
+from .config import RejectReason
+from .finding import Finding
 from .model import CancelLine, Changed, EditRequest, Exchanged, OrderRequest, ReturnLine, ShipLine, ShipTo, UnitsLine
 from .pending import owner_field
 from .runs import Rescued, Served
-
-RejectEffect = Literal["none", "less", "zero", "unavailable"]
-"""What a reject says of the stock: it is there, less is there, nothing is there, it cannot be sold."""
 
 REJECTS_MAX: Final = 3
 """With so many rejects an order is not routed again."""
@@ -22,7 +20,7 @@ OWN_RANKING: Final = "[]"
 """For an order that is routed again as it was before."""
 
 
-class OrderLife(Calling):
+class OrderLife(Finding):
     """The later verbs of an order. Raises, everywhere, UnknownOrder."""
 
     async def pick(self, channel: str, external_id: str, *, op: str, location: str = "", actor: str = "") -> Changed:
@@ -145,7 +143,6 @@ class OrderLife(Calling):
         *,
         op: str,
         reason: str,
-        effect: RejectEffect = "none",
         rejects_max: int = REJECTS_MAX,
         ship_to: ShipTo | None = None,
         prefer: Sequence[str] = (),
@@ -154,19 +151,29 @@ class OrderLife(Calling):
         """
         A location refuses units; no lines means all the order has there. They are routed again.
 
-        By the order's own ranking, or for another `ship_to`. Raises NotCommitted, UnknownLine.
+        By the order's own ranking, or for another `ship_to`. What the `reason` says of the stock there, the config in
+        force says. Raises UnknownReason, NotCommitted, UnknownLine.
         """
         rows = flat([(line.line, line.units) for line in lines])
         order_id, op = f"{channel}:{external_id}", f"reject:{channel}:{external_id}:{op}"
-        told: list[Argument] = [order_id, location, reason, effect, rejects_max]
-        print_ = fingerprint([*told, ship_to, prefer, rows])
+        # Not of what the reason means: a repetition is the same request, whatever the config has made of it since.
+        print_ = fingerprint([order_id, location, reason, rejects_max, ship_to, prefer, rows])
+        repeated = await self._means_nothing(reason) and await self.find_remembered(op) is not None
 
         def arguments() -> list[Argument]:
+            meant = RejectReason(code=reason) if repeated else self._in_force.reason_of(reason)
             ranked = self._in_force.ranked(channel, ship_to, prefer, relax=True) if ship_to else OWN_RANKING
+            told: list[Argument] = [order_id, location, reason, meant.effect, int(meant.recount), rejects_max]
             return [*self._head(op, print_, actor), *told, ranked, *rows]
 
         reply = await self._follow_config("reject", arguments)
         return answers.changed(channel, external_id, reply.packed, replayed=reply.replayed)
+
+    async def _means_nothing(self, reason: str) -> bool:
+        """Whether no reason has this code, in the newest config there is."""
+        if reason not in self._in_force.reasons:
+            await self.reload()
+        return reason not in self._in_force.reasons
 
     async def move(
         self,

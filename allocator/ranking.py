@@ -24,6 +24,19 @@ LAST: Final = 1_000_000_000_000
 
 EARTH_RADIUS_KM: Final = 6371
 
+REJECT_STEP: Final = 5
+"""Percent of rejected units that are no reason to prefer another place."""
+
+RejectRates = Mapping[str, int]
+"""Location -> whole percent of its units that it rejected; those of which too little is known are missing."""
+
+NO_RATES: Final[RejectRates] = {}
+
+
+def rejected_percent(taken: int, rejected: int) -> int:
+    """Whole percent of the units taken that were rejected, rounded down, at most 100."""
+    return min(100, rejected * 100 // max(taken, 1))
+
 
 class Candidate(msgspec.Struct, frozen=True):
     """A location a ranking offers; candidates of the same `tie` are equally good, lower is better."""
@@ -33,10 +46,11 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class Spot(NamedTuple):
-    """A location as one channel sees it; `position` counts from 0 in the channel's own order."""
+    """A location as one channel sees it; `position` counts from 0 in the channel's own order, `rejects` in percent."""
 
     location: Location
     position: int
+    rejects: int = 0
 
 
 class Wish(NamedTuple):
@@ -126,12 +140,17 @@ def preferred(spot: Spot, wish: Wish) -> int:
     return wish.prefer.index(code) if code in wish.prefer else LAST
 
 
+def reject_rate(spot: Spot, _wish: Wish) -> int:
+    """Prefer the location that rejects fewer units, in steps of five percent; without enough units to judge by, 0."""
+    return spot.rejects - spot.rejects % REJECT_STEP
+
+
 RANKINGS: Final[Mapping[str, Ranking]] = {
     ranking.__name__: ranking
-    for ranking in (channel_rank, priority, distance, cost, region_match, ship_by, deliver_by, preferred)
+    for ranking in (channel_rank, priority, distance, cost, region_match, ship_by, deliver_by, preferred, reject_rate)
 }
 
-FIXED: Final = frozenset({"channel_rank", "priority"})
+FIXED: Final = frozenset({"channel_rank", "priority", "reject_rate"})
 """Rankings that say the same for every order, so that their result is computed once per config."""
 
 
@@ -156,9 +175,10 @@ def reasons(
     *,
     relax: bool,
     at_ms: int | None = None,
+    rates: RejectRates = NO_RATES,
 ) -> list[Reason]:
     """Say of every location of the seller why it is where in the ranking: candidates first, as `rank` has them."""
-    ranker, entry = Ranker(config), next((row for row in config.channels if row.code == channel), None)
+    ranker, entry = Ranker(config, rates), next((row for row in config.channels if row.code == channel), None)
     if entry is None:
         return []
     wish = ranker.wish(ship_to, prefer, at_ms)
@@ -171,7 +191,7 @@ def reasons(
     def reason(code: str) -> Reason:
         if code not in positions:
             return Reason(code, "not_listed", {}, None)
-        spot = Spot(places[code], positions[code])
+        spot = Spot(places[code], positions[code], rates.get(code, 0))
         values = {name: _known(RANKINGS[name](spot, wish)) if _speaks(name, ship_to) else None for name in names}
         return Reason(code, "" if code in ties else _removal(entry, spot, ship_to, relax=relax), values, ties.get(code))
 
@@ -199,13 +219,13 @@ def _removal(channel: Channel, spot: Spot, ship_to: ShipTo, *, relax: bool) -> s
 
 
 class Ranker:
-    """Ranks the locations of every channel of one config; made once per config version, then only read."""
+    """Ranks the locations of every channel of one config with one set of rates; made once for these, then only read."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, rates: RejectRates = NO_RATES) -> None:
         locations = {location.code: location for location in config.locations}
         self._zones = config.zones
         self.carriers = Carriers(config.carriers)
-        self._routes = {channel.code: _Route(channel, locations) for channel in config.channels}
+        self._routes = {channel.code: _Route(channel, locations, rates) for channel in config.channels}
 
     def rank(
         self, channel: str, ship_to: ShipTo, prefer: Sequence[str] = (), *, relax: bool, at_ms: int | None = None
@@ -232,9 +252,9 @@ class Ranker:
 class _Route:
     """One channel's part of a Ranker; `always` is its ranking if no ship-to can change it, else None."""
 
-    def __init__(self, channel: Channel, locations: Mapping[str, Location]) -> None:
+    def __init__(self, channel: Channel, locations: Mapping[str, Location], rates: RejectRates) -> None:
         codes = dict.fromkeys(shelf.code for shelf in channel.locations)
-        spots = [Spot(locations[code], position) for position, code in enumerate(codes)]
+        spots = [Spot(locations[code], position, rates.get(code, 0)) for position, code in enumerate(codes)]
         self.spots = [spot for spot in spots if spot.location.active]
         self.rankings = [preferred, *(RANKINGS[name] for name in channel.routing)]
         self.same_region_only = channel.same_region_only

@@ -74,7 +74,13 @@ def compile_config(config: Config) -> dict[str, bytes]:
 
 def _document(config: Config) -> Config:
     # Not a copy with other skus: a config may be one of a larger kind.
-    return Config(locations=config.locations, channels=config.channels, zones=config.zones, carriers=config.carriers)
+    return Config(
+        locations=config.locations,
+        channels=config.channels,
+        zones=config.zones,
+        carriers=config.carriers,
+        reasons=config.reasons,
+    )
 
 
 def read_document(document: bytes) -> Config:
@@ -144,6 +150,7 @@ def check(config: Config) -> None:
     )
     for position, carrier in enumerate(config.carriers):
         check_carrier(f"carriers[{position}]", carrier)
+    _once("reasons", "code", [reason.code for reason in config.reasons])
     for position, location in enumerate(config.locations):
         check_location(f"locations[{position}]", location, known)
     for position, channel in enumerate(config.channels):

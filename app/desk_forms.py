@@ -1,23 +1,16 @@
 """What callers send and get where an order loses its location."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 
 from allocator import LINES_MAX, Code, Id, ShipTo, Sku, UnitsLine
-from allocator.order_life import REJECTS_MAX, RejectEffect
+from allocator.config import RejectEffect
+from allocator.order_life import REJECTS_MAX
 
 from .history_forms import After, Cursor, Position
 from .key_forms import PageSize
 from .requests import Asked, Prefer, Why
-
-EFFECTS: Final[dict[str, RejectEffect]] = {
-    "not_found": "zero",
-    "mismatch": "less",
-    "damaged": "unavailable",
-    "too_busy": "none",
-}
-"""What a reason says of the stock, where the caller does not say it; any other reason says nothing."""
 
 SomeLines = Annotated[list[UnitsLine], msgspec.Meta(max_length=LINES_MAX)]
 
@@ -26,23 +19,39 @@ class RejectAsked(Asked, frozen=True, kw_only=True):
     """
     A location refuses what an order was to get there; no lines means all of it.
 
-    effect: what that says of the stock there; without one what the reason says: not_found: nothing of the sku is there
-    (zero); mismatch: the units are not there (less); damaged: they are there and cannot be sold (unavailable); any
-    other: nothing (none). With `rejects_max` rejects the order is not routed again. A ship_to ranks the locations anew.
+    What that says of the stock there, the reason says (`GET /v1/reject-reasons`). With `rejects_max` rejects the order
+    is not routed again. A ship_to ranks the locations anew.
     """
 
     location: Code
-    reason: Annotated[Code, msgspec.Meta(description="not_found, mismatch, damaged, too_busy, ...")]
+    reason: Annotated[Code, msgspec.Meta(description="One of the seller's reasons, such as not_found.")]
     lines: SomeLines = msgspec.field(default_factory=list)
-    effect: RejectEffect | None = None
     rejects_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = REJECTS_MAX
     ship_to: ShipTo | None = None
     prefer: Prefer = msgspec.field(default_factory=list)
 
-    @property
-    def means(self) -> RejectEffect:
-        """The effect: what is said, or what the reason says."""
-        return self.effect or EFFECTS.get(self.reason, "none")
+
+class ReasonInForce(msgspec.Struct, frozen=True):
+    """
+    A reason that a reject may name, and what it says of the stock there.
+
+    effect: nothing (none); the refused units are not there (less); nothing that could be sold is there (zero); they are
+    there and cannot be sold (unavailable). recount: what lost units by it is to be counted (`GET /v1/recounts`).
+    default: every seller has it, and this one has not replaced it.
+    """
+
+    code: str
+    name: str
+    effect: RejectEffect
+    recount: bool
+    default: bool
+
+
+class ReasonsInForce(msgspec.Struct, frozen=True):
+    """The reasons of the config in force, by code."""
+
+    config: int
+    reasons: list[ReasonInForce]
 
 
 class OrderMoveAsked(Asked, frozen=True, kw_only=True):

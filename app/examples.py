@@ -107,6 +107,7 @@ _SHELF: Final = {
     "open": 10,
     "deficit": 0,
     "quotas": [{"channel": "shop", "quota": 5, "consumed": 1, "floor": 0}],
+    "in_transit": 0,
 }
 
 _KEY: Final = {

@@ -35,6 +35,7 @@ def availability_text(said: Explained) -> str:
         [f"{said.sku} for {said.channel}, version {said.version}: {OVERFLOWS[said.overflow]}"],
         _shelves(said.shelves),
         _quotas(said.shelves),
+        _on_their_way(said.shelves),
         _steps(said),
         _rules(said.rules),
         [sentence(said)],
@@ -87,6 +88,11 @@ def _quotas(shelves: Sequence[Shelf]) -> list[str]:
         for quota in shelf.quotas
     ]
     return ["Ring-fenced", *rows] if rows else []
+
+
+def _on_their_way(shelves: Sequence[Shelf]) -> list[str]:
+    rows = [f"  {shelf.in_transit} to {shelf.location}" for shelf in shelves if shelf.in_transit]
+    return ["In transit, counted nowhere until they arrive", *rows] if rows else []
 
 
 # --- steps -----------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from . import desk_forms, history_forms, transfer_forms
+from . import desk_forms, history_forms, recount_forms, transfer_forms
 
 _POSITION: Final = {"id": "1795258675219-0"}
 _EFFECT: Final = {
@@ -54,6 +54,27 @@ _CONFLICT: Final = {
     "placed_ms": 1_795_258_675_219,
     "locations": [{"location": "bergen", "available": 3}],
 }
+_RECOUNT: Final = {
+    "entry": 4710,
+    "sku": "CUP",
+    "location": "oslo",
+    "at_ms": 1_795_258_675_219,
+    "actor": "key:0d1e2f3a4b5c",
+    "reason": "not_found",
+    "channel": "shop",
+    "external_id": "10001",
+    "rejects": 1,
+    "units": 3,
+    "counted": {
+        "entry": 4790,
+        "at_ms": 1_795_262_275_219,
+        "op": "count:shelf-17:1.0",
+        "actor": "key:5f0c2a9d1e77",
+        "confirmed": False,
+        "difference": 2,
+    },
+}
+_RATE: Final = {"location": "oslo", "taken": 412, "rejected": 31, "percent": 7, "counts": True, "ranks_as": 5}
 _TRANSFER: Final = {
     "transfer_id": "T-1001",
     "from_location": "rome",
@@ -91,6 +112,8 @@ def history_examples(order: dict[str, Any], stock: dict[str, Any]) -> dict[type,
         history_forms.BalancePage: {"data": [stock], "next_cursor": None, "position": _POSITION},
         history_forms.Balance: {"stock": stock, "entry": 4711, "position": _POSITION},
         desk_forms.ConflictPage: {"data": [_CONFLICT], "next_cursor": None, "position": _POSITION},
+        recount_forms.RecountPage: {"data": [_RECOUNT], "next_cursor": None, "position": _POSITION},
+        recount_forms.RejectRates: {"days": 14, "units_min": 20, "rates": [_RATE], "position": _POSITION},
         transfer_forms.TransferPage: {"data": [_TRANSFER], "next_cursor": None, "position": _POSITION},
         transfer_forms.TransferShown: {"transfer": _TRANSFER, "arrivals": [_ARRIVAL], "position": _POSITION},
         history_forms.Story: {"steps": [{**_EFFECT, "moves": [_MOVE]}], "position": _POSITION},

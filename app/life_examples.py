@@ -54,6 +54,14 @@ LIFE_EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "replayed": False,
     },
     desk_forms.RejectAsked: {"location": "oslo", "reason": "not_found", "lines": [{"line": "1", "units": 1}]},
+    desk_forms.ReasonsInForce: {
+        "config": 12,
+        "reasons": [
+            {"code": "damaged", "name": "Damaged", "effect": "unavailable", "recount": False, "default": True},
+            {"code": "no_staff", "name": "Nobody there to pick", "effect": "none", "recount": False, "default": False},
+            {"code": "not_found", "name": "Not found", "effect": "zero", "recount": True, "default": True},
+        ],
+    },
     desk_forms.OrderMoveAsked: {"from_location": "oslo", "to_location": "bergen", "why": "the van to Oslo broke down"},
     requests.EditAsked: {
         "lines": [{"line": "1", "sku": "CUP", "units": 3}, {"line": "2", "sku": "PLATE", "units": 1}],

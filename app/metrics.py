@@ -139,6 +139,17 @@ DRAIN_FAILING: Final = Family("allot_drain_failing", "1 when something keeps the
 OPEN_HOLDS: Final = Family("allot_open_holds", "Holds that count.", ("seller",))
 WAITING: Final = Family("allot_backordered_lines", "Order lines that wait for units.", ("seller",))
 
+OPEN_RECOUNTS: Final = Family(
+    "allot_open_recounts", "Skus at locations that are to be counted because of a reject.", ("seller",)
+)
+RECOUNT_AGE: Final = Family(
+    "allot_oldest_recount_seconds", "For how long the oldest of them has waited; 0 when none does.", ("seller",)
+)
+PARKED_COUNTS: Final = Family("allot_parked_counts", "Counts that wait until somebody releases them.", ("seller",))
+PARKED_AGE: Final = Family(
+    "allot_oldest_parked_count_seconds", "For how long the oldest of them has waited; 0 when none does.", ("seller",)
+)
+
 SKUS: Final = Family("allot_skus", "Skus with a stock record.", ("seller",))
 SKUS_LOW: Final = Family(
     "allot_skus_low",
@@ -180,6 +191,7 @@ READ: Final = (
     *(CONFIG_VERSION, LEDGER, DRAIN_AGE, OPEN_HOLDS, WAITING, GATE, FROZEN),
     *(CHECKED_TIME, CHECKED_SECONDS, CHECKED_RECORDS, VIOLATIONS),
     *(UNDRAINED, UNDRAINED_BYTES, DRAIN_FAILING),
+    *(OPEN_RECOUNTS, RECOUNT_AGE, PARKED_COUNTS, PARKED_AGE),
 )
 """Gauges about what a seller has that every process reads for itself."""
 

@@ -73,6 +73,13 @@ ALLOCATOR_KINDS: Final[dict[type[Exception], Kind]] = {
         "A location is not part of the seller's config. `facts.locations` names it.",
         "Check the spelling, or add the location to the config.",
     ),
+    errors.UnknownReason: Kind(
+        404,
+        "unknown-reason",
+        "There is no such reason for a reject",
+        "A reject names a reason that is none of the seller's. `facts.allowed` has those that there are.",
+        "Name one of them, or add the reason to the config: PUT /v1/reasons/{code}.",
+    ),
     errors.UnknownChannel: Kind(
         404,
         "unknown-channel",

@@ -26,6 +26,7 @@ from .config.windows import turn_windows
 from .counts.service import RUN_SECONDS, desk_of
 from .deps import State
 from .opening import open_sellers
+from .reject_rates import refresh_rates
 from .rescuing import rescue_all
 from .store.database import DatabaseAway
 from .store.leases import read_lease
@@ -164,6 +165,11 @@ async def keep_config(state: State, memory: Memory) -> None:  # noqa: ARG001 eve
         await turn_windows(engine)
 
 
+async def read_reject_rates(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
+    """Learn how often locations reject."""
+    await refresh_rates(state)
+
+
 async def hear_scheduler(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
     """Learn what the scheduler at work has to say."""
     async with state.database.reading() as session:
@@ -188,6 +194,7 @@ OWN_JOBS: Final = (
     Job(hear_scheduler, 2),
     Job(watch_levels, 5),
     Job(watch_ledgers, 2),
+    Job(read_reject_rates, 60),
 )
 """What each API process needs for itself."""
 

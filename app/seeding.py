@@ -74,6 +74,7 @@ def _items(seed: Seed) -> dict[str, list[Item]]:
     return {
         "zones": [Zone(area=area, zone=zone) for area, zone in seed.zones.items()],
         "carriers": list(seed.carriers),
+        "reasons": list(seed.reasons),
         "locations": list(seed.locations),
         "channels": list(seed.channels),
         "skus": list(seed.skus),

@@ -13,6 +13,7 @@ from pydantic_settings import NoDecode
 from allocator import Acknowledge
 from allocator.client import UNSAFE_NAMES
 
+from .store.desk import LOSING
 from .store.durability import UNSAFE_NAMES as UNSAFE_DATABASE_NAMES
 from .whereabouts import Whereabouts
 
@@ -85,6 +86,16 @@ class Settings(Whereabouts):
         1, ge=0, le=100, description="A snapshot with more rows of ten times our number, or a tenth, is parked."
     )
 
+    losers: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("channel_rank", "newest"),
+        description="Whose units go first where some are missing: channel_rank (lowest first), newest (latest), "
+        "in this order; the first that does not tie decides.",
+    )
+    reject_days: int = Field(14, ge=1, le=366, description="Days whose rejects lower a location's rank.")
+    reject_units_min: int = Field(
+        20, ge=1, description="Units that orders must have got from a location before its rejects count."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_changes: bool = Field(False, description="Log every request that changes something, not only refusals.")
     log_format: Literal["auto", "console", "json"] = Field(
@@ -97,6 +108,19 @@ class Settings(Whereabouts):
         if isinstance(value, str):
             return frozenset(name.strip() for name in value.split(",") if name.strip())
         return value
+
+    @field_validator("losers", mode="before")
+    @classmethod
+    def _split_losers(cls, value: object) -> object:
+        return tuple(word.strip() for word in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("losers")
+    @classmethod
+    def _know_losers(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        if not words or not LOSING.keys() >= {*words} or len({*words}) < len(words):
+            message = f"one or more of {', '.join(LOSING)}, each once, separated by commas; not {', '.join(words)!r}"
+            raise ValueError(message)
+        return words
 
     @field_validator("allow_unsafe")
     @classmethod

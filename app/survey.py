@@ -17,7 +17,9 @@ from allocator.gate import CHECKING, FROZEN, OPEN, SHUT, Gate
 
 from . import metrics as m
 from .deps import State
+from .store.counts import waiting_counts
 from .store.database import SqlError
+from .store.recounts import waiting_recounts
 from .store.rounds import last_round
 from .times import now_ms
 
@@ -137,6 +139,7 @@ class Survey:
         state.metrics.set(m.WAITING, standing.backordered_lines, seller)
         await _tell_gate(state, seller)
         await _tell_check(state, seller)
+        await _tell_waiting(state, seller)
         await self._count_shipped(state, seller)
 
     async def _count_shipped(self, state: State, seller: str) -> None:
@@ -164,6 +167,20 @@ async def _tell_check(state: State, seller: str) -> None:
             state.metrics.set(m.CHECKED_SECONDS, (last.ended_ms - last.started_ms) / 1000, seller)
             state.metrics.set(m.CHECKED_RECORDS, last.records, seller)
             state.metrics.set(m.VIOLATIONS, last.violations, seller)
+
+
+async def _tell_waiting(state: State, seller: str) -> None:
+    """What waits for people: recounts, and counts that are parked. Nothing while SQL does not answer."""
+    with suppress(*SqlError):
+        async with state.database.reading() as session:
+            recounts, parked = await waiting_recounts(session, seller), await waiting_counts(session, seller)
+        for waiting, number, age in (
+            (recounts, m.OPEN_RECOUNTS, m.RECOUNT_AGE),
+            (parked, m.PARKED_COUNTS, m.PARKED_AGE),
+        ):
+            state.metrics.set(number, waiting.number, seller)
+            since_ms = now_ms() if waiting.since_ms is None else waiting.since_ms
+            state.metrics.set(age, max(0, now_ms() - since_ms) / 1000, seller)
 
 
 async def _tell_gate(state: State, seller: str) -> None:

@@ -28,6 +28,8 @@ def shown(default: object) -> str:
     """A default as the table shows it: nothing for none of them, and words as they stand in the environment."""
     if default is None or default == frozenset():
         return ""
+    if isinstance(default, tuple):
+        return f"`{','.join(default)}`"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 

@@ -8,6 +8,7 @@
 --   gone     none: goods that have left cannot become more
 -- With `replan` every take whose pick has not started is given back and taken anew in the same step. What the order gives
 -- back it may have again, whatever is owed or kept back by now; of it a partial promise forgoes what it does not get.
+-- Nothing is taken at a location that has rejected the order.
 --
 -- KEYS
 --   1 seller     hash
@@ -185,13 +186,26 @@ local function rows_that_take(rows)
   return some
 end
 
+-- The candidates that have not rejected the order.
+local function willing(candidates, rejecters)
+  local some = {}
+  for _, candidate in ipairs(candidates) do
+    if not rejecters[candidate[1]] then
+      some[#some + 1] = candidate
+    end
+  end
+  return some
+end
+
 -- Takes what the lines ask for. Returns a refusal, or nil.
 local function take(needs, candidates, view)
+  local rejecters = orders.rejecters(order)
   if order.kind == 'firm' then
-    firm.take(order.lines, needs, candidates, view, 'committed', false)
+    firm.take(order.lines, needs, candidates, view, 'committed', false, rejecters)
     return nil
   end
-  local word, facts = promise.take(order.lines, needs, candidates, view, 'committed', partial)
+  local may = willing(candidates, rejecters)
+  local word, facts = promise.take(order.lines, needs, may, view, 'committed', partial)
   if word == 'short' then
     return gate.refuse(head, word, rows_that_take(facts))
   elseif word then

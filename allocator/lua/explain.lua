@@ -22,7 +22,7 @@
 --   unknown_sku [sku]
 --   explained [version, overflow, shelves, debts, steps, rules, spread]
 --     shelves  [[location, on_hand, unavailable, held, committed, available, safety_stock, free, own, shared,
---                borrowable, open, deficit, quotas], ...] in rank order; quotas
+--                borrowable, open, deficit, in_transit, quotas], ...] in rank order; quotas
 --                [[channel, quota, consumed, floor], ...]
 --     debts    [backordered, conflict, deficits]
 --     steps    [open, owed, pool, buffer, after_buffer, cutoff, max_published or -1, published]
@@ -90,7 +90,7 @@ local function explain_shelf(position, spot)
     quotas[i] = { quota.channel, quota.quota, quota.consumed, quota.floor }
   end
   return { spot[1], on_hand, unavailable, held, committed, available or 0, safety, free, shelf.own, shelf.shared,
-    borrowable, shelf.open, math.max(0, -(available or 0)), quotas }
+    borrowable, shelf.open, math.max(0, -(available or 0)), stock.in_transit(extra or 0), quotas }
 end
 
 local shelves = {}

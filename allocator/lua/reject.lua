@@ -26,6 +26,7 @@
 --     less         as many units as are rejected are not there
 --     zero         nothing that could be sold is there
 --     unavailable  as many units as are rejected are there and cannot be sold
+--   recount        0 or 1: somebody is to count what lost units by it; for the ledger
 --   rejects_max    1 to 100: with so many rejects an order is not routed again
 --   candidates     JSON, as in order; with none the ranking the order came with
 --   lines          how many, 0 (all that is committed there) to 500, then for each: line, units (1 to 10^9)
@@ -69,6 +70,7 @@ local head = gate.read_op(gate.read_head())
 local order_id = args.order_id()
 local location, reason = args.code('location'), args.code('reason')
 local effect = args.choice('effect', { none = true, less = true, zero = true, unavailable = true })
+local recount = args.whole('recount', 0, 1) == 1
 local rejects_max = args.whole('rejects_max', 1, 100)
 local candidates = demand.read_candidates()
 local wanted = {}
@@ -130,4 +132,5 @@ else
   leaving.go_elsewhere(order, order.lines, candidates[1] and candidates or demand.candidates_of(order.candidates))
 end
 leaving.into_conflict(order.lines)
-return changes.commit(head, 'reject', location .. ' ' .. reason, order, effect ~= 'none')
+local why = location .. ' ' .. reason .. (recount and ' recount' or '')
+return changes.commit(head, 'reject', why, order, effect ~= 'none')

@@ -1,5 +1,5 @@
 """
-Locations, channels, skus, listings, rules and zones: five endpoints for each kind, all made here from the registry.
+Locations, channels, skus, listings, rules, zones, reasons: five endpoints for each kind, all made from the registry.
 
 An item's ETag is the config version that changed it last. Replacing or deleting needs it as If-Match; sending again
 what is there already is answered with 200 and changes nothing, so a repeated request is safe.

@@ -4,9 +4,19 @@ import msgspec
 from fastapi import Request, Response
 
 from allocator import Allocator, Changed, SkuState, errors
+from allocator.config import DEFAULT_REASONS
 from app.acknowledging import acknowledged, deciding
 from app.deps import caller_of, op_key, state_of
-from app.desk_forms import Conflict, ConflictPage, ConflictsQuery, Option, OrderMoveAsked, RejectAsked
+from app.desk_forms import (
+    Conflict,
+    ConflictPage,
+    ConflictsQuery,
+    Option,
+    OrderMoveAsked,
+    ReasonInForce,
+    ReasonsInForce,
+    RejectAsked,
+)
 from app.edge import Body, Path, Query, answer
 from app.errors import Behind
 from app.guarding import guarded_router
@@ -17,6 +27,7 @@ from app.store.desk import ConflictFacts, list_conflicts
 
 orders = guarded_router("/v1/orders", "orders")
 conflicts = guarded_router("/v1/conflicts", "orders")
+reject_reasons = guarded_router("/v1/reject-reasons", "orders")
 
 ORDER = Path(OrderPath)
 REJECT = Body(RejectAsked)
@@ -38,7 +49,7 @@ _key = msgspec.json.Decoder(tuple[tuple[Whole, str, str], str]).decode
         op_key=True,
         acknowledges=True,
         stops="upkeep",
-        refuses=(errors.UnknownOrder, errors.UnknownLine, errors.NotCommitted),
+        refuses=(errors.UnknownReason, errors.UnknownOrder, errors.UnknownLine, errors.NotCommitted),
     ),
 )
 @acknowledged
@@ -57,13 +68,22 @@ async def reject_order(request: Request) -> Response:
         asked.lines,
         op=op,
         reason=asked.reason,
-        effect=asked.means,
         rejects_max=asked.rejects_max,
         ship_to=asked.ship_to,
         prefer=asked.prefer,
         actor=caller.actor,
     )
     return answer(await rejected)
+
+
+@reject_reasons.get("", **documented(scope="orders:read", answers=ReasonsInForce))
+async def list_reject_reasons(request: Request) -> Response:
+    """The reasons that a reject may name, the default ones too, and what each says of the stock."""
+    allocator = caller_of(request).allocator
+    await allocator.reload()
+    reasons = sorted(allocator.reasons.values(), key=lambda reason: reason.code)
+    shown = [ReasonInForce(one.code, one.name, one.effect, one.recount, one in DEFAULT_REASONS) for one in reasons]
+    return answer(ReasonsInForce(allocator.version, shown))
 
 
 @orders.post(

@@ -94,5 +94,5 @@ async def _ranked(allocator: Allocator, channel: str, wanted: OrderExplainQuery,
     if kind == "gone":
         return [], allocator.version
     asked = (allocator.config, channel, wanted.ship_to(), wanted.prefer)
-    ranked = reasons(*asked, relax=kind == "firm", at_ms=now_ms())
+    ranked = reasons(*asked, relax=kind == "firm", at_ms=now_ms(), rates=allocator.rates)
     return ranked, allocator.version

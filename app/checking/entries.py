@@ -23,6 +23,7 @@ from .adding import Sums, group_of
 from .derived import COLUMNS, Projection, Read, decode_entry
 from .findings import Findings, Rows
 from .histories import HistoryCheck
+from .rejects import RejectCheck
 
 PAGE: Final = 500
 MOVES_MAX: Final = 50_000
@@ -52,6 +53,7 @@ class EntryCheck:
         self.seller = findings.seller
         self.progress = progress
         self.histories = HistoryCheck(session, findings)
+        self.rejects = RejectCheck(session, findings)
         self.sums = Sums()
         self.fields: dict[str, int] = {}
         self.subjects = 0
@@ -69,6 +71,7 @@ class EntryCheck:
         await self._judge_orphans(whole=whole)
         if whole:
             await self.histories.judge_rest(self.last, ORPHANS_MAX)
+            await self.rejects.judge()
         await self._add_balances()
         if whole:
             await self._judge_folded()
@@ -122,6 +125,7 @@ class EntryCheck:
             if read.entry is not None:
                 whole.add(read.number, read.id, read.entry)
                 self._add_up(read.entry)
+        self.rejects.add(whole)
         damaged = {read.number for read in reads if read.entry is None}
         await self._compare_moves(whole, self._compared, reads[-1].number, damaged)
         await self._compare_subjects(whole)

@@ -54,6 +54,8 @@ KINDS: Final = {
     "order_row_differs": Kind("an order in SQL, its lines or takes are not what the entries say", FROM_ENTRIES),
     "hold_row_differs": Kind("a hold in SQL, or what it was made of, is not what the entries say", FROM_ENTRIES),
     "shipment_rows_differ": Kind("what left the shelves with an entry is not what SQL has of it", FROM_ENTRIES),
+    "recount_rows_differ": Kind("what is to be counted in SQL is not what the entries say", FROM_ENTRIES),
+    "location_day_differs": Kind("what a location gave and rejected in SQL is not what the entries say", FROM_ENTRIES),
     "transfer_rows_differ": Kind("a transfer in SQL, its lines or steps are not what the entries say", FROM_ENTRIES),
     "balance_differs": Kind("a sku's balance in SQL, or its places, are not what the entries add up to", FROM_ENTRIES),
     "field_row_differs": Kind("a field of compiled config in SQL is not what the entries say", FROM_ENTRIES),

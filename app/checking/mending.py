@@ -18,6 +18,7 @@ from app.store.database import Database, Session
 from .derived import COLUMNS, Projection, decode_entry
 from .findings import Rows
 from .histories import orders_after
+from .rejects import mend_day, mend_recounts
 
 CHUNK: Final = 100
 """Rows of one transaction."""
@@ -132,6 +133,13 @@ class _Mender:
     async def _transfer(self, fix: Rows) -> bool:
         await write_transfers(self.session, self.seller, fix.key)
         return True
+
+    async def _recount(self, fix: Rows) -> bool:
+        sku, location = fix.key
+        return await mend_recounts(self.session, self.seller, (sku, location))
+
+    async def _day(self, fix: Rows) -> bool:
+        return await mend_day(self.session, self.seller, *fix.key)
 
     async def _answer(self, fix: Rows) -> bool:
         row = await inspecting.entry_of_op(self.session, self.seller, fix.key[0])

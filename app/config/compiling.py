@@ -1,8 +1,8 @@
 """
 Compiles what a change touches, and nothing else.
 
-`allocator.rules.compile_config` is the only compiler. It is given all locations, channels, zones and carriers, and
-of skus and rules those whose sheet the change touches; of its fields the touched ones are kept, and a touched field
+`allocator.rules.compile_config` is the only compiler. It is given all locations, channels, zones, carriers and reasons,
+and of skus and rules those whose sheet the change touches; of its fields the touched ones are kept, and a touched field
 that it does not make is removed.
 """
 
@@ -41,7 +41,7 @@ def touched_fields(picture: Picture, rows: Iterable[Row]) -> set[str]:
             fields |= {"document", "locations", *_selling_from(picture.channels, row.key)}
         elif row.kind == "channels":
             fields |= {"document", "ranks", f"channel:{row.key}"}
-        elif row.kind in {"zones", "carriers"}:
+        elif row.kind in {"zones", "carriers", "reasons"}:
             fields.add("document")
         elif row.kind == "skus":
             fields.add(f"sku:{row.key}")
@@ -72,6 +72,7 @@ def _partial(picture: Picture, touched: set[str]) -> Config:
         channels=picture.channels,
         zones=picture.zones,
         carriers=picture.carriers,
+        reasons=picture.reasons,
         skus=[sku for sku in picture.skus if f"sku:{sku.sku}" in touched],
         rules=[rule for rule in winners(picture.rules) if sheet_of(rule) in touched],
     )

@@ -74,6 +74,7 @@ _ITEMS: Final[dict[str, dict[str, Any]]] = {
         "working_days": ("mon", "tue", "wed", "thu", "fri", "sat"),
         "closed_on": (),
     },
+    "reasons": {"code": "not_found", "name": "Not found", "effect": "zero", "recount": True},
 }
 
 _RESULTS: Final = [
@@ -159,6 +160,7 @@ CONFIG_EXAMPLES: Final[dict[type, Any]] = {
             "rules": 12,
             "zones": 6,
             "carriers": 2,
+            "reasons": 2,
         },
     },
     forms.ChangePage: {"data": [_CHANGE], "next_cursor": None},

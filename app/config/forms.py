@@ -20,7 +20,7 @@ Limit = Annotated[int, msgspec.Meta(ge=1, le=1_000, description="Most rows of on
 Cursor = Annotated[str, msgspec.Meta(max_length=1_000, description="`next_cursor` of the page before.")]
 RowVersion = Annotated[int, msgspec.Meta(ge=0, description="The version you replace or delete; 0: only create.")]
 Rows = Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=ROWS_MAX)]
-KindName = Literal["locations", "channels", "skus", "listings", "rules", "zones", "carriers"]
+KindName = Literal["locations", "channels", "skus", "listings", "rules", "zones", "carriers", "reasons"]
 
 
 class Forms(NamedTuple):

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from allocator import Carrier, Channel, Code, Id, Location, Rule, Sku, SkuConfig
-from allocator.config import Area, ChannelKind, Label, LocationKind, Name, RuleKind
+from allocator import Carrier, Channel, Code, Id, Location, RejectReason, Rule, Sku, SkuConfig
+from allocator.config import Area, ChannelKind, Label, LocationKind, Name, RejectEffect, RuleKind
 from app.store.config import Record
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339, such as 2026-12-24T18:00:00Z.")]
@@ -71,7 +71,7 @@ class Zone(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     zone: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
 
 
-Item = Location | Channel | SkuConfig | Listing | RuleConfig | Zone | Carrier
+Item = Location | Channel | SkuConfig | Listing | RuleConfig | Zone | Carrier | RejectReason
 
 FOREVER_MS: Final = 2**62
 
@@ -153,8 +153,9 @@ KINDS: Final = {
         ),
         Kind("zones", "zone", Zone, ("area",), {"zone": Label}),
         Kind("carriers", "carrier", Carrier, ("code",), {"name": Name}),
+        Kind("reasons", "reason", RejectReason, ("code",), {"effect": RejectEffect, "recount": bool}),
     )
 }
 
-ORDER: Final = ("zones", "carriers", "locations", "channels", "skus", "rules", "listings")
+ORDER: Final = ("zones", "carriers", "reasons", "locations", "channels", "skus", "rules", "listings")
 """Kinds so that what is referred to comes first."""

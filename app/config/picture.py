@@ -1,8 +1,8 @@
 """
 The part of a seller's config that a change needs to see, as it is and as it would be.
 
-Locations, channels, zones and carriers are few and all here; of skus, rules and listings only those that the change
-touches or that decide together with them. A million skus cost a change of one rule nothing.
+Locations, channels, zones, carriers and reasons are few and all here; of skus, rules and listings only those that the
+change touches or that decide together with them. A million skus cost a change of one rule nothing.
 """
 
 from collections import defaultdict
@@ -10,13 +10,13 @@ from collections.abc import Collection, Iterable, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from allocator import Carrier, Channel, Location, SkuConfig
+from allocator import Carrier, Channel, Location, RejectReason, SkuConfig
 from app.store import config as store
 from app.store.database import Session
 
 from .kinds import KINDS, Item, Listing, RuleConfig, Zone
 
-SMALL: Final = ("locations", "channels", "zones", "carriers")
+SMALL: Final = ("locations", "channels", "zones", "carriers", "reasons")
 
 USERS: Final = {"locations": (("rules", "location"),), "channels": (("rules", "channel"), ("listings", "channel"))}
 """Who may name a thing, beside channels (all are here) and what a sku's sheet needs anyway."""
@@ -110,6 +110,11 @@ class Picture:
     def carriers(self) -> list[Carrier]:
         """By code."""
         return [item for _, item in self._sorted("carriers") if isinstance(item, Carrier)]
+
+    @property
+    def reasons(self) -> list[RejectReason]:
+        """By code."""
+        return [item for _, item in self._sorted("reasons") if isinstance(item, RejectReason)]
 
     @property
     def rules(self) -> list[tuple[RuleConfig, bool]]:

@@ -128,7 +128,7 @@ class Desk:
             places = _first_of_each(await waiting_places(session, count, now_ms=now, limit=CHUNK))
             decided = [decide(place, locations, now) for place in places]
             if decided:
-                await write_decided(session, count, decided, f"{count.id}:{decided[0].number}.0")
+                await write_decided(session, count, decided, f"{count.id}:{decided[0].number}.0", now_ms=now)
         return bool(decided)
 
     async def _close(self, count: CountFacts) -> None:

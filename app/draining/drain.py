@@ -8,7 +8,7 @@ entry is trimmed when it is in SQL and nobody can want it in Valkey any more.
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -18,13 +18,14 @@ from allocator import SellerKeys, ledger
 from allocator.ledger import START, Row, place
 from allocator.records import Entry, SkuState, decode_state
 from app.store import ledger as store
-from app.store import transfers
+from app.store import recounts, transfers
 from app.store.cursors import Lease, give_back, move, note_failure, read_cursor
 from app.store.database import Database, Session
 from app.store.leasing import keep_lease
 from app.store.sellers import list_sellers
 from app.times import now_ms
 
+from .recounts import Recounts, by_day
 from .rows import Group, body_of, hash_of, shipped_in, skus_of
 from .transfers import add_up
 
@@ -254,12 +255,22 @@ async def write_transfers(session: Session, seller: str, ids: Sequence[str]) -> 
         await transfers.put_transfers(session, seller, ids, heads, lines)
 
 
+async def write_recounts(session: Session, seller: str, steps: Sequence[Mapping[str, Any]]) -> None:
+    """Open, raise and close what is to be counted, as these steps say."""
+    if steps:
+        following = Recounts(await recounts.open_recounts(session, seller, {str(step["sku"]) for step in steps}))
+        following.follow(steps)
+        await recounts.put_recounts(session, following.finish())
+
+
 async def _add(session: Session, group: Group) -> None:
     await store.add_entries(session, group.entries, group.moves, group.subjects)
     await store.put_orders(session, *group.orders())
     await store.add_shipments(session, group.shipments, group.shipment_lines)
     await transfers.add_steps(session, group.transfer_steps)
     await write_transfers(session, group.seller, group.transfers())
+    await write_recounts(session, group.seller, group.recount_steps)
+    await recounts.add_days(session, by_day(group.location_days))
     await store.put_holds(session, group.holds(), group.hold_lines)
     await store.put_balances(session, group.balances(), group.places())
     await store.put_config(session, group.seller, *group.config())

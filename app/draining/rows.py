@@ -20,8 +20,11 @@ from allocator.records import (
     decode_order,
     encode_answer,
 )
+from allocator.recounts import given_by, recount_steps
 from allocator.shipments import is_gone, left_by, shipped_order
 from allocator.transfers import transfer_steps
+
+from .recounts import DAY_MS
 
 Row = dict[str, Any]
 
@@ -65,6 +68,8 @@ class Group:
         self.shipment_lines: list[Row] = []
         self.hold_lines: list[Row] = []
         self.transfer_steps: list[Row] = []
+        self.recount_steps: list[Row] = []
+        self.location_days: list[Row] = []
         self._before = orders
         self._made: dict[str, int] = {}
         self._places: set[tuple[str, str]] = set()
@@ -82,6 +87,7 @@ class Group:
         self._add_moves(number, entry)
         self._add_shipments(number, entry)
         self._add_transfers(number, entry)
+        self._add_rejects(number, entry)
         self._add_records(number, entry)
         if entry.op:
             remembered = Remembered(entry.at_ms, entry.fingerprint, entry.word, entry.answer)
@@ -152,6 +158,13 @@ class Group:
         for step in transfer_steps(entry):
             row = step._asdict()
             self.transfer_steps.append({**key, "transfer_id": row.pop("transfer"), **row})
+
+    def _add_rejects(self, number: int, entry: Entry) -> None:
+        """What is to be counted or was, and what locations gave and refused."""
+        key = {"seller": self.seller, "number": number, "at_ms": entry.at_ms, "actor": entry.actor, "op": entry.op}
+        self.recount_steps += [{**key, **step._asdict()} for step in recount_steps(entry)]
+        day = {"seller": self.seller, "day": entry.at_ms // DAY_MS}
+        self.location_days += [{**day, **given._asdict()} for given in given_by(entry)]
 
     def _add_config(self, number: int, config: ConfigRecord | None) -> None:
         if config is None:

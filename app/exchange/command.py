@@ -29,7 +29,7 @@ STOPPED_CODE: Final = 3
 INTERRUPTED_CODE: Final = 130
 CONNECTIONS_MAX: Final = 64
 
-KindName = Literal["skus", "locations", "channels", "listings", "rules", "zones", "carriers", "stock"]
+KindName = Literal["skus", "locations", "channels", "listings", "rules", "zones", "carriers", "reasons", "stock"]
 MeaningName = Literal["physical", "net_of_reserved", "net_of_open_orders"]
 Delimiter = Literal["auto", "comma", "semicolon", "tab", "pipe"]
 SIGNS: Final[dict[str, str]] = {"auto": "", "comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
@@ -74,7 +74,7 @@ def import_table(
     as_json: JsonOption = False,
 ) -> None:
     """
-    Import skus, locations, channels, listings, rules, zones, carriers or stock from a table.
+    Import skus, locations, channels, listings, rules, zones, carriers, reasons or stock from a table.
 
     A row says everything of its thing: what the file has no column for gets its default. Keys are columns,
     attributes.color; a channel's locations are one cell in their order, utrecht*;gent, with a star for its own shelf.
@@ -115,7 +115,7 @@ def export_table(
     as_json: JsonOption = False,
 ) -> None:
     """
-    Export skus, locations, channels, listings, rules, zones, carriers or stock as a table.
+    Export skus, locations, channels, listings, rules, zones, carriers, reasons or stock as a table.
 
     `allot import` reads it back.
     """

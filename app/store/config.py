@@ -14,7 +14,7 @@ from sqlmodel import SQLModel, delete, func, insert, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .comparing import words
-from .tables import CarrierRow, ChannelRow, ListingRow, LocationRow, RuleRow, SkuRow, ZoneRow
+from .tables import CarrierRow, ChannelRow, ListingRow, LocationRow, ReasonRow, RuleRow, SkuRow, ZoneRow
 
 Record = dict[str, Any]
 
@@ -47,6 +47,7 @@ _HOMES: Final = {
     "rules": _home(RuleRow, "id"),
     "zones": _home(ZoneRow, "area"),
     "carriers": _home(CarrierRow, "code"),
+    "reasons": _home(ReasonRow, "code"),
 }
 KINDS: Final = tuple(_HOMES)
 

@@ -16,6 +16,7 @@ from .count_tables import CountedPlaceRow, CountLineRow, CountShadowRow
 from .counting import BOOKED
 from .counts import CountFacts
 from .ledger_tables import LedgerEntryRow
+from .recounts import confirm
 from .statements import all_rows, dialect, execute
 
 APPLYING, APPLIED = "applying", "applied"
@@ -52,11 +53,18 @@ class Booking:
     op: str
 
 
-async def write_decided(session: AsyncSession, count: CountFacts, decided: Sequence[Decided], op: str) -> None:
+async def write_decided(
+    session: AsyncSession, count: CountFacts, decided: Sequence[Decided], op: str, *, now_ms: int
+) -> None:
     """What was decided; differences are to be booked under `op`."""
     await _write_lines(session, count, decided, op)
     booking = [line for line in decided if line.state == APPLYING]
-    await _know_places(session, count, [line for line in decided if line.state == "unchanged"])
+    same = [line for line in decided if line.state == "unchanged"]
+    await _know_places(session, count, same)
+    if same:
+        # No entry will tell the drain of these.
+        closed = {"entry": same[0].entry, "now": now_ms, "by_op": f"{BOOKED}:{op}", "by": count.actor}
+        await confirm(session, count.seller, [(line.sku, line.location, line.version) for line in same], closed)
     await _put(session, CountedPlaceRow, [{**_place(count, line), "op": op} for line in booking], ("op",))
 
 

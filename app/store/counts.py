@@ -9,6 +9,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .count_tables import CountLineRow, CountPartRow, CountRow
+from .recounts import Waiting
 from .statements import all_rows, dialect, execute
 
 Row = dict[str, Any]
@@ -101,6 +102,13 @@ async def unfinished(session: AsyncSession, seller: str, limit: int) -> list[Cou
     mine = col(CountRow.seller) == seller, col(CountRow.state).in_(WORKED_ON)
     query = select(CountRow).where(*mine).order_by(col(CountRow.made_ms), col(CountRow.id)).limit(limit)
     return [_facts(row) for row in (await session.exec(query)).scalars()]  # type: ignore[call-overload]
+
+
+async def waiting_counts(session: AsyncSession, seller: str) -> Waiting:
+    """How many counts are parked, and since when: a count is from when it was begun."""
+    mine = col(CountRow.seller) == seller, col(CountRow.state) == "parked"
+    query = select(func.count(), func.min(col(CountRow.made_ms))).where(*mine)
+    return Waiting(*(await execute(session, query)).one())
 
 
 async def add_count(session: AsyncSession, facts: CountFacts) -> None:

@@ -103,7 +103,8 @@ class Database:
     async def close(self) -> None:
         """Give every connection back, and wait for statements of whoever was cancelled: they know no other loop."""
         await self._engine.dispose()
-        for thread in self._threads:
+        # Whoever still works beside us may begin another one meanwhile.
+        for thread in list(self._threads):
             await asyncio.to_thread(thread.join, SECONDS_MAX)
 
     async def __aenter__(self) -> Self:

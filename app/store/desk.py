@@ -1,10 +1,10 @@
 """What is promised and missing, who would lose it, and what is in conflict: asked of what the drain has written."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Table, bindparam, select, tuple_
+from sqlalchemy import Table, bindparam, case, select, tuple_
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,24 +15,23 @@ from .statements import all_rows, execute
 
 _PLACES: Final[Table] = BalancePlaceRow.__table__  # type: ignore[attr-defined] # SQLModel makes it
 _TAKES: Final[Table] = OrderTakeRow.__table__  # type: ignore[attr-defined] # SQLModel makes it
+WORST_RANK: Final = 10_001
+"""What a channel that is not there any more ranks as: its orders lose first."""
+
 _MISSING: Final = (
     select(_PLACES.c.sku, _PLACES.c.location, _PLACES.c.deficit)
     .where(_PLACES.c.seller == bindparam("of"), _PLACES.c.deficit > 0)
     .order_by(_PLACES.c.sku, _PLACES.c.location)
     .limit(bindparam("most"))
 )
-_LOSERS: Final = (
-    select(_TAKES.c.external_id, _TAKES.c.units)
-    .where(
-        _TAKES.c.seller == bindparam("of"),
-        _TAKES.c.sku == bindparam("what"),
-        _TAKES.c.location == bindparam("at"),
-        _TAKES.c.channel == bindparam("by"),
-        _TAKES.c.picking.is_(False),
-    )
-    .order_by(_TAKES.c.placed_ms.desc(), _TAKES.c.external_id)
-    .limit(bindparam("most"))
-)
+Ranks = Mapping[str, int]
+"""Channel -> rank, 1 is the best."""
+
+LOSING: Final[Mapping[str, Callable[[Ranks], Any]]] = {
+    "channel_rank": lambda ranks: case(dict(ranks), value=_TAKES.c.channel, else_=WORST_RANK).desc(),
+    "newest": lambda _: _TAKES.c.placed_ms.desc(),
+}
+"""How orders may be sorted by who loses first: the lowest ranked channel, the latest promise."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,14 @@ class Missing:
 
     sku: str
     location: str
+    units: int
+
+
+class Loser(NamedTuple):
+    """Units that an order has at a place where some are missing."""
+
+    channel: str
+    external_id: str
     units: int
 
 
@@ -63,11 +70,21 @@ async def list_missing(session: AsyncSession, seller: str, limit: int) -> list[M
 
 
 async def list_losers(
-    session: AsyncSession, seller: str, missing: Missing, channel: str, limit: int
-) -> list[tuple[str, int]]:
-    """The newest orders of a channel that have units there which are not being picked: external ids and units."""
-    asked = {"of": seller, "what": missing.sku, "at": missing.location, "by": channel, "most": limit}
-    return [(external_id, units) for external_id, units in await execute(session, _LOSERS, asked)]
+    session: AsyncSession, seller: str, missing: Missing, limit: int, *, criteria: Sequence[str], ranks: Ranks
+) -> list[Loser]:
+    """
+    Takes of orders that have units there which are not being picked, by who loses first.
+
+    criteria: words of LOSING, the first that does not tie decides; what ties goes by the names of orders.
+    """
+    order = [*(LOSING[word](ranks) for word in criteria), _TAKES.c.channel, _TAKES.c.external_id, _TAKES.c.line]
+    query = select(_TAKES.c.channel, _TAKES.c.external_id, _TAKES.c.units).where(
+        _TAKES.c.seller == seller,
+        _TAKES.c.sku == missing.sku,
+        _TAKES.c.location == missing.location,
+        _TAKES.c.picking.is_(False),
+    )
+    return [Loser(*row) for row in await all_rows(session, query.order_by(*order).limit(limit))]
 
 
 async def list_conflicts(

@@ -251,6 +251,20 @@ async def entries_about(session: AsyncSession, seller: str, numbers: Sequence[in
     return [_entry(row) for row in found]
 
 
+async def shelf_entries(session: AsyncSession, seller: str, sku: str, location: str) -> list[int]:
+    """The numbers of the entries that moved units of a sku onto or off a shelf, in order."""
+    shelf = MOVES.c.sku == sku, MOVES.c.location == location, MOVES.c.bucket == "on_hand"
+    query = select(MOVES.c.number).where(MOVES.c.seller == seller, *shelf).distinct().order_by(MOVES.c.number)
+    return [int(row[0]) for row in await all_rows(session, query)]
+
+
+async def entries_between(session: AsyncSession, seller: str, from_ms: int, until_ms: int) -> list[EntryRead]:
+    """The entries of this time, its end not included, in order."""
+    columns = [ENTRIES.c[name] for name in EntryRead._fields]
+    mine = ENTRIES.c.seller == seller, ENTRIES.c.at_ms >= from_ms, ENTRIES.c.at_ms < until_ms
+    return [_entry(row) for row in await all_rows(session, select(*columns).where(*mine).order_by(ENTRIES.c.number))]
+
+
 async def entries_with(session: AsyncSession, seller: str, numbers: Sequence[int]) -> list[EntryRead]:
     """As `entries_about`, however many."""
     parts = [numbers[start : start + ASK_MAX] for start in range(0, len(numbers), ASK_MAX)]

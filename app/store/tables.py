@@ -249,6 +249,19 @@ class CarrierRow(SQLModel, table=True):
     closed_on: list[str] = Field(sa_type=JSON)
 
 
+class ReasonRow(SQLModel, table=True):
+    """A reason for rejects, and what it says of the stock."""
+
+    __tablename__ = "reason"
+
+    seller: str = Field(primary_key=True, foreign_key="seller.code", max_length=64)
+    code: str = Field(primary_key=True, max_length=64)
+    version: int
+    name: str = Field(max_length=200)
+    effect: str = Field(max_length=12)
+    recount: bool
+
+
 class ConfigChange(SQLModel, table=True):
     """One version of the config: staged, then active or failed. `rolls_back_to` is set when it is a roll back."""
 

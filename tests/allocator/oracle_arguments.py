@@ -195,6 +195,7 @@ ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
         "location": text(CODE),
         "reason": text(CODE),
         "effect": lambda cursor: cursor.choice("none", "less", "zero", "unavailable"),
+        "recount": flag,
         "rejects_max": whole(1, 100),
         "candidates": candidates,
         "lines": unit_lines,

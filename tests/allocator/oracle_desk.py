@@ -21,6 +21,7 @@ class DeskVerbs(OrderVerbs):
         location: str,
         reason: str,
         effect: str,
+        recount: bool,
         rejects_max: int,
         candidates: list[Any],
         lines: list[Any],

@@ -75,13 +75,14 @@ class EditVerbs(DeskVerbs):
         for line in order.lines:
             line.takes = [take for take in line.takes if take.units]
         asked = {line.line: line.left for line in order.lines}
-        demand = Demand(self.books, channel, order.lines, order.candidates)
+        willing = [candidate for candidate in order.candidates if candidate[0] not in order.rejected_at]
+        demand = Demand(self.books, channel, order.lines, willing)
         for sku, need in demand.needs.items():
             was = before.needs[sku]
             need.atp.now = max(need.atp.now, need.atp.open - was.atp.open)
             need.atp.owed = min(need.atp.owed, sum(view.any for view in was.views.values()))
         if order.kind == "firm":
-            demand.firm()
+            demand.firm(without=order.rejected_at)
         else:
             word, facts, _ = demand.promise(partial=partial)
             self._refuse(word, facts, asked, demand)

@@ -69,7 +69,7 @@ def shelf_row(books: Books, sku: str, view: View) -> list[Any]:
     ]
     units = [shelf.on_hand, shelf.reasons.total(), books.held(sku, code), books.committed(sku, code)]
     promised = [books.available(sku, code), view.safety, view.free, view.own, view.shared, lent, view.open]
-    return [code, *units, *promised, books.deficit(sku, code), quotas]
+    return [code, *units, *promised, books.deficit(sku, code), shelf.transit.total(), quotas]
 
 
 def rule_rows(books: Books, atp: Atp, channel: str, sku: str) -> list[Any]:

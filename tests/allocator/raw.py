@@ -257,7 +257,8 @@ VERBS: dict[str, list[Arg]] = {
     "receive": [*HEAD, *OP, WHY, *MOVE, whole("units", "1", 1, UNITS)],
     "reject": [
         *(*HEAD, *OP, ORDER_ID, text("location", "oslo", 64), text("reason", "not_found", 64)),
-        *(choice("effect", "none"), whole("rejects_max", "3", 1, 100), DEMAND[0], whole("lines", "1", 0, 500)),
+        *(choice("effect", "none"), whole("recount", "0", 0, 1), whole("rejects_max", "3", 1, 100), DEMAND[0]),
+        whole("lines", "1", 0, 500),
         *(text("line", "1", 512), whole("units", "1", 1, UNITS)),
     ],
     "release": [*HEAD, *OP, text("hold_id", "h1", 512)],

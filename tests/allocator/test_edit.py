@@ -451,3 +451,40 @@ async def test_the_ledger_has_one_entry_with_who_and_why(allocator, redis):
     told = (entry.verb, entry.op, entry.actor, entry.why, entry.word)
     assert told == ("edit", "edit:shop:1:r1", "ann", "asked by phone", "changed")
     assert (entry.changes, list(entry.records), unpack(entry.answer)[0]) == ([], ["order:shop:1"], "committed")
+
+
+# --- locations that have rejected the order ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["promise", "firm"])
+async def test_what_is_added_is_not_taken_where_the_order_was_rejected(allocator, kind):
+    await stock(allocator, oslo=9, rome=9)
+    await allocator.order(order("1", 2, kind=kind))
+    await allocator.reject("shop", "1", "oslo", op="r1", reason="too_busy")
+
+    changed = await allocator.edit("shop", "1", cups(5), op="e1")
+
+    assert units_at(changed) == {"rome": 5}
+
+
+async def test_a_promise_cannot_have_more_when_only_a_location_that_rejected_it_has_some(allocator, redis):
+    await stock(allocator, oslo=9, rome=2)
+    await allocator.order(order("1", 2))
+    await allocator.reject("shop", "1", "oslo", op="r1", reason="too_busy")
+    before = await state(redis)
+
+    with pytest.raises(Unroutable) as refused:
+        await allocator.edit("shop", "1", cups(3), op="e1")
+
+    assert [row["location"] for row in refused.value.facts["trace"]] == ["rome", "bergen"]
+    assert await state(redis) == before
+
+
+async def test_a_firm_order_waits_rather_than_go_back_to_who_rejected_it(allocator):
+    await stock(allocator, oslo=9, rome=2)
+    await allocator.order(order("1", 2, kind="firm"))
+    await allocator.reject("shop", "1", "oslo", op="r1", reason="too_busy")
+
+    changed = await allocator.edit("shop", "1", cups(3), op="e1")
+
+    assert (units_at(changed), changed.lines[0].backordered) == ({"rome": 2}, 1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from allocator import Rule
+from allocator import Rule, SentLine
 from allocator.errors import UnknownChannel, UnknownSku
 from allocator.explanation import Quota, RuleChoice, RuleSaid
 
@@ -141,3 +141,15 @@ async def test_unknown_things_cannot_be_explained(allocator):
         await allocator.explain(CUP, "ebay")
 
     assert refused.value.facts == {"skus": ["POT"]}
+
+
+async def test_units_in_transit_are_told_and_counted_nowhere(allocator):
+    await stock(allocator, oslo=5, rome=6)
+    await allocator.transfer_out("T1", "rome", "oslo", [SentLine(CUP, 2)])
+    await allocator.transfer_out("T2", "rome", "oslo", [SentLine(CUP, 1)])
+
+    told = await allocator.explain(CUP, "shop")
+
+    shelves = {shelf.location: (shelf.on_hand, shelf.in_transit) for shelf in told.shelves}
+    assert (shelves["oslo"], shelves["rome"]) == ((5, 3), (3, 0))
+    assert told.atp_now == 8

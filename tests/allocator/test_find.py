@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from allocator import ReturnLine
 from allocator.errors import Short, UnknownHold, UnknownOrder
 
 from .fixtures import CONFIG, NOW, dump, hold, new_allocator, order, stock, units_at
@@ -98,3 +99,17 @@ async def test_what_an_order_was_refused_with_is_found_again(allocator):
 async def test_an_attempt_that_never_came_has_no_answer(allocator):
     with pytest.raises(UnknownOrder):
         await allocator.find_answer("shop", "1")
+
+
+async def test_an_order_that_goods_were_exchanged_for_has_the_answer_of_the_exchange(allocator):
+    await stock(allocator, oslo=5)
+    await allocator.order(order("1", 2))
+    await allocator.ship("shop", "1", op="s1")
+    back = [ReturnLine(line="1", location="oslo", units=2, disposition="restock")]
+    exchanged = await allocator.exchange("shop", "1", back, order("1-B", 3), op="x1")
+
+    found = await allocator.find_answer("shop", "1-B")
+
+    assert found == msgspec.structs.replace(exchanged.placed, replayed=True)
+    with pytest.raises(UnknownOrder):
+        await allocator.find_answer("shop", "1-B", attempt=2)

@@ -34,7 +34,7 @@ async def test_some_units_move_alone(allocator):
 async def test_what_waits_gets_the_units_somebody_gives_it(allocator, redis):
     await stock(allocator, oslo=3)
     await allocator.order(order("1", 3))
-    await allocator.reject("shop", "1", "oslo", op="r1", reason="lost", rejects_max=1)
+    await allocator.reject("shop", "1", "oslo", op="r1", reason="other", rejects_max=1)
     await allocator.order(order("2", 2, kind="firm", channel="amazon"))
 
     changed = await move(allocator, "oslo")
@@ -47,7 +47,7 @@ async def test_what_waits_gets_the_units_somebody_gives_it(allocator, redis):
 async def test_some_of_what_is_in_conflict_moves_and_the_rest_is_still_somebodys_decision(allocator):
     await stock(allocator, oslo=3)
     await allocator.order(order("1", 3))
-    await allocator.reject("shop", "1", "oslo", op="r1", reason="lost", rejects_max=1)
+    await allocator.reject("shop", "1", "oslo", op="r1", reason="other", rejects_max=1)
 
     changed = await move(allocator, "oslo", ("1", 2))
 

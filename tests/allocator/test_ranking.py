@@ -7,8 +7,10 @@ import msgspec
 import pytest
 
 from allocator.config import Channel, ChannelLocation, Config, Location
+from allocator.in_force import InForce
 from allocator.model import CANDIDATES_MAX, ShipTo
-from allocator.ranking import FIXED, LAST, RANKINGS, Ranker, Spot, Wish, distance_km
+from allocator.ranking import FIXED, LAST, RANKINGS, Ranker, Spot, Wish, distance_km, rejected_percent
+from allocator.rules import compile_config
 
 NOWHERE = ShipTo()
 BERGEN = ShipTo(country="NO", region="vest", latitude=60.39, longitude=5.32)
@@ -289,3 +291,51 @@ def test_a_ship_to_without_region_keeps_no_region_constraint():
 
     assert ties(strict, ShipTo(country="IT")) == []
     assert ties(strict, NOWHERE, relax=True) == [("rome", 0), ("depot", 1)]
+
+
+# --- rates of rejects
+
+
+def rejecting(rates: dict[str, int], *routing: str) -> Ranker:
+    shelves = [ChannelLocation(code=code) for code in ("oslo", "rome", "depot")]
+    shop = Channel(code="shop", locations=shelves, routing=routing)
+    return Ranker(Config(locations=[OSLO, ROME, DEPOT], channels=[shop], zones=ZONES), rates)
+
+
+def test_who_rejects_less_is_preferred_in_steps_of_five_percent():
+    ranked = rejecting({"oslo": 14, "rome": 10, "depot": 9}, "reject_rate")
+
+    assert ties(ranked) == [("depot", 0), ("oslo", 1), ("rome", 1)]
+
+
+def test_who_is_not_known_to_reject_ties_with_who_hardly_does():
+    ranked = rejecting({"rome": 4, "oslo": 5}, "reject_rate", "channel_rank")
+
+    assert ties(ranked) == [("rome", 0), ("depot", 1), ("oslo", 2)]
+
+
+def test_rates_change_nothing_for_a_channel_that_does_not_ask_for_them():
+    assert ties(rejecting({"oslo": 90}, "channel_rank")) == ties(rejecting({}, "channel_rank"))
+
+
+@pytest.mark.parametrize(
+    ("taken", "rejected", "percent"), [(100, 0, 0), (100, 7, 7), (3, 2, 66), (10, 40, 100), (0, 3, 100), (0, 0, 0)]
+)
+def test_a_rate_is_whole_percent_rounded_down(taken, rejected, percent):
+    assert rejected_percent(taken, rejected) == percent
+
+
+def test_another_set_of_rates_is_another_ranking_and_the_same_set_is_not():
+    shelves = [ChannelLocation(code=code) for code in ("oslo", "rome")]
+    shop = Channel(code="shop", locations=shelves, routing=("reject_rate",))
+    config = Config(locations=[OSLO, ROME], channels=[shop], zones=ZONES)
+    document = compile_config(config)["document"].decode()
+    first = InForce("1", document)
+
+    second = first.ranking_with({OSLO.code: 30})
+
+    assert first.ranking_with({}) is first
+    assert second.ranking_with({OSLO.code: 30}) is second
+    assert second.version == first.version
+    told = [one.ranked("shop", NOWHERE, (), relax=False) for one in (first, second)]
+    assert [msgspec.json.decode(text)[::2] for text in told] == [["oslo", "rome"], ["rome", "oslo"]]

@@ -114,3 +114,13 @@ def test_candidates_and_ties_are_those_that_orders_get(seed):
     ]
     assert sorted(row.location for row in found) == sorted(codes)
     assert all((row.removed == "") == (row.tie is not None) for row in found)
+
+
+def test_the_rate_of_rejects_is_shown_in_the_steps_it_ranks_by():
+    found = reasons(with_shop(routing=("reject_rate",)), "shop", BERGEN, relax=False, rates={"oslo": 13, "rome": 4})
+
+    assert [(reason.location, reason.values, reason.tie) for reason in found[:3]] == [
+        ("rome", {"reject_rate": 0}, 0),
+        ("voss", {"reject_rate": 0}, 0),
+        ("oslo", {"reject_rate": 10}, 1),
+    ]

@@ -1,9 +1,10 @@
 """A location refuses what an order was to get there: the stock learns from it, and the order goes elsewhere."""
 
+import msgspec
 import pytest
 
-from allocator import AdjustLine, Rule, ShipTo, UnitsLine
-from allocator.errors import NotCommitted, OpConflict, UnknownLine, UnknownOrder
+from allocator import AdjustLine, Allocator, Pipe, RejectReason, Rule, ShipTo, UnitsLine, ledger
+from allocator.errors import NotCommitted, OpConflict, UnknownLine, UnknownOrder, UnknownReason
 
 from .fixtures import (
     CONFIG,
@@ -26,7 +27,7 @@ from .fixtures import (
 
 async def reject(allocator, *rows: tuple[str, int], id: str = "1", at: str = "oslo", op: str = "r1", **told):
     lines = [UnitsLine(*row) for row in rows]
-    return await allocator.reject("shop", id, at, lines, op=op, reason="not_found", **told)
+    return await allocator.reject("shop", id, at, lines, op=op, **{"reason": "too_busy", **told})
 
 
 async def test_rejected_units_are_taken_elsewhere_in_the_same_step(allocator, redis):
@@ -40,14 +41,21 @@ async def test_rejected_units_are_taken_elsewhere_in_the_same_step(allocator, re
 
 
 @pytest.mark.parametrize(
-    ("effect", "left", "unavailable"),
-    [("none", 5, {}), ("less", 3, {}), ("zero", 0, {}), ("unavailable", 5, {"not_found": 2})],
+    ("reason", "left", "unavailable"),
+    [
+        ("too_busy", 5, {}),
+        ("mismatch", 3, {}),
+        ("not_found", 0, {}),
+        ("damaged", 5, {"damaged": 2}),
+        ("closed", 5, {}),
+        ("other", 5, {}),
+    ],
 )
-async def test_the_effect_says_what_is_still_there(allocator, redis, effect, left, unavailable):
+async def test_the_reason_says_what_is_still_there(allocator, redis, reason, left, unavailable):
     await stock(allocator, oslo=5, rome=4)
     await allocator.order(order("1", 2))
 
-    await reject(allocator, effect=effect)
+    await reject(allocator, reason=reason)
 
     there = await place(redis, "oslo")
     assert (there.on_hand, there.reasons, there.deficit) == (left, unavailable, 0)
@@ -58,7 +66,7 @@ async def test_nothing_there_is_a_deficit_of_the_others(allocator, redis):
     await allocator.order(order("1", 2))
     await allocator.order(order("2", 3))
 
-    changed = await reject(allocator, effect="zero")
+    changed = await reject(allocator, reason="not_found")
 
     assert (changed.state, changed.lines[0].conflict) == ("conflict", 2)
     assert (await place(redis, "oslo")).deficit == 3
@@ -67,7 +75,7 @@ async def test_nothing_there_is_a_deficit_of_the_others(allocator, redis):
 async def test_what_finds_no_place_is_in_conflict_and_served_first_when_units_arrive(allocator, redis):
     await stock(allocator, oslo=3)
     await allocator.order(order("1", 3))
-    await reject(allocator, effect="less")
+    await reject(allocator, reason="mismatch")
     await allocator.order(order("late", 1, channel="shop", kind="firm"))
     owed = (await state(redis)).conflict, await atp(allocator)
     await stock(allocator, rome=3)
@@ -124,7 +132,7 @@ async def test_a_picker_rejects_what_he_did_not_find(allocator):
     await allocator.order(order("1", 3))
     await allocator.pick("shop", "1", op="p1")
 
-    changed = await reject(allocator, ("1", 1), effect="less")
+    changed = await reject(allocator, ("1", 1), reason="mismatch")
 
     assert [(take.location, take.units, take.picking) for take in changed.lines[0].takes] == [
         ("oslo", 2, True),
@@ -138,7 +146,7 @@ async def test_units_others_wait_for_are_not_taken(allocator, redis):
     await allocator.order(order("waits", 2, kind="firm"))
     await stock(allocator, rome=2)
 
-    changed = await reject(allocator, effect="less")
+    changed = await reject(allocator, reason="mismatch")
 
     assert changed.lines[0].conflict == 3
     assert await buckets(redis, "rome") == (2, 0, 0)
@@ -193,7 +201,7 @@ async def test_a_shelf_with_less_than_was_promised_does_not_fall_below_nothing(a
     await allocator.order(order("1", 3))
     await allocator.adjust([AdjustLine(CUP, "oslo", -2)], op="a1", why="count")
 
-    await reject(allocator, effect="less")
+    await reject(allocator, reason="mismatch")
 
     assert (await place(redis, "oslo")).on_hand == 0
 
@@ -201,14 +209,14 @@ async def test_a_shelf_with_less_than_was_promised_does_not_fall_below_nothing(a
 async def test_repeated_it_is_one_reject(allocator, redis):
     await stock(allocator, oslo=3, rome=3)
     await allocator.order(order("1", 3))
-    first = await reject(allocator, effect="less")
+    first = await reject(allocator, reason="mismatch")
 
-    again = await reject(allocator, effect="less")
+    again = await reject(allocator, reason="mismatch")
 
     assert (again.replayed, again.lines) == (True, first.lines)
     assert await buckets(redis, "oslo") == (0, 0, 0)
     with pytest.raises(OpConflict):
-        await reject(allocator, effect="none")
+        await reject(allocator, reason="too_busy")
 
 
 async def test_what_cannot_be_rejected_changes_nothing(allocator, redis):
@@ -230,3 +238,74 @@ async def test_what_cannot_be_rejected_changes_nothing(allocator, redis):
     assert {name: value for name, value in before.items() if name != b"{main}:ops"} == {
         name: value for name, value in after.items() if name != b"{main}:ops"
     }
+
+
+# --- reasons are config --------------------------------------------------------------------------------------------
+
+
+def with_reasons(*reasons: RejectReason):
+    return msgspec.structs.replace(CONFIG, reasons=list(reasons))
+
+
+async def test_a_reason_of_the_sellers_own_replaces_the_default_one_of_its_code(allocator, redis):
+    await allocator.configure_all(with_reasons(RejectReason(code="not_found", effect="less")))
+    await stock(allocator, oslo=5, rome=4)
+    await allocator.order(order("1", 2))
+
+    await reject(allocator, reason="not_found")
+
+    assert (await place(redis, "oslo")).on_hand == 3
+
+
+async def test_an_unknown_reason_is_refused_with_those_that_there_are(allocator, redis):
+    await allocator.configure_all(with_reasons(RejectReason(code="no_staff")))
+    await stock(allocator, oslo=5, rome=4)
+    await allocator.order(order("1", 2))
+    before = await dump(redis)
+
+    with pytest.raises(UnknownReason) as refused:
+        await reject(allocator, reason="lost")
+
+    known = ["closed", "damaged", "mismatch", "no_staff", "not_found", "other", "too_busy"]
+    assert refused.value.facts == {"reason": "lost", "allowed": known}
+    assert await dump(redis) == before
+
+
+async def test_a_reason_is_in_force_for_a_process_that_has_not_heard_of_it(allocator, redis):
+    other = Allocator(Pipe(redis), allocator.seller, allocator.epoch)
+    await stock(allocator, oslo=5, rome=4)
+    await allocator.order(order("1", 2))
+    await other.reload()
+    await allocator.configure_all(with_reasons(RejectReason(code="lost", effect="less")))
+
+    await reject(other, reason="lost")
+
+    assert (await place(redis, "oslo")).on_hand == 3
+
+
+async def test_repeated_after_its_reason_has_changed_or_is_gone_it_is_the_same_reject(allocator):
+    await allocator.configure_all(with_reasons(RejectReason(code="lost", effect="less", recount=True)))
+    await stock(allocator, oslo=5, rome=4)
+    await allocator.order(order("1", 2))
+    first = await reject(allocator, reason="lost")
+
+    await allocator.configure_all(with_reasons(RejectReason(code="lost", effect="zero")))
+    again = await reject(allocator, reason="lost")
+    await allocator.configure_all(CONFIG)
+    once_more = await reject(allocator, reason="lost")
+
+    assert [one.replayed for one in (first, again, once_more)] == [False, True, True]
+    assert first.lines == again.lines == once_more.lines
+    with pytest.raises(UnknownReason):
+        await reject(allocator, reason="lost", op="r2")
+
+
+@pytest.mark.parametrize(("reason", "why"), [("mismatch", "oslo mismatch recount"), ("damaged", "oslo damaged")])
+async def test_the_ledger_says_whether_somebody_is_to_count(allocator, redis, reason, why):
+    await stock(allocator, oslo=5, rome=4)
+    await allocator.order(order("1", 2))
+
+    await reject(allocator, reason=reason)
+
+    [*_, (_, last)] = await ledger.read(redis, allocator.seller, "0-0", 100)
+    assert (last.verb, last.why) == ("reject", why)

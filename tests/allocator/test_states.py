@@ -195,7 +195,9 @@ VERBS = {
     "cancel_picked": Verb(
         lambda shop: shop.cancel(*ID, op="tote", why="because", picked=True, actor="ann"), "cancel", "because"
     ),
-    "reject": Verb(lambda shop: shop.reject(*ID, "oslo", op="rej", reason="wet", actor="ann"), "reject", "oslo wet"),
+    "reject": Verb(
+        lambda shop: shop.reject(*ID, "oslo", op="rej", reason="closed", actor="ann"), "reject", "oslo closed"
+    ),
     "move": Verb(
         lambda shop: shop.move(*ID, "rome", op="move", origin="oslo", why="because", actor="ann"),
         "move",

@@ -372,8 +372,7 @@ class Walk:
             self.pick_one(take.location, take.location, *LOCATIONS),
             rows,
             op=self.op,
-            reason="lost",
-            effect=self.pick_one("none", "less", "zero", "unavailable"),
+            reason=self.pick_one("too_busy", "mismatch", "not_found", "damaged"),
             rejects_max=self.pick_one(1, 2, 3, 9),
             ship_to=self.pick_one(None, self.ship_to()),
         )

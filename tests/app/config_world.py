@@ -9,7 +9,18 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from allocator import Allocator, Channel, ChannelLocation, Config, Location, Pipe, SkuConfig, StockLine, make_client
+from allocator import (
+    Allocator,
+    Channel,
+    ChannelLocation,
+    Config,
+    Location,
+    Pipe,
+    RejectReason,
+    SkuConfig,
+    StockLine,
+    make_client,
+)
 from allocator.rules import compile_config
 from app.config.compiling import winners
 from app.config.engine import Engine, Plan, Verdict
@@ -68,7 +79,12 @@ class World(NamedTuple):
         )
         rules = winners(picture.rules)
         config = Config(
-            locations=picture.locations, channels=picture.channels, skus=picture.skus, rules=rules, zones=picture.zones
+            locations=picture.locations,
+            channels=picture.channels,
+            skus=picture.skus,
+            rules=rules,
+            zones=picture.zones,
+            reasons=picture.reasons,
         )
         return compile_config(config)
 
@@ -182,6 +198,7 @@ ITEMS: dict[str, st.SearchStrategy[Item]] = {
     "skus": st.builds(SkuConfig, sku=skus, category=categories),
     "listings": st.builds(Listing, channel=channels, listing=st.sampled_from(["a", "b"]), sku=skus),
     "rules": rules(),
+    "reasons": st.builds(RejectReason, code=st.sampled_from(["lost", "damaged"]), recount=st.booleans()),
     "zones": st.builds(Zone, area=st.sampled_from(["NO", "SE"]), zone=st.sampled_from(["north", "south"])),
 }
 

@@ -57,6 +57,7 @@ ON_BOTH_DATABASES = {
     "test_verifying",
     "test_webhooks_api",
     "test_webhooks_leases",
+    "test_recounts",
     "test_webhooks_sending",
 }
 """The modules whose subject is what SQL does."""

@@ -26,12 +26,19 @@ def towns(draw) -> dict[str, list[dict[str, object]]]:
     skus = draw(st.lists(names, min_size=1, max_size=ROWS_MAX, unique=True))
     return {
         "zones": [{"area": area, "zone": zone} for area, zone in zones.items()],
+        "reasons": [draw(_reason(code)) for code in draw(st.lists(codes, max_size=3, unique=True))],
         "locations": [draw(_location(code, sorted(set(zones.values())))) for code in locations],
         "channels": [draw(_channel(code, locations)) for code in channels],
         "skus": [draw(_sku(sku)) for sku in skus],
         "rules": draw(_rules(skus, locations, channels)),
         "listings": draw(_listings(skus, channels)),
     }
+
+
+@st.composite
+def _reason(draw, code: str) -> dict[str, object]:
+    effect = draw(st.sampled_from(["none", "less", "zero", "unavailable"]))
+    return {"code": code, "name": draw(labels), "effect": effect, "recount": draw(st.booleans())}
 
 
 @st.composite

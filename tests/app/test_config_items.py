@@ -65,6 +65,7 @@ CASES = (
         {"name": "DPD"},
         {"name": "UPS"},
     ),
+    Case("reasons", {"code": "lost", "effect": "less"}, {"recount": True}, {"effect": "less"}, {"effect": "zero"}),
     Case("zones", {"area": "NO/03", "zone": "north"}, {"zone": "far-north"}, {"zone": "north"}, {"zone": "south"}),
 )
 

@@ -42,6 +42,7 @@ REFUSED = [
         "/valid_until",
     ),
     ("zones/x", {"area": "x", "zone": ""}, "unfit", "/zone"),
+    ("reasons/x", {"code": "x", "effect": "most"}, "unfit", "/effect"),
 ]
 
 
@@ -214,7 +215,15 @@ async def test_the_stand_says_the_version_and_counts(client, allocator):
     stand = (await client.get("/v1/config")).json()
 
     assert (stand["version"], stand["store_version"], stand["staged"]) == (2, 2, None)
-    assert stand["counts"] == {"locations": 2, "channels": 3, "skus": 4, "listings": 0, "rules": 1, "zones": 0}
+    assert stand["counts"] == {
+        "locations": 2,
+        "channels": 3,
+        "skus": 4,
+        "listings": 0,
+        "rules": 1,
+        "zones": 0,
+        "reasons": 0,
+    }
     assert allocator.version == 2
 
 

@@ -66,14 +66,14 @@ async def test_somebody_moves_it_and_it_is_no_conflict_any_more(client, rejected
     assert await conflicts(client) == []
     steps = (await client.get("/v1/orders/shop/1/story")).json()["steps"]
     assert [step["verb"] for step in steps] == ["order", "reject", "move"]
-    assert (steps[1]["why"], steps[2]["why"]) == (f"{rejected} not_found", "it came back")
+    assert (steps[1]["why"], steps[2]["why"]) == (f"{rejected} not_found recount", "it came back")
 
 
 async def test_pages_have_every_conflict_once_oldest_first(client, drain):
     for id in ("1", "2", "3"):
         answer = await order(client, f"shop/{id}", line("PLATE", 1))
         location = answer.json()["lines"][0]["takes"][0]["location"]
-        await change(client, "reject", {"location": location, "reason": "lost", "rejects_max": 1}, f"shop/{id}")
+        await change(client, "reject", {"location": location, "reason": "too_busy", "rejects_max": 1}, f"shop/{id}")
     await drain.run()
 
     seen, cursor = [], ""

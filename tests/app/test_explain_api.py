@@ -225,3 +225,15 @@ def test_there_are_words_for_everything_that_removes_a_location():
         ("", "not_listed"),
     }
     assert REMOVALS.keys() == {"inactive", "other_region", "beyond_limit", "not_listed"}
+
+
+async def test_an_order_placed_by_an_exchange_is_explained(client):
+    await order(client, "shop/1", line("CUP", 4))
+    await client.post("/v1/orders/shop/1/ship", json={}, headers=new_op())
+    back = {"line": "1", "location": "oslo", "units": 4, "disposition": "restock"}
+    new = {"channel": "shop", "external_id": "1-B", "lines": [line("PLATE", 2)]}
+    await client.post("/v1/orders/shop/1/exchange", json={"lines": [back], "order": new}, headers=new_op())
+
+    said = await explained(client, "shop/1-B")
+
+    assert (said["outcome"], said["lines"][0]["sku"], said["lines"][0]["committed"]) == ("accepted", "PLATE", 2)

@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 
 from allocator import Explained
@@ -193,3 +194,12 @@ def test_words_are_listed_as_people_do():
 
 def test_columns_stand_under_one_another():
     assert aligned([["oslo", "7"], ["rome", "123"]]) == ["  oslo    7", "  rome  123"]
+
+
+def test_units_in_transit_are_told_beside_the_shelves():
+    travelling = msgspec.structs.replace(PLAIN, shelves=[msgspec.structs.replace(PLAIN.shelves[0], in_transit=6)])
+
+    text = availability_text(travelling)
+
+    assert "In transit, counted nowhere until they arrive\n  6 to oslo\n" in text
+    assert "In transit" not in availability_text(PLAIN)

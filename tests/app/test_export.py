@@ -20,7 +20,7 @@ from tests.app.exchange_towns import towns
 from tests.app.exchanging import QUIET, import_file, open_table, read_csv, read_xlsx, write_csv
 from tests.app.talk import hold, line
 
-ORDER = ("zones", "locations", "channels", "skus", "rules", "listings", "stock")
+ORDER = ("zones", "reasons", "locations", "channels", "skus", "rules", "listings", "stock")
 ENDINGS = ("csv", "csv.gz", "xlsx")
 
 

@@ -72,6 +72,9 @@ WITHOUT_SCRIPT = {
     "release_count",
     "discard_count",
     "settle_count",
+    "list_all_recounts",
+    "list_reject_rates",
+    "list_reject_reasons",
     "list_all_counts",
     "get_count",
     "list_count_lines",
@@ -116,7 +119,12 @@ NEVER = {
 }
 """Outcomes of a script that this operation cannot have."""
 
-ADDED = {"pay_order": {"unknown_order"}, "get_availability": {"unknown_sku"}, "get_stock": {"unknown_sku"}}
+ADDED = {
+    "pay_order": {"unknown_order"},
+    "get_availability": {"unknown_sku"},
+    "get_stock": {"unknown_sku"},
+    "reject_order": {"unknown_reason"},
+}
 
 every_example = pytest.mark.parametrize("type", EXAMPLES, ids=lambda shown: shown.__name__)
 

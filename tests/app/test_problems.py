@@ -65,6 +65,7 @@ SLUGS = {
     "unknown-hold": 404,
     "unknown-line": 404,
     "unknown-location": 404,
+    "unknown-reason": 404,
     "unknown-order": 404,
     "unknown-sku": 404,
     "unknown-transfer": 404,

@@ -256,4 +256,5 @@ def test_the_table_has_every_job_and_how_often_it_runs():
         "hear_scheduler": 2,
         "watch_levels": 5,
         "watch_ledgers": 2,
+        "read_reject_rates": 60,
     }

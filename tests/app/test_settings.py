@@ -69,3 +69,17 @@ def test_the_pepper_is_never_printed():
 def test_nonsense_is_refused(name: str):
     with pytest.raises(ValidationError):
         Settings(**{name: -1})
+
+
+def test_who_loses_is_a_list_of_criteria(monkeypatch):
+    monkeypatch.setenv("ALLOT_LOSERS", "newest, channel_rank")
+
+    assert Settings().losers == ("newest", "channel_rank")
+
+
+@pytest.mark.parametrize("words", ["oldest", "newest,newest", ",", " "])
+def test_a_criterion_that_there_is_none_of_is_refused_with_those_that_there_are(monkeypatch, words):
+    monkeypatch.setenv("ALLOT_LOSERS", words)
+
+    with pytest.raises(ValidationError, match="channel_rank, newest"):
+        Settings()

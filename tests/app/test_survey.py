@@ -8,10 +8,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from allocator import HoldRequest, Line, OrderRequest, ShipLine, errors
 from app import metrics as m
 from app import survey as surveys
+from app.audit import By
+from app.counts import taking
+from app.counts.forms import SnapshotAsked
 from app.draining.drain import Drain
 from app.metrics import registry_of, written
 from app.opening import open_service
 from app.schedule import JOBS, Job, Memory, attempt, look_at_stores, survey, watch_ledgers
+from app.store.counts import change_count
 from app.survey import ROUND_S_MIN, Survey
 from app.watching import LedgerWatch
 
@@ -250,3 +254,21 @@ async def test_the_age_of_what_is_not_in_sql_yet_is_told(state, allocator):
 
     assert behind > 0.01
     assert gauges(state)["allot_undrained_age_seconds"] == 0
+
+
+async def test_what_waits_for_people_is_told_with_how_long_the_oldest_waits(state, allocator):
+    await order(allocator, "1", "CUP", 1)
+    take = (await allocator.find_order("shop", "1")).lines[0].takes[0]
+    await allocator.reject("shop", "1", take.location, op="r1", reason="mismatch")
+    await Drain(state.database, state.pipe.client).run()
+    async with state.database.writing() as session:
+        by = By("main", "key:erp")
+        await taking.begin(session, by, "night", SnapshotAsked(source="erp"))
+        await change_count(session, "main", "night", state="parked")
+    await asyncio.sleep(0.02)
+
+    await Survey().look(state)
+
+    found = gauges(state)
+    assert (found["allot_open_recounts"], found["allot_parked_counts"]) == (1, 1)
+    assert min(found["allot_oldest_recount_seconds"], found["allot_oldest_parked_count_seconds"]) > 0.01

@@ -184,7 +184,7 @@ def _call(clock: Clock, verb: str, given: dict[str, Any], reply: list[Any]) -> t
 WHY = {
     "order": lambda own: own["kind"],
     "pick": lambda own: own["location"],
-    "reject": lambda own: f"{own['location']} {own['reason']}",
+    "reject": lambda own: f"{own['location']} {own['reason']}{' recount' * own['recount']}",
     "rescue": lambda own: own["location"],
     "unavailable": lambda own: f"{own['reason']} {own['direction']}",
 }

@@ -136,6 +136,15 @@ function stock.units_of(state, code, bucket, name)
   return 0
 end
 
+-- Units of all transfers that are on their way to a place.
+function stock.in_transit(extra)
+  local units, named = 0, extra ~= 0 and extra[TRANSIT] or {}
+  for i = 1, #named, PAIR do
+    units = units + named[i + 1]
+  end
+  return units
+end
+
 -- The quotas of a place as { { channel, quota, consumed, floor }, ... }.
 function stock.quotas(extra)
   local quotas, stored = {}, extra ~= 0 and extra[QUOTAS] or {}

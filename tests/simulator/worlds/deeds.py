@@ -327,9 +327,9 @@ class Deeds:
         takes = [(line.line, take) for line in lines for take in line.takes]
         name, location = self.chance.choice([(name, take.location) for name, take in takes] or [("1", "rome")])
         rows = self.pick_one([], [UnitsLine(name, self.units(2))])
-        told = {"effect": self.pick_one("none", "less", "zero", "unavailable"), "rejects_max": self.pick_one(1, 2, 3)}
+        reason, most = self.pick_one("too_busy", "mismatch", "not_found", "damaged"), self.pick_one(1, 2, 3)
         return f"reject:{':'.join(id)}:{op}", lambda allocator: allocator.reject(
-            *id, location, rows, op=op, reason="lost", **told
+            *id, location, rows, op=op, reason=reason, rejects_max=most
         )
 
     def move(self) -> tuple[str, Ask]:

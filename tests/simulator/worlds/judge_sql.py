@@ -34,6 +34,7 @@ def judge_sql(left: Left, find: Find) -> None:
     _same("projections of orders", *_order_projections(left, tables["orders"]), find)
     _same("projections of holds", *_hold_projections(left, tables["holds"]), find)
     _same("projections of transfers", *_transfer_projections(left), find)
+    _same("projections of rejects", *_reject_projections(left), find)
     _judge_entries(left, find)
 
 
@@ -200,6 +201,41 @@ def _travels(left: Left) -> tuple[dict[str, tuple[str, str]], dict[tuple[str, ..
             for key in ((id,), (id, change.sku)):
                 sums[key].update({**moved, "in_transit": units["in_transit"]})
     return ways, sums
+
+
+def _reject_projections(left: Left) -> tuple[Sheet, Sheet]:
+    """What is to be counted, by the entry that began it and the sku; what locations gave and rejected, by day."""
+    rows = left.world.sql.rows
+    columns = "number, sku, location, rejects, units, closed_number, difference"
+    found: Sheet = {("task", number, sku): facts for number, sku, *facts in rows(f"SELECT {columns} FROM recount")}
+    days = rows("SELECT day, location, taken, rejected FROM location_day")
+    return found | {("day", *day): units for *day, taken, rejected in days for units in [[taken, rejected]]}, _told(
+        left
+    )
+
+
+def _told(left: Left) -> Sheet:
+    told: Sheet = {}
+    open: dict[tuple[str, str], list[Any]] = {}
+    for row in left.rows:
+        verb, why = row.entry.verb, row.entry.why.split(" ")
+        for change in row.entry.changes:
+            shelves: Counter[str] = Counter()
+            for location, bucket, _, units in change.moves:
+                if bucket == "on_hand":
+                    shelves[location] += units
+                elif bucket == "committed" and (units > 0 or (verb == "reject" and location == why[0])):
+                    day = told.setdefault(("day", row.entry.at_ms // 86_400_000, location), [0, 0])
+                    day[units < 0] += abs(units)
+            for location, units in shelves.items():
+                place = change.sku, location
+                if verb == "reject" and why[-1] == "recount" and units:
+                    task = open.setdefault(place, [location, 0, 0, None, 0])
+                    told.setdefault(("task", row.number, change.sku), task) if task[1] == 0 else None
+                    task[1:3] = task[1] + 1, task[2] - units
+                elif verb == "count" and place in open:
+                    open.pop(place)[3:5] = row.number, units
+    return told
 
 
 # --- entries -----------------------------------------------------------------------------------------------------

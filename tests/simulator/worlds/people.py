@@ -18,6 +18,7 @@ from app import opening, schedule
 from app.draining.drain import Drain
 from app.recovery.rebuild import rebuild
 from app.recovery.verifying import Verifier
+from app.rescuing import LOSERS
 from app.store.database import SqlError
 from app.store.datasets import next_generation
 from tests.allocator.town import SELLER
@@ -132,7 +133,10 @@ class Timetable:
         self.process = Process(world, "schedule")
         self.memory = schedule.Memory()
         allocators = {SELLER: self.process.allocator}
-        self.state = SimpleNamespace(allocators=allocators, clock_jumps_ms={}, database=world.sql.database)
+        settings = SimpleNamespace(losers=LOSERS)
+        self.state = SimpleNamespace(
+            allocators=allocators, clock_jumps_ms={}, database=world.sql.database, settings=settings
+        )
 
     async def live(self) -> None:
         WALL_CLOCK.set(self.process.clock)

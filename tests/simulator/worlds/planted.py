@@ -131,6 +131,14 @@ BUGS = (
         ),
     ),
     Bug(
+        "an edited firm order goes back to where it was rejected",
+        Patch(
+            f"{LUA}/edit.lua",
+            "firm.take(order.lines, needs, candidates, view, 'committed', false, rejecters)",
+            "firm.take(order.lines, needs, candidates, view, 'committed', false)",
+        ),
+    ),
+    Bug(
         "an edited firm order owes nothing for what it did not get",
         Patch(f"{LUA}/edit.lua", "      stock.owe(stock.skus[line.sku], 'backordered', line.left)\n", ""),
     ),
@@ -419,6 +427,16 @@ BUGS = (
     Bug(
         "an order that waits is picked though it leaves all at once",
         Patch(f"{LUA}/pick.lua", "refused = refused or changes.refuse_incomplete(head, order)\n", ""),
+    ),
+    Bug(
+        "a count does not close what is to be counted",
+        Patch("allocator/recounts.py", 'if entry.verb != "count":', 'if entry.verb != "receive":'),
+    ),
+    Bug(
+        "what a location rejected counts as taken from it",
+        Patch(
+            "allocator/recounts.py", "            rejected[location] -= units", "            taken[location] -= units"
+        ),
     ),
     # --- the rebuild ---
     Bug(

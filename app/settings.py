@@ -88,8 +88,8 @@ class Settings(Whereabouts):
 
     losers: Annotated[tuple[str, ...], NoDecode] = Field(
         ("channel_rank", "newest"),
-        description="Whose units go first where some are missing: channel_rank (lowest first), newest (latest), "
-        "in this order; the first that does not tie decides.",
+        description="Whose units go first where some are missing: channel_rank (lowest first), newest, ship_by (latest)"
+        ", in this order; the first that does not tie decides.",
     )
     reject_days: int = Field(14, ge=1, le=366, description="Days whose rejects lower a location's rank.")
     reject_units_min: int = Field(

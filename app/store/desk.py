@@ -9,7 +9,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .comparing import number, words
-from .ledger_tables import BalancePlaceRow, OrderLineRow, OrderTakeRow
+from .ledger_tables import BalancePlaceRow, OrderLineRow, OrderRow, OrderTakeRow
 from .past_orders import OrderKey
 from .statements import all_rows, execute
 
@@ -24,14 +24,22 @@ _MISSING: Final = (
     .order_by(_PLACES.c.sku, _PLACES.c.location)
     .limit(bindparam("most"))
 )
+_ORDERS: Final[Table] = OrderRow.__table__  # type: ignore[attr-defined] # SQLModel makes it
+_SHIP_BY: Final = (
+    select(_ORDERS.c.ship_by_ms)
+    .where(*(_ORDERS.c[name] == _TAKES.c[name] for name in ("seller", "channel", "external_id")))
+    .scalar_subquery()
+)
+
 Ranks = Mapping[str, int]
 """Channel -> rank, 1 is the best."""
 
 LOSING: Final[Mapping[str, Callable[[Ranks], Any]]] = {
     "channel_rank": lambda ranks: case(dict(ranks), value=_TAKES.c.channel, else_=WORST_RANK).desc(),
     "newest": lambda _: _TAKES.c.placed_ms.desc(),
+    "ship_by": lambda _: _SHIP_BY.desc().nulls_first(),
 }
-"""How orders may be sorted by who loses first: the lowest ranked channel, the latest promise."""
+"""How orders may be sorted by who loses first: lowest ranked channel, latest promise, latest or no time to ship by."""
 
 
 @dataclass(frozen=True)

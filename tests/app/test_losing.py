@@ -26,13 +26,26 @@ EXPECTED = {
     ("newest", "channel_rank"): ["S1", "A2", "E1", "A1", "G1"],
     ("newest",): ["S1", "A2", "E1", "A1", "G1"],
     ("channel_rank",): ["G1", "A1", "A2", "E1", "S1"],
+    ("ship_by",): ["E1", "G1", "A1", "S1", "A2"],
+    ("ship_by", "newest"): ["E1", "G1", "S1", "A1", "A2"],
+    ("channel_rank", "ship_by"): ["G1", "E1", "A1", "A2", "S1"],
+    ("newest", "ship_by"): ["S1", "A2", "E1", "A1", "G1"],
 }
+
+SHIP_BY = {"S1": 800, "A1": 800, "A2": 700}
+"""When the orders are to leave; eBay's may leave when they like."""
 
 
 def take(channel: str, external_id: str, placed_ms: int, units: int, **more: object) -> dict[str, object]:
     key = {"seller": "main", "channel": channel, "external_id": external_id, "line": "1", "place": 0}
     facts = {"placed_ms": placed_ms, "sku": "CUP", "location": "oslo", "units": units, "picking": False}
     return {**key, **facts, **more}
+
+
+def head(channel: str, external_id: str) -> dict[str, object]:
+    key = {"seller": "main", "channel": channel, "external_id": external_id, "number": 1, "record": b""}
+    said = {"kind": "promise", "state": "committed", "placed_ms": 1, "ship_by_ms": SHIP_BY.get(external_id)}
+    return {**key, **said, "deliver_by_ms": None, "country": "", "region": ""}
 
 
 @pytest.fixture
@@ -45,7 +58,7 @@ async def promised(database):
     rows.append(take("amazon", "tee", 999, 9, sku="TEE"))
     async with database.writing() as session:
         await ensure_seller(session, "main", "Main")
-        await ledger.put_orders(session, [], [], rows)
+        await ledger.put_orders(session, [head(*key) for key in TAKES if key[0] != "gone"], [], rows)
     return database
 
 

@@ -81,5 +81,5 @@ def test_who_loses_is_a_list_of_criteria(monkeypatch):
 def test_a_criterion_that_there_is_none_of_is_refused_with_those_that_there_are(monkeypatch, words):
     monkeypatch.setenv("ALLOT_LOSERS", words)
 
-    with pytest.raises(ValidationError, match="channel_rank, newest"):
+    with pytest.raises(ValidationError, match="channel_rank, newest, ship_by"):
         Settings()

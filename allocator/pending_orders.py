@@ -68,8 +68,8 @@ class PendingOrders(Finding):
         Keep an order until it is paid or checked, as a hold of the channel's `pending_minutes`.
 
         It takes the place of the hold of its last attempt, or else of the one it names. Raises AlreadyAccepted, Short,
-        Unroutable, UnknownSku, UnknownChannel, OpConflict; Invalid for goods that are gone, and on a channel whose
-        orders always come paid.
+        Unroutable, UnknownSku, UnknownChannel, OpConflict; Invalid for goods that are gone, an order that is fetched or
+        leaves all at once, and on a channel whose orders always come paid.
         """
         channel, external_id = request.channel, request.external_id
         hold_id = hold_id_of(channel, external_id, request.attempt)
@@ -96,6 +96,9 @@ class PendingOrders(Finding):
         kind = request.kind or self._in_force.demand_of(request.channel)
         if kind == "gone":
             raise errors.Invalid("goods that are gone cannot wait for their payment", {"where": "/pending"})
+        if request.pickup or request.ship_complete:
+            why = "an order that is fetched, or leaves all at once, cannot be pending: its hold would not know that"
+            raise errors.Invalid(why, {"where": "/pending"})
         lowers_at, minutes = self._in_force.pending_terms(request.channel)
         return kind, kind if lowers_at == "order" else "none", minutes * MINUTE_MS
 
@@ -124,9 +127,14 @@ class PendingOrders(Finding):
         op = f"order:{channel}:{external_id}:{attempt_of(hold_id)}"
         whose: list[Argument] = ["take", channel, external_id, asked.kind, "", hold_id, asked.partial, asked.candidates]
         rows = flat([line[:3] for line in asked.lines])
-        reply = await self._follow_config(
-            "order", lambda: [*self._head(op, asked.fingerprint.encode(), actor), *whose, *rows]
-        )
+        # Of where it goes the hold knows the ranking alone: the days are promised, a delivery is not.
+        bare = OrderRequest(channel=channel, external_id=external_id, lines=[])
+
+        def arguments() -> list[Argument]:
+            terms = self._in_force.terms(bare, asked.kind, asked.candidates)
+            return [*self._head(op, asked.fingerprint.encode(), actor), *whose, terms, *rows]
+
+        reply = await self._follow_config("order", arguments)
         return answers.placed(channel, external_id, reply.packed, replayed=reply.replayed)
 
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from allocator import Rule, errors
+from allocator import Location, Rule, errors
 from allocator.answers import unpack
 from allocator.pending import owner_of
 from tests.allocator.attic import Attic
@@ -283,3 +283,23 @@ async def test_a_channel_whose_orders_always_come_paid_has_no_hold_of_its_orders
     placed = await allocator.order(order("1", 2))
 
     assert placed.hold == ""
+
+
+async def test_a_pending_order_is_promised_a_day_when_it_is_paid(shop, redis):
+    oslo = Location(code="oslo", daily_orders=1, time_zone="UTC")
+    places = [oslo, *(place for place in PENDING.locations if place.code != "oslo")]
+    await shop.configure_all(msgspec.structs.replace(PENDING, locations=places))
+    await stock(shop, oslo=5)
+
+    await shop.keep_pending(order("1", 2), "payment")
+    before = await redis.exists("{main}:slots")
+    paid = await shop.pay("shop", "1")
+
+    assert before == 0
+    assert [place.day for place in paid.promised.locations] == ["2025-11-24"]
+
+
+@pytest.mark.parametrize("told", [{"pickup": "bergen"}, {"ship_complete": True}])
+async def test_an_order_that_leaves_in_a_special_way_cannot_be_pending(shop, told):
+    with pytest.raises(errors.Invalid):
+        await shop.keep_pending(order("1", 1, **told), "payment")

@@ -164,11 +164,15 @@ class InForce:
         return found
 
     def pickup_at(self, request: OrderRequest, kind: str) -> str:
-        """The store where a promised order is fetched. Raises UnknownChannel, UnknownLocation, Invalid."""
+        """
+        The store where a promised order is fetched. Raises UnknownLocation, Invalid.
+
+        An unknown channel is for the script to refuse.
+        """
         code, where = request.pickup or "", {"where": "/pickup", "value": request.pickup}
         known, place = self._channels.get(request.channel), self._places.get(code)
         if known is None:
-            raise errors.UnknownChannel(facts={"channel": request.channel})
+            return code
         if place is None:
             raise errors.UnknownLocation(facts={"locations": [code]})
         stores = [shelf.code for shelf in known.locations if self._places[shelf.code].pickup]

@@ -1,4 +1,4 @@
-# make demo | test | torture | mutate | check | bench | recovery | load | clean          ARGS="…" is passed on: make test ARGS="-k replay -x"
+# make demo | test | torture | mutate | sequences | check | bench | recovery | load | clean          ARGS="…" is passed on: make test ARGS="-k replay -x"
 # Needs Python 3.11 or newer with pip; everything else goes into .venv.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test torture mutate check bench recovery load clean install
+.PHONY: demo test torture mutate sequences check bench recovery load clean install
 .DEFAULT_GOAL := test
 
 install: $(STAMP)
@@ -31,6 +31,10 @@ torture: $(STAMP)
 # Thousands of wrong versions of the Lua; nearly all must be noticed. Some half an hour of one processor.
 mutate: $(STAMP)
 	$(BIN)/python -m tests.mutation $(ARGS)
+
+# Every sequence of up to three verbs in the life of an order, and 50,000 longer ones; some minutes of one processor.
+sequences: $(STAMP)
+	$(BIN)/python -m tests.simulator.sequences $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

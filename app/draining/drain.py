@@ -51,6 +51,9 @@ KEEP_MS: Final = 3_600_000
 KEEP_MAX: Final = 200_000
 """More entries than this do not stay, however new."""
 
+TRIM_GROUPS_MAX: Final = 500
+"""Most groups of too many entries that go in one run."""
+
 FAILING_MAX: Final = 500
 """Characters that are kept of what keeps the drain from going on."""
 
@@ -231,17 +234,26 @@ class Drain:
         if cursor is None or cursor.position == START:
             return 0
         [name] = SellerKeys(seller).named("ledger")
-        until = min(place(cursor.position), await self._keep_from(name))
+        drained, by_age = place(cursor.position), (now_ms() - KEEP_MS, 0)
+        return await self._trim_before(name, min(drained, by_age)) + await self._trim_excess(name, drained)
+
+    async def _trim_before(self, name: str, until: tuple[int, int]) -> int:
         # The last entry that may go stays: readers at that very place see by it that nothing is missing.
         return int(await self._client.xtrim(name, minid=f"{until[0]}-{until[1]}", approximate=False))
 
-    async def _keep_from(self, name: str) -> tuple[int, int]:
-        """The oldest entry that stays: of the last hour, unless these are too many."""
-        by_age = (now_ms() - KEEP_MS, 0)
-        if await self._client.xlen(name) <= KEEP_MAX:
-            return by_age
-        newest: Any = await self._client.xrevrange(name, count=KEEP_MAX)
-        return max(by_age, place(newest[-1][0].decode()))
+    async def _trim_excess(self, name: str, drained: tuple[int, int]) -> int:
+        """Let the oldest of too many entries go, a group at a time: a long ledger is never asked for as a whole."""
+        gone = 0
+        for _ in range(TRIM_GROUPS_MAX):
+            excess = min(GROUP, await self._client.xlen(name) - KEEP_MAX)
+            if excess <= 0:
+                break
+            oldest: Any = await self._client.xrange(name, count=excess + 1)
+            trimmed = await self._trim_before(name, min(drained, place(oldest[-1][0].decode())))
+            gone += trimmed
+            if trimmed < excess:
+                break
+        return gone
 
 
 async def _from_the_start() -> str:

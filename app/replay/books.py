@@ -6,8 +6,11 @@ Whoever owns the store besides has its records checked by `allocator.check`.
 """
 
 import asyncio
+import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -137,9 +140,10 @@ def _none(name: str, count: int, examples: Sequence[str] = ()) -> Check:
 
 
 def _unaccounted(tally: Tally, shelves: Shelves) -> Check:
-    """Received and kept returns, less what was shipped, lies on the shelves: article by article."""
+    """Received, kept returns and what counts found, less what was shipped, lies on the shelves: article by article."""
     expected = tally.received.copy()
     expected.update(tally.kept)
+    expected.update(tally.counted)
     expected.subtract(tally.shipped())
     skus = expected.keys() | shelves.on_hand.keys()
     wrong = {sku: shelves.on_hand[sku] - expected[sku] for sku in skus if shelves.on_hand[sku] != expected[sku]}
@@ -149,8 +153,7 @@ def _unaccounted(tally: Tally, shelves: Shelves) -> Check:
 
 def _committed(tally: Tally, shelves: Shelves) -> Check:
     """Units that were accepted, less what was shipped, are committed or wait: none of them was lost."""
-    accepted = sum(channel.units_taken + channel.units_backordered for channel in tally.channels.values())
-    expected = accepted - tally.shipped().total()
+    expected = tally.wanted() - tally.shipped().total()
     found = shelves.committed + shelves.backordered + shelves.conflict
     return _none("accepted units lost or invented", abs(found - expected))
 
@@ -160,3 +163,32 @@ def _store(store: StoreReport | None) -> Check:
     if store is None:
         return Check(name, None, "not looked at: the store is not ours")
     return _none(name, len(store.violations), [str(violation) for violation in store.violations])
+
+
+async def judge_desk(caller: Caller, shelves: Shelves) -> Check:
+    """What is in conflict is listed where somebody can decide about it, once SQL has it."""
+    listed = await caller.conflicts()
+    for _ in range(int(SETTLE_SECONDS_MAX / QUIET_SECONDS)):
+        if listed == shelves.conflict:
+            break
+        await asyncio.sleep(QUIET_SECONDS)
+        listed = await caller.conflicts()
+    return _none("units in conflict that the desk does not list", abs(listed - shelves.conflict))
+
+
+async def judge_all(data: Path | None) -> Check:
+    """`allot check` on the replay's own service: Valkey, its ledger and SQL, against each other."""
+    name = "findings of allot check"
+    if data is None:
+        return Check(name, None, "not looked at: the store is not ours")
+    kept = {word: value for word, value in os.environ.items() if not word.startswith("ALLOT_")}
+    words = [sys.executable, "-m", "app", "check", "--json", "--data-dir", str(data)]
+    process = await asyncio.create_subprocess_exec(
+        *words, env=kept, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, said = await process.communicate()
+    if process.returncode not in {0, 1}:
+        return Check(name, None, said.decode(errors="replace").strip()[-200:])
+    reports = msgspec.json.decode(out)
+    kinds = [f"{count} {kind}" for report in reports for kind, count in report["counts"].items()]
+    return _none(name, sum(sum(report["counts"].values()) for report in reports), kinds)

@@ -74,6 +74,42 @@ class Caller:
         """Ship what is committed of an order."""
         return await self._call("ship", "POST", f"{_order_path(channel, order)}/ship", {}, op)
 
+    async def change(self, channel: str, order: str, verb: str, asked: dict[str, Any], op: str) -> Answer:
+        """Another verb of an order: edit, pick, cancel, reject."""
+        return await self._call(verb, "POST", f"{_order_path(channel, order)}/{verb}", asked, op)
+
+    async def unavailable(self, asked: dict[str, Any], op: str) -> Answer:
+        """Take units out of sale, or put them back."""
+        return await self._call("unavailable", "POST", "/v1/stock/unavailable", asked, op)
+
+    async def count(self, asked: dict[str, Any], op: str) -> Answer:
+        """Say what lies on some shelves."""
+        return await self._call("count", "POST", "/v1/counts", asked, op)
+
+    async def find_count(self, count: str) -> Answer:
+        """A count and how far it is."""
+        return await self._call("find count", "GET", _count_path(count))
+
+    async def count_lines(self, count: str) -> list[dict[str, Any]]:
+        """What became of the lines of a count."""
+        said = await self._call("count lines", "GET", f"{_count_path(count)}/lines?limit=1000")
+        return list(said.body.get("data", []))
+
+    async def stock(self, sku: str) -> Answer:
+        """What lies where of an article."""
+        return await self._call("stock", "GET", f"/v1/stock/{quote(sku, safe='')}")
+
+    async def conflicts(self) -> int:
+        """Units that are listed as being in conflict."""
+        units, cursor = 0, ""
+        while True:
+            path = f"/v1/conflicts?limit=1000&cursor={quote(cursor, safe='')}"
+            page = (await self._call("conflicts", "GET", path)).body
+            units += sum(int(row["units"]) for row in page["data"])
+            if not page["next_cursor"]:
+                return units
+            cursor = page["next_cursor"]
+
     async def receive(self, lines: list[dict[str, Any]], op: str) -> Answer:
         """Put units on shelves."""
         return await self._call("receive", "POST", "/v1/stock/receive", {"lines": lines, "why": "replay"}, op)
@@ -138,6 +174,10 @@ def _client(url: str, key: str) -> httpx.AsyncClient:
 
 def _order_path(channel: str, order: str) -> str:
     return f"/v1/orders/{channel}/{quote(order, safe='')}"
+
+
+def _count_path(count: str) -> str:
+    return f"/v1/counts/{quote(count, safe='')}"
 
 
 def _body(response: httpx.Response) -> dict[str, Any]:

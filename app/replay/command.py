@@ -18,8 +18,9 @@ from app.seed import Seed
 from app.service_process import OwnService, ServiceFailed, own_service
 from app.stopping import Stop
 
-from .books import Shelves, check_store, judge, read_shelves, settle
+from .books import Check, Shelves, check_store, judge, judge_all, judge_desk, read_shelves, settle
 from .calls import Caller, Unreachable
+from .mishaps import Mishaps, late, shares
 from .order_file import Invoice, OrderFileInvalid, read_orders
 from .plan import Plan, make_plan
 from .play import Player
@@ -53,11 +54,12 @@ class Play(NamedTuple):
 
 
 class Target(NamedTuple):
-    """The service to play against; `store_url` is '' when its store is not ours."""
+    """The service to play against; `store_url` is '' and `data` None when its store is not ours."""
 
     url: str
     key: str
     store_url: str
+    data: Path | None = None
 
 
 def replay(
@@ -68,6 +70,9 @@ def replay(
     locations: Annotated[int, typer.Option(help="Warehouses and stores together.", min=2, max=15)] = 4,
     seed: Annotated[int, typer.Option(help="Deals invoices to channels in another way.")] = 1,
     limit: Annotated[int | None, typer.Option(help="Only so many invoices.", min=1)] = None,
+    mishaps: Annotated[
+        bool, typer.Option("--mishaps", help="Edits, cancelled picks, rejects, weekly counts, tills that are offline.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     url: Annotated[str, typer.Option(help="A running service; without it one is started and stopped.")] = "",
     key: Annotated[str, typer.Option(help="Its API key.", envvar="ALLOT_KEY")] = "",
@@ -81,6 +86,8 @@ def replay(
     notes = Console(stderr=True)
     try:
         play = prepare(file, in_flight=in_flight, stocked=stocked, locations=locations, seed=seed, limit=limit, url=url)
+        if mishaps:
+            play = play._replace(setup=msgspec.structs.replace(play.setup, mishaps=shares()))
         if shop_file:
             write_shop(play.shop, shop_file)
             return
@@ -131,11 +138,11 @@ def _target(play: Play, url: str, key: str, stop: Stop) -> Iterator[Target]:
         folder = Path(name)
         write_shop(play.shop, folder / "shop.yaml")
         with own_service(folder / "service", folder / "shop.yaml", stop=stop) as service:
-            yield _own(service)
+            yield _own(service, folder / "service" / "data")
 
 
-def _own(service: OwnService) -> Target:
-    return Target(service.url, service.key, service.store_url)
+def _own(service: OwnService, data: Path) -> Target:
+    return Target(service.url, service.key, service.store_url, data)
 
 
 async def run(play: Play, target: Target, notes: Console) -> Report:
@@ -146,25 +153,38 @@ async def run(play: Play, target: Target, notes: Console) -> Report:
     async with Caller(target.url, target.key, tally, in_flight) as caller:
         if play.setup.own_service is False:
             await _refuse_used(caller, play)
-        with Progress("invoices", len(play.invoices), notes) as progress:
-            player = Player(caller, play.split, play.plan, tally, progress.step)
+        mishaps = Mishaps(caller, play.split, play.plan, tally) if play.setup.mishaps else None
+        invoices = late(play.invoices, play.split, tally) if mishaps else play.invoices
+        with Progress("invoices", len(invoices), notes) as progress:
+            player = Player(caller, play.split, play.plan, tally, progress.step, mishaps)
             await player.open(in_flight)
             began, before = time.perf_counter(), tally.requests()
-            await player.play(play.invoices, in_flight)
+            await player.play(invoices, in_flight)
             seconds, requests = time.perf_counter() - began, tally.requests() - before
+        if mishaps:
+            await mishaps.finish()
         settled = await settle(caller, play.skus)
         shelves = await read_shelves(caller, play.skus, tally, in_flight)
-    return await _finish(play, target, tally, shelves, settled=settled, seconds=seconds, requests=requests)
+        more = [await judge_desk(caller, shelves), await judge_all(target.data)] if mishaps else []
+    return await _finish(play, target, tally, shelves, more, settled=settled, seconds=seconds, requests=requests)
 
 
 async def _finish(
-    play: Play, target: Target, tally: Tally, shelves: Shelves, *, settled: bool, seconds: float, requests: int
+    play: Play,
+    target: Target,
+    tally: Tally,
+    shelves: Shelves,
+    more: list[Check],
+    *,
+    settled: bool,
+    seconds: float,
+    requests: int,
 ) -> Report:
     store, server = await check_store(target.store_url) if target.store_url else (None, "a server of the service's own")
     return make_report(
         tally,
         shelves,
-        judge(tally, shelves, store, settled=settled),
+        judge(tally, shelves, store, settled=settled) + more,
         machine=machine(server),
         demand=describe_demand(play.path, play.invoices, play.plan),
         setup=play.setup,

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from allocator.model import MOVES_MAX
 
 from .calls import Answer, Caller
+from .mishaps import Mishaps
 from .order_file import FileLine, Invoice
 from .plan import Plan, Receipt
 from .split import Split
@@ -45,14 +46,23 @@ async def run_jobs(jobs: Iterator[Job], in_flight: int) -> None:
 
 
 class Player:
-    """One replay against one service."""
+    """One replay against one service; `mishaps` befall its orders and shelves, where they are wanted."""
 
-    def __init__(self, caller: Caller, split: Split, plan: Plan, tally: Tally, advance: Callable[[], None]) -> None:
+    def __init__(  # noqa: PLR0917 what a replay is made of
+        self,
+        caller: Caller,
+        split: Split,
+        plan: Plan,
+        tally: Tally,
+        advance: Callable[[], None],
+        mishaps: Mishaps | None = None,
+    ) -> None:
         self._caller = caller
         self._split = split
         self._plan = plan
         self._tally = tally
         self._advance = advance
+        self._mishaps = mishaps
         self._to_ship: list[OpenOrder] = []
         self._waiting: list[OpenOrder] = []
 
@@ -74,6 +84,8 @@ class Player:
             while week < self._plan.week_of(invoice.placed_at):
                 week += 1
                 yield from self._receipts(week)
+                if self._mishaps:
+                    yield from self._mishaps.counts(week)
                 self._ask_waiting_again()
             yield partial(self._invoice, invoice)
 
@@ -109,7 +121,7 @@ class Player:
             asked["partial"] = self._split.takes_part(invoice.id)
         place = partial(self._caller.place, share.channel, invoice.id, asked)
         said = await (self._twice(invoice.id, place) if self._split.is_resent(invoice.id) else place())
-        self._book(OpenOrder(share.channel, invoice.id), said, invoice.ordered)
+        await self._book(OpenOrder(share.channel, invoice.id), said, invoice.ordered)
 
     async def _twice(self, invoice: str, place: Callable[[], Awaitable[Answer]]) -> Answer:
         """Send an order a second time, after the first answer or without waiting for it."""
@@ -120,10 +132,13 @@ class Player:
         self._tally.resent_same += second.replayed and first.same_as(second)
         return first
 
-    def _book(self, order: OpenOrder, said: Answer, lines: Sequence[FileLine]) -> None:
+    async def _book(self, order: OpenOrder, said: Answer, lines: Sequence[FileLine]) -> None:
         if said.status in {OK, CREATED}:
             self._tally.accepted(order.channel, order.id, said.body["lines"])
-            self._keep_open(order, said.body["lines"])
+            now = said.body["lines"]
+            if self._mishaps:
+                now = await self._mishaps.befall(order.channel, order.id, now)
+            self._keep_open(order, now)
         elif said.type in REFUSALS:
             self._tally.refused(order.channel, REFUSALS[said.type], lines)
         else:

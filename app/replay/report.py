@@ -49,14 +49,20 @@ class Setup(msgspec.Struct, frozen=True):
     in_flight: int
     shares: dict[str, str]
     own_service: bool
+    mishaps: dict[str, str] = {}
 
 
 class Units(msgspec.Struct, frozen=True):
-    """Where all units went; `then` is when the orders were answered, `end` when all had come to rest."""
+    """
+    Where all units went; `then` is when the orders were answered, `end` when all had come to rest.
+
+    counted: what counts found more, or below zero fewer.
+    """
 
     received: int
     returned_kept: int
     returned_scrapped: int
+    counted: int
     shipped: int
     on_hand_end: int
     committed_end: int
@@ -86,6 +92,7 @@ class Report(msgspec.Struct, frozen=True):
     returns_booked: int
     orders_repeated: int
     orders_repeated_same: int
+    mishaps: dict[str, int]
     checks: list[Check]
 
     @property
@@ -161,6 +168,7 @@ def make_report(
         returns_booked=tally.returns,
         orders_repeated=tally.resent,
         orders_repeated_same=tally.resent_same,
+        mishaps=dict(sorted(tally.mishaps.items())),
         checks=checks,
     )
 
@@ -171,6 +179,7 @@ def _units(tally: Tally, shelves: Shelves, channels: Iterable[ChannelTally]) -> 
         received=tally.received.total(),
         returned_kept=tally.kept.total(),
         returned_scrapped=tally.scrapped,
+        counted=tally.counted.total(),
         shipped=tally.shipped().total(),
         on_hand_end=shelves.on_hand.total(),
         committed_end=shelves.committed,
@@ -190,6 +199,8 @@ def show(report: Report, console: Console) -> None:
     console.print(_headline(report))
     for table in (_channels(report.channels), _unit_table(report.units), _time_table(report)):
         console.print(table)
+    if report.mishaps:
+        console.print(_mishap_table(report.mishaps))
     console.print(_closing(report))
     console.print(_check_table(report.checks))
     console.print("Every promise was kept." if report.kept else "A PROMISE WAS BROKEN.")
@@ -197,7 +208,7 @@ def show(report: Report, console: Console) -> None:
 
 def _headline(report: Report) -> str:
     machine, demand, setup = report.machine, report.demand, report.setup
-    shares = "\n".join(f"  {name}: {words}" for name, words in setup.shares.items())
+    shares = "\n".join(f"  {name}: {words}" for name, words in {**setup.shares, **setup.mishaps}.items())
     return (
         f"{demand.file}: {demand.orders:,} orders with {demand.lines:,} lines (up to {demand.lines_max:,}), "
         f"{demand.returns:,} returns, {demand.units:,} units of {demand.articles:,} articles "
@@ -246,6 +257,13 @@ def _unit_table(units: Units) -> Table:
     table = _table("Where the units went", "", "units")
     for field in units.__struct_fields__:
         _add(table, field.replace("_", " "), getattr(units, field))
+    return table
+
+
+def _mishap_table(mishaps: dict[str, int]) -> Table:
+    table = _table("Mishaps", "", "times")
+    for name, times in mishaps.items():
+        _add(table, name, times)
     return table
 
 

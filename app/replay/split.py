@@ -87,6 +87,14 @@ class Split(NamedTuple):
         """The warehouse that takes a return in."""
         return self.warehouses[self._draw("return", invoice) % len(self.warehouses)]
 
+    def happens(self, what: str, of: str, parts: int) -> bool:
+        """Whether this happens to it, as it does to so many of PARTS."""
+        return self.place(what, of, PARTS) < parts
+
+    def place(self, what: str, of: str, count: int) -> int:
+        """A number from 0 below `count`."""
+        return self._draw(what, of) % count
+
     def _draw(self, what: str, invoice: str) -> int:
         digest = blake2b(f"{self.seed}\0{what}\0{invoice}".encode(), digest_size=8)
         return int.from_bytes(digest.digest())

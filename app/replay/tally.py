@@ -63,6 +63,8 @@ class Tally:
         self.parcels: Counter[int] = Counter()
         self.received: Counter[str] = Counter()
         self.kept: Counter[str] = Counter()
+        self.counted: Counter[str] = Counter()
+        self.mishaps: Counter[str] = Counter()
         self.scrapped = 0
         self.returns = 0
         self.resent = 0
@@ -72,6 +74,7 @@ class Tally:
         self.samples: list[str] = []
         self.lines_wrong = 0
         self._shipped: dict[str, Counter[str]] = {}
+        self._wanted: dict[str, int] = {}
         self._seconds: dict[str, list[float]] = {}
 
     def timed(self, verb: str, seconds: float) -> None:
@@ -119,6 +122,7 @@ class Tally:
             shipped[line["sku"]] += line["shipped"]
             self.lines_wrong += not _adds_up(line)
         self._shipped[order] = shipped
+        self._wanted[order] = _sum(lines, "ordered") - _sum(lines, "cancelled")
 
     def shipped(self) -> Counter[str]:
         """Units that have left, by article."""
@@ -126,6 +130,10 @@ class Tally:
         for units in self._shipped.values():
             total.update(units)
         return total
+
+    def wanted(self) -> int:
+        """Units of accepted orders that were not given up."""
+        return sum(self._wanted.values())
 
     def requests(self) -> int:
         """Answers in all."""

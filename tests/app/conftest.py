@@ -41,6 +41,7 @@ ON_BOTH_DATABASES = {
     "test_config_windows",
     "test_counts_sql",
     "test_draining",
+    "test_draining_again",
     "test_history_api",
     "test_forgetting",
     "test_import_service",

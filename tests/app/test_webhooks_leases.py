@@ -12,6 +12,7 @@ from app.store.sellers import ensure_seller
 from app.store.webhooks import EndpointFacts, add_endpoint
 from app.times import now_ms
 from app.webhooks import reader as reading
+from app.webhooks.jobs import Webhooks
 from app.webhooks.reader import READER, Reader
 from tests.app.conftest import SHOP
 from tests.app.receiver import EVERYTHING, LEDGER, deliveries, made
@@ -26,18 +27,14 @@ def settings(settings):
 # --- one reader for many processes -------------------------------------------------------------------------------
 
 
-@pytest.fixture
-async def resting(app):
-    """The readers of the service do nothing by themselves."""
-    own = app.state.webhooks.reader
+@pytest.fixture(autouse=True)
+def resting(monkeypatch):
+    """The service's own reader does nothing, from before it starts: one under way would read beside the test's."""
 
-    async def nothing() -> None:
+    async def nothing(*_) -> None:
         """The test reads."""
 
-    run, own.run = own.run, nothing
-    await asyncio.sleep(0)
-    yield
-    own.run = run
+    monkeypatch.setattr(Webhooks, "read_for_webhooks", nothing)
 
 
 def reader_of(state) -> Reader:
@@ -55,7 +52,7 @@ async def expire_lease(state) -> None:
         await take_lease(session, "main", READER, owner=before.lease, now_ms=now_ms(), until_ms=now_ms() - 1)
 
 
-async def test_while_one_process_reads_another_does_not(client, receiver, state, resting):
+async def test_while_one_process_reads_another_does_not(client, receiver, state):
     id = await made(client, receiver, "order.placed")
     one, other = reader_of(state), reader_of(state)
     await one.run()
@@ -68,7 +65,7 @@ async def test_while_one_process_reads_another_does_not(client, receiver, state,
     assert (before, len(await deliveries(state, id))) == (0, 1)
 
 
-async def test_a_reader_that_stops_is_followed_at_once(client, receiver, state, resting):
+async def test_a_reader_that_stops_is_followed_at_once(client, receiver, state):
     id = await made(client, receiver, "order.placed")
     one, other = reader_of(state), reader_of(state)
     await one.run()
@@ -81,7 +78,7 @@ async def test_a_reader_that_stops_is_followed_at_once(client, receiver, state, 
 
 
 async def test_a_reader_that_dies_before_its_transaction_leaves_the_work_to_the_next(
-    client, receiver, state, resting, monkeypatch
+    client, receiver, state, monkeypatch
 ):
     id = await made(client, receiver, "order.placed")
     await order(client, "shop/1", line("CUP", 1))
@@ -101,7 +98,7 @@ async def test_a_reader_that_dies_before_its_transaction_leaves_the_work_to_the_
     assert len(await deliveries(state, id)) == 1
 
 
-async def test_readers_that_race_without_a_lease_write_every_event_once(client, receiver, state, resting, monkeypatch):
+async def test_readers_that_race_without_a_lease_write_every_event_once(client, receiver, state, monkeypatch):
     monkeypatch.setattr(reading, "LEASE_MS", -1)
     id = await made(client, receiver, "order.placed", "availability.changed")
     readers = [reader_of(state) for _ in range(4)]
@@ -123,7 +120,7 @@ async def test_readers_that_race_without_a_lease_write_every_event_once(client, 
     assert (await cursor(state)).position == await ledger.last_id(state.pipe.client, "main")
 
 
-async def test_a_cursor_moves_for_who_has_the_lease_and_only_from_where_it_was(state, resting):
+async def test_a_cursor_moves_for_who_has_the_lease_and_only_from_where_it_was(state):
     async with state.database.writing() as session:
         await begin_at(session, "main", READER, "1-0")
         lease = {"now_ms": 1_000, "until_ms": 2_000}
@@ -141,7 +138,7 @@ async def test_a_cursor_moves_for_who_has_the_lease_and_only_from_where_it_was(s
     assert (late.position, late.lease) == ("2-0", "ann")
 
 
-async def test_reading_the_same_entries_again_makes_the_same_deliveries(client, receiver, state, resting):
+async def test_reading_the_same_entries_again_makes_the_same_deliveries(client, receiver, state):
     id = await made(client, receiver, "order.placed", "hold.ended")
     start = (await cursor(state)).position
     await hold(client, "cart-1", line("CUP", 1))
@@ -158,7 +155,7 @@ async def test_reading_the_same_entries_again_makes_the_same_deliveries(client, 
     assert await deliveries(state, id) == first
 
 
-async def test_a_number_told_by_another_process_meanwhile_is_told_again(client, receiver, state, resting):
+async def test_a_number_told_by_another_process_meanwhile_is_told_again(client, receiver, state):
     id = await made(client, receiver, "availability.changed", channels=["shop"])
     one, other = reader_of(state), reader_of(state)
     await receive(client, "A/4", "oslo", 1)
@@ -175,9 +172,7 @@ async def test_a_number_told_by_another_process_meanwhile_is_told_again(client, 
     assert len(await deliveries(state, id)) == 3
 
 
-async def test_events_that_are_trimmed_away_are_told_as_lost_to_everybody(
-    client, receiver, state, resting, redis_of_service
-):
+async def test_events_that_are_trimmed_away_are_told_as_lost_to_everybody(client, receiver, state, redis_of_service):
     id = await made(client, receiver, "hold.ended")
     after = (await cursor(state)).position
     for _ in range(3):
@@ -192,7 +187,7 @@ async def test_events_that_are_trimmed_away_are_told_as_lost_to_everybody(
     assert (await cursor(state)).position == await ledger.last_id(redis_of_service, "main")
 
 
-async def test_another_seller_hears_of_nothing_here(client, receiver, state, resting):
+async def test_another_seller_hears_of_nothing_here(client, receiver, state):
     async with state.database.writing() as session:
         await ensure_seller(session, "other", "Other")
         theirs = EndpointFacts("wh_other", "other", receiver.url, EVERYTHING, None, [], True, "", None, 1)

@@ -64,6 +64,15 @@ class Store:
     def now_ms(self, value: int) -> None:
         self._data[b"now_us"] = value * 1000
 
+    @property
+    def random(self) -> int:
+        """What the server's next random choice follows from."""
+        return int(self._data[b"random"])
+
+    @random.setter
+    def random(self, value: int) -> None:
+        self._data[b"random"] = value
+
     # --- asking ------------------------------------------------------------------------------------------------
 
     def command(self, *words: Any) -> Any:
@@ -92,6 +101,10 @@ class Store:
     def fsync(self) -> None:
         """All that was written is on the disk."""
         self._data[b"fsync"]()
+
+    def undo(self, kept: int) -> None:
+        """Take back all but the first `kept` units that are not on the disk; many times cheaper than `restore`."""
+        self._data[b"undo"](kept)
 
     def crash(self, kept: int = 0) -> None:
         """The power fails: only the first `kept` units that were not on the disk survive. The process starts anew."""

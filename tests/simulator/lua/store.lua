@@ -37,12 +37,18 @@ function store.fsync()
   journal, written, ends, units = {}, 0, {}, 0
 end
 
--- Forgets the units behind the first `kept` of those that are not on the disk; what stays is on it.
-function store.forget(kept)
+-- Takes back the units behind the first `kept` of those that are not on the disk.
+function store.undo(kept)
   local stop = kept > 0 and ends[kept] or 0
   for i = written - 3, stop + 1, -4 do
     journal[i](journal[i + 1], journal[i + 2], journal[i + 3])
   end
+  written, units = stop, kept
+end
+
+-- Forgets the units behind the first `kept` of those that are not on the disk; what stays is on it.
+function store.forget(kept)
+  store.undo(kept)
   store.fsync()
 end
 

@@ -187,10 +187,10 @@ local function rows_that_take(rows)
 end
 
 -- The candidates that have not rejected the order.
-local function willing(candidates, rejecters)
+local function willing(candidates, without)
   local some = {}
   for _, candidate in ipairs(candidates) do
-    if not rejecters[candidate[1]] then
+    if not without[candidate[1]] then
       some[#some + 1] = candidate
     end
   end
@@ -199,12 +199,12 @@ end
 
 -- Takes what the lines ask for. Returns a refusal, or nil.
 local function take(needs, candidates, view)
-  local rejecters = orders.rejecters(order)
+  local bounds = orders.bounds(order)
   if order.kind == 'firm' then
-    firm.take(order.lines, needs, candidates, view, 'committed', false, rejecters)
+    firm.take(order.lines, needs, candidates, view, 'committed', false, bounds)
     return nil
   end
-  local may = willing(candidates, rejecters)
+  local may = willing(candidates, bounds.without)
   local word, facts = promise.take(order.lines, needs, may, view, 'committed', partial)
   if word == 'short' then
     return gate.refuse(head, word, rows_that_take(facts))

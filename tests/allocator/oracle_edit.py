@@ -82,7 +82,7 @@ class EditVerbs(DeskVerbs):
             need.atp.now = max(need.atp.now, need.atp.open - was.atp.open)
             need.atp.owed = min(need.atp.owed, sum(view.any for view in was.views.values()))
         if order.kind == "firm":
-            demand.firm(without=order.rejected_at)
+            demand.firm(without=order.rejected_at, only=order.pickup)
         else:
             word, facts, _ = demand.promise(partial=partial)
             self._refuse(word, facts, asked, demand)

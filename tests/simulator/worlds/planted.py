@@ -134,7 +134,7 @@ BUGS = (
         "an edited firm order goes back to where it was rejected",
         Patch(
             f"{LUA}/edit.lua",
-            "firm.take(order.lines, needs, candidates, view, 'committed', false, rejecters)",
+            "firm.take(order.lines, needs, candidates, view, 'committed', false, bounds)",
             "firm.take(order.lines, needs, candidates, view, 'committed', false)",
         ),
     ),

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from allocator import (
     Allocator,
+    Carrier,
     Channel,
     ChannelLocation,
     Config,
@@ -84,6 +85,7 @@ class World(NamedTuple):
             skus=picture.skus,
             rules=rules,
             zones=picture.zones,
+            carriers=picture.carriers,
             reasons=picture.reasons,
         )
         return compile_config(config)
@@ -193,11 +195,13 @@ ITEMS: dict[str, st.SearchStrategy[Item]] = {
         active=st.booleans(),
         priority=st.integers(1, 3),
         costs=st.sampled_from([{}, {}, {"north": 5}]),
+        carriers=st.sampled_from([(), (), ("dpd",)]),
     ),
     "channels": sellers(),
     "skus": st.builds(SkuConfig, sku=skus, category=categories),
     "listings": st.builds(Listing, channel=channels, listing=st.sampled_from(["a", "b"]), sku=skus),
     "rules": rules(),
+    "carriers": st.builds(Carrier, code=st.sampled_from(["dpd", "ups"]), name=st.sampled_from(["", "quick"])),
     "reasons": st.builds(RejectReason, code=st.sampled_from(["lost", "damaged"]), recount=st.booleans()),
     "zones": st.builds(Zone, area=st.sampled_from(["NO", "SE"]), zone=st.sampled_from(["north", "south"])),
 }

@@ -222,6 +222,7 @@ async def test_the_stand_says_the_version_and_counts(client, allocator):
         "listings": 0,
         "rules": 1,
         "zones": 0,
+        "carriers": 0,
         "reasons": 0,
     }
     assert allocator.version == 2

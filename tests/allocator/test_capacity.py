@@ -145,7 +145,7 @@ async def test_who_is_rejected_goes_on_without_a_place(shop, redis):
     await shop.order(order("1", 2, channel="amazon"))
     await stock(shop, rome=2)
 
-    await shop.reject("amazon", "1", "oslo", op="r", reason="lost", effect="none")
+    await shop.reject("amazon", "1", "oslo", op="r", reason="closed")
 
     found = await shop.find_order("amazon", "1")
     assert (units_at(found), days(found)) == ({"rome": 2}, [])
@@ -265,7 +265,7 @@ async def test_an_order_is_fetched_at_its_store_and_nowhere_else(shop):
     await stock(shop, bergen=2)
 
     placed = await shop.order(order("1", 2, pickup="bergen"))
-    await shop.reject("shop", "1", "bergen", op="r", reason="lost", effect="none")
+    await shop.reject("shop", "1", "bergen", op="r", reason="closed")
     found = await shop.find_order("shop", "1")
 
     assert (units_at(placed), placed.promised.pickup) == ({"bergen": 2}, "bergen")

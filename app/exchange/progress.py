@@ -21,7 +21,7 @@ class RowProgress(AbstractContextManager["RowProgress"]):
         self._unit = unit
         self._console = console
         self._rows = self._done = self._total = 0
-        self._began = self._said = time.monotonic()
+        self._opened = self._began = self._said = time.monotonic()
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -34,7 +34,11 @@ class RowProgress(AbstractContextManager["RowProgress"]):
 
     @property
     def seconds(self) -> float:
-        """Since it began."""
+        """Since it began, with everything that was done."""
+        return max(1e-9, time.monotonic() - self._opened)
+
+    @property
+    def _seconds_of_this(self) -> float:
         return max(1e-9, time.monotonic() - self._began)
 
     def say(self, what: str) -> None:
@@ -52,16 +56,16 @@ class RowProgress(AbstractContextManager["RowProgress"]):
             return
         self._said = time.monotonic()
         if self._bar is not None and self._task is not None:
-            rate = rows / self.seconds
+            rate = rows / self._seconds_of_this
             self._bar.update(self._task, completed=done, total=total or None, rows=rows, rate=rate)
         else:
             self._console.print(self.line(), highlight=False, markup=False)
 
     def line(self) -> str:
         """How far it is, in words."""
-        words = [f"{self._what}: {self._rows:,} {self._unit}", f"{self._rows / self.seconds:,.0f}/s"]
+        words = [f"{self._what}: {self._rows:,} {self._unit}", f"{self._rows / self._seconds_of_this:,.0f}/s"]
         if self._done and self._total:
-            left = self.seconds * (self._total - self._done) / self._done
+            left = self._seconds_of_this * (self._total - self._done) / self._done
             words += [f"{self._done / self._total:.0%}", f"{left:,.0f} s left"]
         return " · ".join(words)
 

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import time
 
 import pytest
+from rich.console import Console
 
 from app.counts.service import is_drained
 from app.exchange.counting import CountJob, CountSummary, is_through, run_count, sentences
+from app.exchange.progress import RowProgress
 from app.working import work
 from tests.app.commands import allot
 from tests.app.conftest import SHOP
@@ -88,3 +91,12 @@ def test_the_command_says_by_its_code_whether_all_went_through(tmp_path):
 
     assert (good.returncode, json.loads(good.stdout)["tally"]) == (0, {"applied": 1}), good.stderr
     assert (unread.returncode, "the file has no column sku" in unread.stderr) == (2, True)
+
+
+def test_the_seconds_of_a_count_are_those_of_all_it_went_through():
+    progress = RowProgress("counts", Console(quiet=True))
+    time.sleep(0.05)
+
+    progress.say("applying")
+
+    assert progress.seconds >= 0.05

@@ -100,10 +100,8 @@ VERBS: dict[str, Verb] = {
         OrderRequest(channel=CHANNEL, external_id=f"new-{s.op}", lines=[Line("1", TEE, 1)]),
         op=s.op,
     ),
-    "reject one": lambda s: s.allocator.reject(
-        *SUBJECT, s.place, [UnitsLine("1", 1)], op=s.op, reason="damaged", effect="unavailable"
-    ),
-    "reject": lambda s: s.allocator.reject(*SUBJECT, s.place, op=s.op, reason="gone", effect="zero", rejects_max=2),
+    "reject one": lambda s: s.allocator.reject(*SUBJECT, s.place, [UnitsLine("1", 1)], op=s.op, reason="damaged"),
+    "reject": lambda s: s.allocator.reject(*SUBJECT, s.place, op=s.op, reason="not_found", rejects_max=2),
     "move": lambda s: s.allocator.move(*SUBJECT, "rome", [UnitsLine("1", 1)], op=s.op, origin=s.place),
     "move what waits": lambda s: s.allocator.move(*SUBJECT, "oslo", [UnitsLine("1", 1)], op=s.op),
     "rescue": lambda s: s.allocator.rescue(CUP, s.place, [SUBJECT]),

@@ -53,9 +53,9 @@ class Scene(Protocol):
 Verb = Callable[[Scene], Awaitable[Any]]
 
 
-def placed(kind: str) -> Verb:
+def placed(kind: str, **told: Any) -> Verb:
     """The order is sent, as a promise or as a firm one."""
-    return lambda s: s.allocator.order(OrderRequest(channel=CHANNEL, external_id=ORDER, lines=LINES, kind=kind))
+    return lambda s: s.allocator.order(OrderRequest(channel=CHANNEL, external_id=ORDER, lines=LINES, kind=kind, **told))
 
 
 def received(sku: str, location: str, units: int) -> Verb:
@@ -82,6 +82,7 @@ def expired(s: Scene) -> Awaitable[Any]:
 
 
 VERBS: dict[str, Verb] = {
+    "pay": lambda s: s.allocator.pay(*SUBJECT),
     "pick": lambda s: s.allocator.pick(*SUBJECT, op=s.op),
     "ship": lambda s: s.allocator.ship(*SUBJECT, op=s.op),
     "ship one": lambda s: s.allocator.ship(*SUBJECT, [ShipLine("1", s.place, 1)], op=s.op),
@@ -128,6 +129,9 @@ VERBS: dict[str, Verb] = {
     "hold": lambda s: s.allocator.hold(
         HoldRequest(hold_id=s.op, channel=CHANNEL, owner="ann", lines=[Line("1", CUP, 1)], ttl_ms=60_000)
     ),
+    "keep pending": lambda s: s.allocator.keep_pending(
+        OrderRequest(channel=CHANNEL, external_id=f"kept-{s.op}", lines=[Line("1", CUP, 1)]), "payment"
+    ),
     "expire": expired,
     "again": lambda s: s.again(),
 }
@@ -142,11 +146,18 @@ SHELVES: list[Verb] = [
 """What lies where before the order comes."""
 
 STATES: dict[str, list[Verb]] = {
+    "pending": [
+        *SHELVES,
+        lambda s: s.allocator.keep_pending(
+            OrderRequest(channel=CHANNEL, external_id=ORDER, lines=LINES, kind="promise"), "payment"
+        ),
+    ],
     "committed": [*SHELVES, placed("promise")],
     "picking": [*SHELVES, placed("firm"), VERBS["pick"]],
     "partly shipped": [*SHELVES, placed("promise"), VERBS["ship one"]],
     "shipped": [*SHELVES, placed("firm"), VERBS["ship"]],
     "backordered": [received(CUP, "oslo", 1), placed("firm")],
+    "held together": [received(CUP, "oslo", 5), received(TEE, "oslo", 1), placed("firm", ship_complete=True)],
     "conflict": [received(CUP, "oslo", 5), received(TEE, "oslo", 4), placed("promise"), VERBS["reject"]],
     "cancelled": [*SHELVES, placed("promise"), VERBS["cancel"]],
     "returned": [*SHELVES, placed("firm"), VERBS["ship"], all_came_back],

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from allocator.config import Channel, ChannelLocation, Config, Location
+from allocator.carriers import Carriers
+from allocator.config import Carrier, Channel, ChannelLocation, Config, Location, Rate
 from allocator.in_force import InForce
 from allocator.model import CANDIDATES_MAX, ShipTo
 from allocator.ranking import FIXED, LAST, RANKINGS, Ranker, Spot, Wish, distance_km, rejected_percent
@@ -24,6 +25,10 @@ ROME = Location(
 )
 TURIN = Location(code="turin", country="IT", region="piemonte", latitude=45.07, longitude=7.69, priority=2)
 DEPOT = Location(code="depot")
+BONN = Location(code="bonn", country="DE", cut_off="12:00", handling_days=1, carriers=("dpd",))
+RATES = [Rate(zone="north", cost=1, transit_days=1), Rate(zone="south", cost=1, transit_days=3)]
+CARRIERS = Carriers([Carrier(code="dpd", zones={"NO": "north", "IT": "south"}, rates=RATES)])
+MORNING_MS = 1_795_244_400_000
 ZONES = {"NO": "north", "IT": "south", "IT/lazio": "capital"}
 
 every_ranking = pytest.mark.parametrize("name", sorted(RANKINGS))
@@ -98,8 +103,12 @@ def test_judges_every_location_in_whole_numbers_up_to_last(name, ship_to):
 
 @every_ranking
 def test_is_fixed_exactly_if_the_order_cannot_change_it(name):
-    spots = [Spot(place, position) for position, place in enumerate([OSLO, ROME, TURIN, DEPOT])]
-    wishes = [Wish(NOWHERE, (), ""), Wish(BERGEN, ["rome"], "north"), Wish(LAZIO, ["depot"], "capital")]
+    spots = [Spot(place, position) for position, place in enumerate([OSLO, ROME, TURIN, DEPOT, BONN])]
+    wishes = [
+        Wish(NOWHERE, (), ""),
+        Wish(BERGEN, ["rome"], "north", MORNING_MS, CARRIERS),
+        Wish(LAZIO, ["depot"], "capital", MORNING_MS + 8 * 3_600_000, CARRIERS),
+    ]
 
     answers = {tuple(RANKINGS[name](spot, wish) for spot in spots) for wish in wishes}
 

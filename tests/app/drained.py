@@ -34,7 +34,7 @@ from tests.allocator.town import CUP, SELLER
 from tests.allocator.twins import Twins
 from tests.allocator.walk import Walk
 
-STEPS = 200
+STEPS = 400
 LEDGER = SellerKeys(SELLER).named("ledger")[0]
 
 

@@ -66,7 +66,7 @@ async def test_every_entry_is_in_sql_once_and_in_order(drain, database, client):
     drained = await drain.run()
 
     entries = sorted(await rows(database, LedgerEntryRow), key=lambda row: row.number)
-    assert drained.entries == len(ledger) > STEPS // 2
+    assert drained.entries == len(ledger) > STEPS // 3
     assert [row.number for row in entries] == list(range(1, len(ledger) + 1))
     assert [(row.id, msgspec.msgpack.decode(row.body, type=Entry)) for row in entries] == ledger
 
@@ -235,7 +235,7 @@ async def test_holds_keep_what_they_were_made_of_and_when(drain, database, clien
     lines: dict[str, list] = {}
     for row in sorted(await rows(database, HoldLineRow), key=lambda row: row.place):
         lines.setdefault(row.hold_id, []).append((row.sku, row.location, row.units))
-    assert {row.hold_id: (row.made_ms, lines[row.hold_id]) for row in await rows(database, HoldRow)} == made
+    assert {row.hold_id: (row.made_ms, lines.get(row.hold_id, [])) for row in await rows(database, HoldRow)} == made
 
 
 async def test_answers_of_effects_are_remembered_as_valkey_remembers_them(drain, database, client):

@@ -116,12 +116,13 @@ class MirrorTwins(_InTurn):
 
 async def dump(client: Any) -> dict[str, Any]:
     """All that a seller has, by key."""
-    (seller, config, stock, ops, ledger, holds, owners, deadlines, orders, waiting, forgotten, servable) = SellerKeys(
+    (seller, config, stock, ops, ledger, holds, owners, deadlines, orders, waiting, forgotten, *rest) = SellerKeys(
         SELLER
     ).all()
+    servable, slots = rest
     found: dict[str, Any] = {name: await client.hgetall(name) for name in (seller, config, stock, ops, holds, owners)}
     found |= {orders: await client.hgetall(orders), servable: await client.smembers(servable)}
     found |= {forgotten: await client.get(forgotten)}
-    found |= {name: await client.zrange(name, 0, -1, withscores=True) for name in (deadlines, waiting)}
+    found |= {name: await client.zrange(name, 0, -1, withscores=True) for name in (deadlines, waiting, slots)}
     entries = await client.xrange(ledger)
     return found | {ledger: [fields for _, fields in entries]}

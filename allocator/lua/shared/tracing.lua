@@ -18,8 +18,8 @@ local function verdict_of(needs, position, is_promise)
   return verdict
 end
 
--- { code, verdict, units } per candidate: taken, not_needed, left_out, nothing_open, at_capacity (it has units, and no place
--- left on a day; `full` names those), inactive or not_eligible.
+-- { code, verdict, units } per candidate: taken, not_needed, left_out, nothing_open, at_capacity, inactive or not_eligible.
+-- at_capacity: it has units, and no place left on a day; `full` names those.
 function tracing.of(candidates, lines, needs, view, is_promise, full)
   local units, trace = {}, {}
   for _, line in ipairs(lines) do

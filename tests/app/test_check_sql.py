@@ -36,7 +36,8 @@ IN_SQL = {
     "an order's later entry": ("UPDATE order_record SET number = 99 WHERE external_id = 'W1'", "order_row_differs"),
     "an order too many": (
         (
-            "INSERT INTO order_record SELECT seller, channel, 'ghost', kind, state, placed_ms, number, record "
+            "INSERT INTO order_record (seller, channel, external_id, kind, state, placed_ms, number, record) "
+            "SELECT seller, channel, 'ghost', kind, state, placed_ms, number, record "
             "FROM order_record WHERE external_id = 'W1'"
         ),
         "order_row_differs",

@@ -166,6 +166,13 @@ def units_that_nobody_may_sell_come_back(shop: Shop) -> None:
         shop.do(shop.allocator.unavailable(some, op=f"{direction} too", reason="lost", direction=direction))
 
 
+def not_found_beside_units_that_nobody_may_sell(shop: Shop) -> None:
+    shop.receive(5)
+    shop.do(shop.allocator.unavailable([StockLine(CUP, "oslo", 2)], op="wet", reason="wet", direction="in"))
+    shop.do(shop.allocator.order(order("o", 1)))
+    shop.do(shop.allocator.reject("shop", "o", "oslo", op="not there", reason="not_found"))
+
+
 def a_state_that_cannot_be_read(shop: Shop) -> None:
     shop.write("stock", CUP, b"\x91\x01")
     shop.receive(1)

@@ -116,9 +116,7 @@ class MirrorTwins(_InTurn):
 
 async def dump(client: Any) -> dict[str, Any]:
     """All that a seller has, by key."""
-    (seller, config, stock, ops, ledger, holds, owners, deadlines, orders, waiting, *rest) = SellerKeys(
-        SELLER
-    ).all()
+    (seller, config, stock, ops, ledger, holds, owners, deadlines, orders, waiting, *rest) = SellerKeys(SELLER).all()
     slots, forgotten, servable = rest
     found: dict[str, Any] = {name: await client.hgetall(name) for name in (seller, config, stock, ops, holds, owners)}
     found |= {orders: await client.hgetall(orders), servable: await client.smembers(servable)}

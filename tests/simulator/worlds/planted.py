@@ -274,7 +274,7 @@ BUGS = (
     ),
     Bug(
         "a rejected order is sent back to where it was rejected",
-        Patch(f"{SHARED}/orders.lua", "    at[location] = true\n", "    at[location] = nil\n"),
+        Patch(f"{SHARED}/orders.lua", "    without[location] = true\n", "    without[location] = nil\n"),
     ),
     Bug(
         "units in conflict are not owed",
@@ -351,8 +351,8 @@ BUGS = (
         "what is not in SQL is trimmed",
         Patch(
             "app/draining/drain.py",
-            "until = min(place(cursor.position), await self._keep_from(name))",
-            "until = await self._keep_from(name)",
+            "self._trim_before(name, min(drained, by_age))",
+            "self._trim_before(name, by_age)",
         ),
     ),
     Bug(

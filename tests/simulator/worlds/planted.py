@@ -203,10 +203,6 @@ BUGS = (
         ),
     ),
     Bug(
-        "units that are lost are on their way still",
-        Patch(f"{LUA}/transfer_in.lua", "'in_transit', -line.arrived - line.lost,", "'in_transit', -line.arrived,"),
-    ),
-    Bug(
         "a place that units are only on their way to is forgotten",
         Patch(
             "allocator/balances.py",

@@ -60,7 +60,7 @@ VERBS = {
     "edit": 5,
     "give_back": 2,
     "reject": 3,
-    "move": 2,
+    "move": 3,
     "exchange": 4,
     "availability": 2,
     "explain": 1,
@@ -299,13 +299,13 @@ class Deeds:
         some = [ShipLine(name, take.location, self.units(take.units)) for name, take in rows]
         return f"ship:{':'.join(id)}:{op}", lambda allocator: allocator.ship(*id, some, op=op)
 
-    def one_to_cancel(self) -> tuple[str, str]:
-        """Often one that is being picked."""
+    def one_in_a_tote(self) -> tuple[str, str]:
+        """Often one that is being picked, or, when there is none, any."""
         totes = [id for id, lines in self.orders.items() if any(take.picking for line in lines for take in line.takes)]
         return self.chance.choice(totes) if totes and self.chance.random() < 0.6 else self.an_order()[0]
 
     def cancel(self) -> tuple[str, Ask]:
-        id, op = self.one_to_cancel(), self.name
+        id, op = self.one_in_a_tote(), self.name
         rows = [CancelLine("1", self.pick_one(None, 1, 2)) for _ in range(self.pick_one(0, 0, 1))]
         picked = self.pick_one(True, False)
         return f"cancel:{':'.join(id)}:{op}", lambda allocator: allocator.cancel(*id, rows, op=op, picked=picked)
@@ -333,8 +333,11 @@ class Deeds:
         )
 
     def move(self) -> tuple[str, Ask]:
-        (id, lines), op, to = self.an_order(), self.name, self.pick_one(*LOCATIONS)
-        origin = self.pick_one("", "", *(take.location for line in lines for take in line.takes))
+        if not self.orders:
+            return self.order()
+        id, op, to = self.one_in_a_tote(), self.name, self.pick_one(*LOCATIONS)
+        takes = [take for line in self.orders.get(id, []) for take in line.takes]
+        origin = self.pick_one("", *(take.location for take in takes))
         rows = self.pick_one([], [UnitsLine("1", self.units(2))])
         return f"move:{':'.join(id)}:{op}", lambda allocator: allocator.move(*id, to, rows, op=op, origin=origin)
 

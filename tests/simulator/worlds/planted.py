@@ -278,7 +278,7 @@ BUGS = (
     ),
     Bug(
         "who loses gets units that others wait for",
-        Patch(f"{SHARED}/leaving.lua", "'committed', false, without)", "'committed', true, without)"),
+        Patch(f"{SHARED}/leaving.lua", "'committed', false, bounds)", "'committed', true, bounds)"),
     ),
     Bug(
         "more is taken from who loses than is missing",

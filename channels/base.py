@@ -37,7 +37,8 @@ class Facts(NamedTuple):
 
     docs: the vendor's documentation. batch: most listings of one push. rates: limits by operation, per account, until
     the channel says better. quantity_max: the largest number it takes. revisions_per_day: how often one listing may be
-    changed in a day, None for as often as one likes. poll_s: how often orders are looked for; overlap_s: how far back
+    changed in a day, None for as often as one likes. bulk: most listings of one bulk push, 0 where there is none;
+    bulk_from: from how many on it is the shorter way. poll_s: how often orders are looked for; overlap_s: how far back
     each look goes behind the last one. reads_back: whether it can be asked what it shows. spreads: whether it shows
     numbers by location.
     """
@@ -49,6 +50,8 @@ class Facts(NamedTuple):
     counts: Counts
     quantity_max: int
     revisions_per_day: int | None = None
+    bulk: int = 0
+    bulk_from: int = 0
     poll_s: int = 60
     overlap_s: int = 300
     reads_back: bool = True
@@ -247,6 +250,14 @@ class Connector(Generic[Settings, Secrets]):
 
     def push(self, levels: Sequence[Level]) -> Steps[list[Pushed]]:
         """Show these numbers: at most `facts.batch`; one result for each, in order."""
+        raise NotImplementedError
+
+    def push_bulk(self, levels: Sequence[Level]) -> Steps[str]:
+        """Show these numbers, at most `facts.bulk`, some time later; a ticket to ask with what became of them."""
+        raise NotImplementedError
+
+    def follow(self, ticket: str) -> Steps[list[Pushed] | None]:
+        """What became of a bulk push, one result for each of its levels; None as long as it is not finished."""
         raise NotImplementedError
 
     def read(self, listings: Sequence[Listing]) -> Steps[list[Shown]]:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from sqlmodel import AutoString
 
-from app.store import count_tables, ledger_tables, recount_tables  # noqa: F401 - part of the metadata
+from app.store import channel_tables, count_tables, ledger_tables, recount_tables  # noqa: F401 - part of the metadata
 from app.store.tables import metadata
 
 

@@ -45,15 +45,23 @@ TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 
 
 class Exchange(msgspec.Struct, frozen=True):
-    """One request and its answer as they may be kept. status 0: there was none, `error` says why."""
+    """One request and its answer as they may be kept. attempt: from 1. status 0: no answer, `error` says why."""
 
     operation: str
+    attempt: int
     request: str
     sent: str
     status: int
     answered: str
     took_ms: int
     error: str = ""
+
+
+class Began(NamedTuple):
+    """Which attempt, and when it began."""
+
+    attempt: int
+    at_s: float
 
 
 class Tokens(Protocol):
@@ -119,21 +127,21 @@ class Engine:
             on=_may_help, attempts=attempts, timeout=PATIENCE_S, wait_initial=0.2, wait_max=8.0
         ):
             with attempt:
-                return await self._authorized(call)
+                return await self._authorized(call, attempt.num)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _authorized(self, call: Call) -> Answer:
+    async def _authorized(self, call: Call, attempt: int) -> Answer:
         """The answer; a token that is refused is renewed once."""
         if not call.authorized:
-            return await self._once(call)
+            return await self._once(call, attempt)
         token = await self._token()
         try:
-            return await self._once(self._letting_in(call, token))
+            return await self._once(self._letting_in(call, token), attempt)
         except Unauthorized:
             if token is None:
                 raise
             fresh = await self._means.tokens.renew(token, self._ask_for_token)
-            return await self._once(self._letting_in(call, fresh))
+            return await self._once(self._letting_in(call, fresh), attempt)
 
     def _letting_in(self, call: Call, token: Token | None) -> Call:
         return self.connector.authorize(call, token, self._means.now_ms())
@@ -154,10 +162,10 @@ class Engine:
 
     # --- one request --------------------------------------------------------------------------------------------
 
-    async def _once(self, call: Call) -> Answer:
+    async def _once(self, call: Call, attempt: int) -> Answer:
         await self._means.breaker.check()
         await self._wait_for(call.limit, call.cost)
-        began = time.monotonic()
+        began = Began(attempt, time.monotonic())
         try:
             answer = await self._exchange(call)
         except ChannelError as error:
@@ -166,7 +174,7 @@ class Engine:
             raise
         return await self._judged(call, answer, began)
 
-    async def _judged(self, call: Call, answer: Answer, began: float) -> Answer:
+    async def _judged(self, call: Call, answer: Answer, began: Began) -> Answer:
         learned = self.connector.learn(call, answer)
         if learned is not None:
             await self._means.paces.learn(call.limit, learned)
@@ -202,16 +210,17 @@ class Engine:
             lost = Down if call.repeatable else Unclear
             raise lost(f"{type(error).__name__}: {error}") from error
 
-    async def _note(self, call: Call, answer: Answer | None, began: float, error: ChannelError | None) -> None:
+    async def _note(self, call: Call, answer: Answer | None, began: Began, error: ChannelError | None) -> None:
         sent = "" if call.secret else masked_body(call.body, call.headers.get("Content-Type", ""))
         heard = "" if call.secret or answer is None else masked_body(answer.body)
         exchange = Exchange(
             operation=call.operation,
+            attempt=began.attempt,
             request=f"{call.method} {call.path} {masked_pairs(call.params)}".strip(),
             sent=sent,
             status=answer.status if answer else 0,
             answered=heard,
-            took_ms=round((time.monotonic() - began) * 1000),
+            took_ms=round((time.monotonic() - began.at_s) * 1000),
             error=f"{type(error).__name__}: {error}" if error else "",
         )
         await self._means.log.add(exchange)

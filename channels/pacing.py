@@ -50,6 +50,19 @@ def filled(level: Level | None, rate: Rate, now_ms: float) -> float:
     return min(rate.burst, level.tokens + since_s * rate.per_second)
 
 
+def slowed(level: Level | None, wait_s: float, now_ms: float) -> Level:
+    """The bucket that nobody uses for so long."""
+    tokens = level.tokens if level else 0.0
+    return Level(min(tokens, 0.0), now_ms + wait_s * 1000)
+
+
+def learned(level: Level | None, said: Learned) -> Level | None:
+    """The bucket with no more in it than the channel says is left."""
+    if said.left is None or level is None:
+        return level
+    return level._replace(tokens=min(level.tokens, said.left))
+
+
 class Paces(Protocol):
     """Keeps the buckets of one account."""
 
@@ -61,7 +74,7 @@ class Paces(Protocol):
         """Nobody uses this bucket for so long: the channel said so."""
         ...
 
-    async def learn(self, bucket: str, learned: Learned) -> None:
+    async def learn(self, bucket: str, said: Learned) -> None:
         """The channel says what its limit really is, or how much of it is left."""
         ...
 
@@ -82,16 +95,15 @@ class OwnPaces:
 
     async def slow(self, bucket: str, wait_s: float) -> None:
         """Nobody uses this bucket for so long."""
-        level = self._levels.get(bucket, Level(0.0, self._now_ms()))
-        self._levels[bucket] = Level(min(level.tokens, 0.0), self._now_ms() + wait_s * 1000)
+        self._levels[bucket] = slowed(self._levels.get(bucket), wait_s, self._now_ms())
 
-    async def learn(self, bucket: str, learned: Learned) -> None:
+    async def learn(self, bucket: str, said: Learned) -> None:
         """Use this rate from now on, and never more than is left."""
-        if learned.rate is not None:
-            self._rates[bucket] = learned.rate
-        level = self._levels.get(bucket)
-        if learned.left is not None and level is not None:
-            self._levels[bucket] = level._replace(tokens=min(level.tokens, learned.left))
+        if said.rate is not None:
+            self._rates[bucket] = said.rate
+        level = learned(self._levels.get(bucket), said)
+        if level is not None:
+            self._levels[bucket] = level
 
 
 class Clock(Protocol):

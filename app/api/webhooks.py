@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from redis.exceptions import RedisError
 
 from allocator import errors, ledger
+from app.addresses import BadUrl, parse
 from app.audit import by
 from app.deps import State, caller_of, op_key, state_of
 from app.edge import Body, Path, Query, answer
@@ -24,7 +25,6 @@ from app.rights import Caller
 from app.store.database import Session
 from app.store.webhooks import DeliveryFacts, EndpointFacts, list_deliveries, list_endpoints
 from app.webhooks import desk
-from app.webhooks.addresses import BadUrl, parse
 from app.webhooks.jobs import Webhooks
 from app.webhooks.words import (
     WITHOUT_CHANNEL,

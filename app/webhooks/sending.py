@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 
 import httpx
 
+from app.addresses import BadUrl, Judged
 from app.store.webhooks import DeliveryFacts, EndpointFacts
 from app.times import now_ms
 
-from .addresses import PORTS, BadUrl, Target, parse, resolve
 from .signing import headers, valid_secrets
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -44,11 +44,12 @@ class Postman:
     @cached_property
     def _client(self) -> httpx.AsyncClient:
         """Made for the first event: it reads all the certificates there are."""
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         return httpx.AsyncClient(
             timeout=self._timeout_s,
             follow_redirects=False,
             trust_env=False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            transport=Judged(allow_private=self.allow_private, limits=limits),
         )
 
     async def deliver(self, endpoint: EndpointFacts, delivery: DeliveryFacts) -> Outcome:
@@ -71,34 +72,18 @@ class Postman:
             await self._client.aclose()
 
     async def _post(self, endpoint: EndpointFacts, delivery: DeliveryFacts) -> Outcome:
-        target = parse(endpoint.url, allow_private=self.allow_private)
-        address = await resolve(target, allow_private=self.allow_private)
-        response = await self._client.send(self._request(target, address, endpoint, delivery), stream=True)
+        response = await self._client.send(self._request(endpoint, delivery), stream=True)
         async with aclosing(response):
             said = await _beginning(response)
         if response.is_success:
             return Outcome(response.status_code, "")
         return Outcome(response.status_code, f"answered {response.status_code}: {said}".rstrip(": "))
 
-    def _request(self, target: Target, address: str, endpoint: EndpointFacts, delivery: DeliveryFacts) -> httpx.Request:
-        """The request to the address that was judged, which believes it is for the name."""
+    def _request(self, endpoint: EndpointFacts, delivery: DeliveryFacts) -> httpx.Request:
         now, body = now_ms(), delivery.payload.encode()
         signed = headers(delivery.id, body, valid_secrets(endpoint.secrets, now_ms=now), now_ms=now)
-        there = f"[{address}]" if ":" in address else address
-        host = f"[{target.host}]" if ":" in target.host else target.host
-        return self._client.build_request(
-            "POST",
-            f"{target.scheme}://{there}:{target.port}{target.path}",
-            content=body,
-            headers={
-                "host": host if target.port == PORTS[target.scheme] else f"{host}:{target.port}",
-                "content-type": "application/json",
-                "user-agent": "Allot-Webhooks/1",
-                **signed,
-            },
-            # Whose certificate is expected is decided by the name, not by the address.
-            extensions={"sni_hostname": target.host},
-        )
+        said = {"content-type": "application/json", "user-agent": "Allot-Webhooks/1", **signed}
+        return self._client.build_request("POST", endpoint.url, content=body, headers=said)
 
 
 async def _beginning(response: httpx.Response) -> str:

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from app.addresses import BadUrl, judge, parse, resolve
 from app.metrics import Metrics
 from app.store.webhooks import (
     NewDelivery,
@@ -19,7 +20,6 @@ from app.store.webhooks import (
 )
 from app.times import now_ms
 from app.webhooks import courier, sending, signing
-from app.webhooks.addresses import BadUrl, judge, parse, resolve
 from app.webhooks.courier import RETRY_SECONDS, Courier
 from app.webhooks.sending import Postman
 from tests.app.receiver import add, is_signed, receiving

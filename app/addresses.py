@@ -1,9 +1,9 @@
 """
-Where a webhook may be sent to.
+Where somebody may send us to: with a webhook, or to a channel.
 
 A URL is somebody's input, and this service stands inside a network: without a check a webhook could be aimed at the
 database beside it, or at the cloud's metadata service. So the address is looked up here, judged, and the very address
-that was judged is connected to: a name that leads elsewhere a moment later changes nothing.
+that was judged is connected to (`Judged`): a name that leads elsewhere a moment later changes nothing.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ import socket
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+import httpx
+
 PORTS: Final = {"https": 443, "http": 80}
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -19,7 +21,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 
-class BadUrl(Exception):
+class BadUrl(httpx.ConnectError):
     """Nothing is sent to this URL."""
 
 
@@ -40,11 +42,11 @@ def parse(url: str, *, allow_private: bool) -> Target:
     except ValueError as error:
         raise BadUrl(f"this is no URL: {error}") from error
     if parts.scheme not in PORTS or not parts.hostname:
-        raise BadUrl("a webhook is sent to an https:// address")
+        raise BadUrl("it must be an https:// address")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise BadUrl("the URL must have neither a user nor a fragment")
     if parts.scheme == "http" and not allow_private:
-        raise BadUrl("http is not safe for webhooks: use https")
+        raise BadUrl("http is not safe: use https")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     literal = _literal(parts.hostname)
     if literal is not None:
@@ -70,7 +72,7 @@ def judge(scheme: str, address: Address, *, allow_private: bool) -> None:
     if inner.is_multicast or inner.is_unspecified:
         raise BadUrl(f"{address} is not the address of a server")
     if not inner.is_global and not allow_private:
-        raise BadUrl(f"{address} is a private address (ALLOT_WEBHOOKS_ALLOW_PRIVATE)")
+        raise BadUrl(f"{address} is a private address (ALLOT_WEBHOOKS_ALLOW_PRIVATE, ALLOT_CHANNELS_ALLOW_PRIVATE)")
     if inner.is_global and scheme == "http":
         raise BadUrl("http is for private addresses alone: use https")
 
@@ -89,3 +91,32 @@ def _literal(host: str) -> Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+class Judged(httpx.AsyncBaseTransport):
+    """
+    Connects to addresses that were judged, and to no others; whose certificate is expected is decided by the name.
+
+    Connections are kept for those who use this transport together: let them all be one receiver's.
+    """
+
+    def __init__(self, *, allow_private: bool, limits: httpx.Limits) -> None:
+        self._inner = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
+        self._allow_private = allow_private
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer of whoever has that address. Raises BadUrl, and what httpx raises."""
+        target = parse(str(request.url), allow_private=self._allow_private)
+        address = await resolve(target, allow_private=self._allow_private)
+        there = httpx.Request(
+            request.method,
+            request.url.copy_with(host=address),
+            headers=request.headers,
+            stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": target.host},
+        )
+        return await self._inner.handle_async_request(there)
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        await self._inner.aclose()

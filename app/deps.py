@@ -12,10 +12,12 @@ from .errors import OpKeyMissing, Unfit
 from .levels import Levels
 from .metrics import Metrics
 from .rights import Caller
+from .sealing import Sealer
 from .security import Keys
 from .settings import Settings
 from .standing import Heard
 from .store.database import Database
+from .sync.lines import Lines
 
 OP_KEY: Final = "Idempotency-Key"
 OP_KEY_MAX: Final = 128
@@ -27,7 +29,8 @@ class State:
     What lives as long as the service.
 
     `clock_jumps_ms` has the sellers whose clock is paused, `jobs_failing` what each failing job said last.
-    `epoch` is the data set's, for sellers made meanwhile. `heard` is what the scheduler at work says, which is mostly
+    `epoch` is the data set's, for sellers made meanwhile. `lines` are those to
+    channels. `heard` is what the scheduler at work says, which is mostly
     another process. `full` has the share of the limit by seller, of those whose ledger has reached it (`fullness`).
     """
 
@@ -38,6 +41,8 @@ class State:
     pipe: Pipe
     epoch: str
     levels: Levels
+    sealer: Sealer
+    lines: Lines
     audit: Audit = field(default_factory=Audit)
     clock_jumps_ms: dict[str, int] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)

@@ -20,6 +20,9 @@ What the service itself refuses, before or beside the allocator.
     ├── DeliveryUnknown   the seller has no such delivery of a webhook
     ├── WebhookDisabled   nothing is sent to a webhook that is disabled
     ├── TooManyWebhooks   the seller has as many webhooks as he may have
+    ├── ConnectionUnknown the seller has no such connection to a channel
+    ├── TooManyConnections  the seller has as many connections as he may have
+    ├── Unsealable        what was sealed was sealed with another key
     ├── CountUnknown      the seller has no such count
     ├── CountStands       the count is not in a state for this
     ├── SecondPerson      who sent a count may not release it
@@ -121,6 +124,18 @@ class WebhookDisabled(RequestRefused):
 
 class TooManyWebhooks(RequestRefused):
     """The seller has as many webhooks as he may have."""
+
+
+class ConnectionUnknown(RequestRefused):
+    """The seller has no such connection to a channel."""
+
+
+class TooManyConnections(RequestRefused):
+    """The seller has as many connections as he may have."""
+
+
+class Unsealable(RequestRefused):
+    """It was sealed with another key, for something else, or was changed since."""
 
 
 class CountUnknown(RequestRefused):

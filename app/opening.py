@@ -28,6 +28,7 @@ from .levels import Levels
 from .metrics import Metrics
 from .recovery.verifying import Verifier
 from .remembering import SqlHistory
+from .sealing import sealer_of
 from .security import Keys
 from .seed import Seed, load_seed
 from .seeding import apply_seed
@@ -38,6 +39,7 @@ from .store.datasets import ensure_dataset
 from .store.durability import refuse_unsafe as refuse_unsafe_database
 from .store.keys import list_keys, make_key
 from .store.sellers import SellerFacts, ensure_seller, list_sellers, mark_begun, require_seller
+from .sync.lines import Lines
 from .times import now_ms
 
 SELLER = "main"
@@ -84,7 +86,10 @@ async def open_service(
         if seed and ready:
             await _seed(database, client, allocators[SELLER], seed)
         keys = Keys(database, pepper, per_minute=settings.requests_per_minute)
-        state = State(settings, database, keys, allocators, pipe, epoch, levels, metrics=metrics)
+        sealer = sealer_of(settings, pepper)
+        lines = Lines(database, client, sealer, allow_private=settings.channels_allow_private)
+        stack.push_async_callback(lines.close)
+        state = State(settings, database, keys, allocators, pipe, epoch, levels, sealer, lines, metrics=metrics)
         stack.push_async_callback(_write_last, state)
         await stack.enter_async_context(listening(redis_url, keys.forget, keys.refresh))
         yield state

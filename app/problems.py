@@ -28,6 +28,7 @@ from .edge import REPLAYED
 from .errors import (
     Behind,
     BodyTooLarge,
+    ConnectionUnknown,
     DeliveryUnknown,
     KeysUnknown,
     LedgerFull,
@@ -37,10 +38,12 @@ from .errors import (
     OpKeyMissing,
     RateLimited,
     RequestRefused,
+    TooManyConnections,
     TooManyStreams,
     TooManyWebhooks,
     TransferUnknown,
     Unfit,
+    Unsealable,
     WebhookDisabled,
     WebhookUnknown,
 )
@@ -104,6 +107,27 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
         "There is no such webhook",
         "The seller has no webhook with this id, or none that the key may see.",
         "GET /v1/webhooks lists the webhooks.",
+    ),
+    ConnectionUnknown: Kind(
+        404,
+        "unknown-connection",
+        "There is no such connection",
+        "The seller has no connection to a channel with this code.",
+        "GET /v1/connections lists the connections.",
+    ),
+    TooManyConnections: Kind(
+        409,
+        "too-many-connections",
+        "There are as many connections as there may be",
+        "The seller has the most connections to channels that he may have.",
+        "Delete one that is not needed any more.",
+    ),
+    Unsealable: Kind(
+        503,
+        "secrets-unreadable",
+        "What was sealed cannot be opened",
+        "Secrets of a connection were sealed with a key that this service does not have.",
+        "Set ALLOT_SECRETS_KEY (or the pepper) to what it was, or put the connection again with its secrets.",
     ),
     DeliveryUnknown: Kind(
         404,

@@ -31,6 +31,8 @@ SCOPES: Final[dict[str, str]] = {
     "webhooks:write": "say where changes are sent",
     "config:read": "read locations, channels, skus, listings and rules",
     "config:write": "change locations, channels, skus, listings and rules",
+    "connections:read": "see connections to channels, what they show, and what was said with them",
+    "connections:write": "connect channels, pause them, push and pull",
     "ops:write": "accept a clock that jumped, and other acts of operation",
     "audit:read": "read who did what",
     "keys:write": "make, see, rotate and revoke keys",
@@ -42,7 +44,7 @@ Role = Literal["storefront", "pos", "channel", "warehouse", "operator", "analyst
 
 _READS: Final = frozenset({"me:read", "availability:read", "orders:read", "events:read"})
 _SELLS: Final = _READS | {"holds:read", "holds:write", "orders:write"}
-_ANALYST: Final = _READS | {"holds:read", "stock:read", "config:read"}
+_ANALYST: Final = _READS | {"holds:read", "stock:read", "config:read", "connections:read"}
 
 ROLES: Final[dict[str, frozenset[str]]] = {
     "storefront": _SELLS,
@@ -55,7 +57,18 @@ ROLES: Final[dict[str, frozenset[str]]] = {
 }
 """What each role may do. An unknown role, of a newer version say, may do nothing."""
 
-WHOLE: Final = frozenset({"config:read", "config:write", "counts:release", "ops:write", "audit:read", "seller:write"})
+WHOLE: Final = frozenset(
+    {
+        "config:read",
+        "config:write",
+        "connections:read",
+        "connections:write",
+        "counts:release",
+        "ops:write",
+        "audit:read",
+        "seller:write",
+    }
+)
 """Scopes that concern the whole seller: a key with limits never has them."""
 
 assert ROLES.keys() == set(get_args(Role))

@@ -14,11 +14,10 @@ from typing import Any, TypeVar
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from .errors import Unsealable
+from .settings import Settings
+
 T = TypeVar("T")
-
-
-class Unsealable(Exception):
-    """It was sealed with another key, for something else, or was changed since."""
 
 
 class Sealer:
@@ -43,6 +42,12 @@ class Sealer:
         if found != purpose:
             raise Unsealable(f"{purpose} has what was sealed for something else")
         return msgspec.json.decode(value, type=type)
+
+
+def sealer_of(settings: Settings, pepper: bytes) -> Sealer:
+    """The sealer of these settings; the pepper opens what was sealed before there was another secret."""
+    given = settings.secrets_key.get_secret_value().split(",") if settings.secrets_key else []
+    return Sealer([*(part.strip().encode() for part in given), pepper])
 
 
 def _key(secret: bytes) -> bytes:

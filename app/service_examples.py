@@ -3,6 +3,27 @@
 from typing import Any, Final
 
 from .answers import Alive, Explanation, Ready, SellerStanding
+from .sync.words import ConnectionList, ConnectionPut, ConnectionShown, ConnectionTested, TestStep
+
+_CONNECTION: Final = {
+    "code": "myshop",
+    "connector": "shopify",
+    "channel": "shop",
+    "settings": {"url": "https://myshop.myshopify.com", "location": "105", "version": "2026-10"},
+    "secrets": ["client_id", "client_secret"],
+    "counts": "net",
+    "locations": {"105": "oslo"},
+    "paused": False,
+    "version": 1,
+    "created_ms": 1_795_258_675_219,
+    "webhook_path": "/v1/hooks/main/myshop",
+    "watermark_ms": 1_795_258_675_219,
+    "pulled_ms": 1_795_258_675_219,
+    "reconciled_ms": 0,
+    "subscribed_ms": 0,
+    "failing": "",
+    "failing_since_ms": 0,
+}
 
 SERVICE_EXAMPLES: Final[dict[type, Any]] = {
     Alive: {"alive": True},
@@ -29,6 +50,20 @@ SERVICE_EXAMPLES: Final[dict[type, Any]] = {
         "drain": "ok",
         "draining": False,
         "sellers": [],
+    },
+    ConnectionPut: {
+        "connector": "shopify",
+        "channel": "shop",
+        "settings": {"url": "https://myshop.myshopify.com", "location": "105"},
+        "secrets": {"client_id": "...", "client_secret": "..."},
+        "locations": {"105": "oslo"},
+    },
+    ConnectionShown: _CONNECTION,
+    ConnectionList: {"data": [_CONNECTION]},
+    TestStep: {"name": "listings", "ok": True, "says": "250 on the first page", "took_ms": 312},
+    ConnectionTested: {
+        "ok": True,
+        "steps": [{"name": "listings", "ok": True, "says": "250 on the first page", "took_ms": 312}],
     },
     Explanation: {
         "type": "/problems/short",

@@ -44,6 +44,22 @@ class Settings(Whereabouts):
     requests_per_minute: int | None = Field(
         None, ge=1, description="What a key without a limit of its own may ask each API process; none is no limit."
     )
+    secrets_key: SecretStr | None = Field(
+        None,
+        description="Secrets of 32 characters or more, separated by commas, that seal keys of channels in SQL: the "
+        "first seals, all of them and the pepper open. Without one the pepper seals.",
+    )
+    channels_allow_private: bool = Field(
+        False, description="Reach channels at private addresses too, and there by http; for shops beside us."
+    )
+    exchange_days: int = Field(14, ge=1, description="How long what was said with channels is kept.")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#]+$",
+        description="Address under which channels reach this service with their webhooks; without one they are not "
+        "subscribed, and orders are looked for alone.",
+    )
+
     streams_max: int = Field(1_000, ge=1, description="Most streams of events that one process keeps open.")
     webhooks_allow_private: bool = Field(
         False, description="Send webhooks to private addresses too, and there by http; for receivers beside us."
@@ -121,6 +137,14 @@ class Settings(Whereabouts):
             message = f"one or more of {', '.join(LOSING)}, each once, separated by commas; not {', '.join(words)!r}"
             raise ValueError(message)
         return words
+
+    @field_validator("secrets_key")
+    @classmethod
+    def _judge_secrets(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and any(len(part.strip()) < 32 for part in value.get_secret_value().split(",")):
+            message = "each of them has 32 characters or more"
+            raise ValueError(message)
+        return value
 
     @field_validator("allow_unsafe")
     @classmethod

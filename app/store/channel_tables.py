@@ -11,7 +11,8 @@ class ConnectionRow(SQLModel, table=True):
     An account on a channel. `secrets` and `token` are sealed; nothing else of them is anywhere.
 
     `channel` is our channel, whose numbers are shown there and whose orders come from there. `locations` are the
-    channel's own ids of places, each with our location. `watermark_ms`: its orders are known up to here.
+    channel's own ids of places, each with our location. `position` is the ledger entry up to which
+    changes are noted in `shown`, '' before the first look. `watermark_ms`: its orders are known up to here.
     `subscribed_url` is where its webhooks were last seen to go. `failing` says what keeps it from going on, '' for
     nothing.
     """
@@ -30,6 +31,7 @@ class ConnectionRow(SQLModel, table=True):
     paused: bool
     version: int
     created_ms: int = Field(sa_type=BigInteger)
+    position: str = Field(max_length=40)
     watermark_ms: int = Field(sa_type=BigInteger)
     pulled_ms: int = Field(sa_type=BigInteger)
     reconciled_ms: int = Field(sa_type=BigInteger)

@@ -20,7 +20,8 @@ class ConnectionFacts:
     A connection as it stands; `secrets` and `token` are sealed.
 
     counts: net or gross. locations: the channel's own ids of places, each with our location. version rises with every
-    change of what somebody has set, and with nothing else. watermark_ms: the channel's orders are known up to here.
+    change of what somebody has set, and with nothing else. position: the ledger entry up to which changes are noted, '' for
+    none. watermark_ms: the channel's orders are known up to here.
     pulled_ms, reconciled_ms, subscribed_ms: when that was last done, 0 for never. failing: what keeps it from going on.
     """
 
@@ -36,6 +37,7 @@ class ConnectionFacts:
     token: bytes | None = None
     paused: bool = False
     version: int = 1
+    position: str = ""
     watermark_ms: int = 0
     pulled_ms: int = 0
     reconciled_ms: int = 0

@@ -129,7 +129,16 @@ def _kept(before: ConnectionFacts | None, *, is_same: bool) -> dict[str, Any]:
     now = now_ms()
     if before is None:
         return {"created_ms": now, "watermark_ms": now}
-    names = ("created_ms", "paused", "watermark_ms", "pulled_ms", "reconciled_ms", "subscribed_ms", "subscribed_url")
+    names = (
+        "created_ms",
+        "paused",
+        "position",
+        "watermark_ms",
+        "pulled_ms",
+        "reconciled_ms",
+        "subscribed_ms",
+        "subscribed_url",
+    )
     kept = {name: getattr(before, name) for name in names}
     return {**kept, "token": before.token if is_same else None, "version": before.version + 1}
 

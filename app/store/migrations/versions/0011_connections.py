@@ -128,6 +128,7 @@ def upgrade() -> None:
         sa.Column("paused", sa.Boolean(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.String(length=40), nullable=False),
         sa.Column("watermark_ms", sa.BigInteger(), nullable=False),
         sa.Column("pulled_ms", sa.BigInteger(), nullable=False),
         sa.Column("reconciled_ms", sa.BigInteger(), nullable=False),

@@ -20,9 +20,9 @@ class ConnectionFacts:
     A connection as it stands; `secrets` and `token` are sealed.
 
     counts: net or gross. locations: the channel's own ids of places, each with our location. version rises with every
-    change of what somebody has set, and with nothing else. position: the ledger entry up to which changes are noted, '' for
-    none. watermark_ms: the channel's orders are known up to here.
-    pulled_ms, reconciled_ms, subscribed_ms: when that was last done, 0 for never. failing: what keeps it from going on.
+    change of what somebody has set, and with nothing else. position: the ledger entry up to which changes are noted, ''
+    for none. watermark_ms: the channel's orders are known up to here. pulled_ms, reconciled_ms, subscribed_ms: when
+    that was last done, 0 for never. failing: what keeps it from going on.
     """
 
     seller: str

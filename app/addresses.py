@@ -21,7 +21,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 
-class BadUrl(httpx.ConnectError):
+class BadUrl(httpx.UnsupportedProtocol):
     """Nothing is sent to this URL."""
 
 

@@ -154,10 +154,14 @@ class Json(Response):
 
 
 def unfit(error: msgspec.ValidationError, part: str, type: Any) -> RequestRefused:
-    """The error for people: what is wrong, where, and what would be right."""
+    """The error for people: what is wrong, where, what would be right. part: "query x", "body", "body /settings"."""
     what, _, place = str(error).partition(" - at ")
     names = re.findall(r"[A-Za-z_]+|\d+", place.replace("`", "").replace("key in", ""))
-    where = f"{part} /{'/'.join(names)}" if part == "body" else f"{part} {'/'.join(names)}".strip()
+    if part.startswith("body"):
+        inside = part.removeprefix("body").strip(" /")
+        where = "body /" + "/".join([*filter(None, [inside]), *names])
+    else:
+        where = f"{part} {'/'.join(names)}".strip()
     return Unfit(_plain(what), where=where, allowed=_allowed(type_info(type), names))
 
 

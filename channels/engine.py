@@ -21,7 +21,7 @@ import stamina
 
 from .base import Connector, Token
 from .breaker import Breaker
-from .errors import Busy, ChannelError, Down, Nonsense, Unauthorized, Unclear
+from .errors import Busy, ChannelError, Down, Nonsense, Refused, Unauthorized, Unclear
 from .masking import masked_body, masked_pairs
 from .pacing import Paces, Rate
 from .wire import Answer, Call, Steps
@@ -122,19 +122,20 @@ class Engine:
         await self._wait_for(bucket, 0.0)
 
     async def _send(self, call: Call) -> Answer:
+        # Before the attempts: getting a token is repeated by itself.
+        token = await self._token() if call.authorized else None
         attempts = ATTEMPTS_MAX if call.repeatable else 1
         async for attempt in stamina.retry_context(
             on=_may_help, attempts=attempts, timeout=PATIENCE_S, wait_initial=0.2, wait_max=8.0
         ):
             with attempt:
-                return await self._authorized(call, attempt.num)
+                return await self._authorized(call, token, attempt.num)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _authorized(self, call: Call, attempt: int) -> Answer:
+    async def _authorized(self, call: Call, token: Token | None, attempt: int) -> Answer:
         """The answer; a token that is refused is renewed once."""
         if not call.authorized:
             return await self._once(call, attempt)
-        token = await self._token()
         try:
             return await self._once(self._letting_in(call, token), attempt)
         except Unauthorized:
@@ -204,6 +205,8 @@ class Engine:
             ) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return Answer(response.status_code, headers, await _read(response))
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise Refused(str(error), "address") from error
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise Down(f"{type(error).__name__}: {error}") from error
         except httpx.HTTPError as error:

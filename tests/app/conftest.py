@@ -35,6 +35,8 @@ ON_BOTH_DATABASES = {
     "test_audit",
     "test_backup",
     "test_check_sql",
+    "test_channel_means",
+    "test_connections",
     "test_config_engine",
     "test_config_in_flight",
     "test_config_rollback",

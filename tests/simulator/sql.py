@@ -10,12 +10,11 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any, Self
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import make_url
 from sqlalchemy.dialects import sqlite
@@ -27,7 +26,9 @@ from app.store.sellers import ensure_seller, mark_begun
 
 URL = "sqlite:///a-database-of-the-simulated-world"
 DIALECT: Any = sqlite.dialect(paramstyle="qmark")
-_QUERIES: WeakKeyDictionary[Any, dict[tuple[str, ...], "Query"]] = WeakKeyDictionary()
+
+QUERIES_MAX = 500
+"""Most statements that are known: those that are made anew for each call would be there for ever."""
 
 FIRST_DATASET = "d0d0d0d0d0d0d0d0"
 
@@ -253,9 +254,7 @@ def _processed(places: Sequence[str], values: Mapping[str, Any], processors: Map
     return [processors[name](values[name]) if name in processors else values[name] for name in places]
 
 
+@lru_cache(maxsize=QUERIES_MAX)
 def _query(statement: Any, names: tuple[str, ...]) -> Query:
     """Statements that are made once are compiled once."""
-    known = _QUERIES.setdefault(statement, {})
-    if names not in known:
-        known[names] = Query(statement, names)
-    return known[names]
+    return Query(statement, names)

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from .base import Connector
+from .ebay import Ebay
 from .shopify import Shopify
 from .woocommerce import WooCommerce
 
 CHANNELS: Final[Mapping[str, type[Connector[Any, Any]]]] = {
-    connector.facts.name: connector for connector in (Shopify, WooCommerce)
+    connector.facts.name: connector for connector in (Ebay, Shopify, WooCommerce)
 }
 
 __all__ = ["CHANNELS", "Connector"]

@@ -23,7 +23,7 @@ _SECRETS: Final = (
 _BUYERS: Final = (
     r".*address.*|address_?[0-9]|(first|last|full|buyer|recipient|company|customer)_?name|name[12]?|company|.*phone.*|"
     r".*e?mail.*|buyer.*|customer|customer_note|note|recipient|billing|shipping|shipto|username|latitude|longitude|"
-    r"postal_?code|postcode|zip|city|browser_ip|user_agent|landing_site"
+    r"postal_?code|postcode|zip|city|browser_ip|user_agent|landing_site|gift_?details"
 )
 _NAMES: Final = re.compile(f"({_SECRETS}|{_BUYERS})", re.IGNORECASE)
 

@@ -24,6 +24,7 @@ from channels.masking import KEPT_MAX, MASK, is_hidden, masked_body, masked_pair
         "addressLine1",
         "primaryPhone",
         "X-WC-Webhook-Signature",
+        "giftDetails",
     ],
 )
 def test_what_is_nobodys_business_is_hidden(name: str):

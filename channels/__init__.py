@@ -7,13 +7,14 @@ The room that talks to the places that sell: knows HTTP and their wire formats, 
 from collections.abc import Mapping
 from typing import Any, Final
 
+from .amazon import Amazon
 from .base import Connector
 from .ebay import Ebay
 from .shopify import Shopify
 from .woocommerce import WooCommerce
 
 CHANNELS: Final[Mapping[str, type[Connector[Any, Any]]]] = {
-    connector.facts.name: connector for connector in (Ebay, Shopify, WooCommerce)
+    connector.facts.name: connector for connector in (Amazon, Ebay, Shopify, WooCommerce)
 }
 
 __all__ = ["CHANNELS", "Connector"]

@@ -40,7 +40,9 @@ class Facts(NamedTuple):
     changed in a day, None for as often as one likes. bulk: most listings of one bulk push, 0 where there is none;
     bulk_from: from how many on it is the shorter way. poll_s: how often orders are looked for; overlap_s: how far back
     each look goes behind the last one. reads_back: whether it can be asked what it shows. spreads: whether it shows
-    numbers by location.
+    numbers by location. shown_after_s: how long it usually takes until a number that was accepted is shown;
+    told_after_s: until an order that changed is found. signs_body: whether a webhook's signature covers its body; where
+    none does, a webhook only names orders, and what they are is asked of the channel.
     """
 
     name: str
@@ -56,6 +58,9 @@ class Facts(NamedTuple):
     overlap_s: int = 300
     reads_back: bool = True
     spreads: bool = False
+    shown_after_s: int = 0
+    told_after_s: int = 0
+    signs_body: bool = True
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -188,7 +193,8 @@ class News(msgspec.Struct, frozen=True):
     What a webhook says.
 
     id: the vendor's own, the same when it is sent again. orders: whole pictures it carried; ask: orders it only names.
-    shown: numbers it told us. reply: the body to answer with, for handshakes.
+    shown: numbers it told us; look: listings to be read again. finished: tickets of bulk pushes that are done. reply:
+    the body to answer with, for handshakes.
     """
 
     id: str
@@ -196,6 +202,8 @@ class News(msgspec.Struct, frozen=True):
     orders: Sequence[Order] = ()
     ask: Sequence[str] = ()
     shown: Sequence[Shown] = ()
+    look: Sequence[str] = ()
+    finished: Sequence[str] = ()
     reply: bytes = b""
 
 
@@ -253,11 +261,20 @@ class Connector(Generic[Settings, Secrets]):
         raise NotImplementedError
 
     def push_bulk(self, levels: Sequence[Level]) -> Steps[str]:
-        """Show these numbers, at most `facts.bulk`, some time later; a ticket to ask with what became of them."""
+        """
+        Show these numbers, at most `facts.bulk`, some time later; a ticket to ask with what became of them.
+
+        Those that cannot go this way are left out, and `follow` says nothing of them: they go by `push`. Raises Refused
+        when that is all of them.
+        """
         raise NotImplementedError
 
     def follow(self, ticket: str) -> Steps[list[Pushed] | None]:
-        """What became of a bulk push, one result for each of its levels; None as long as it is not finished."""
+        """
+        What became of a bulk push, one result for each level that it carried; None as long as it is not finished.
+
+        Raises Refused when nothing of it was done.
+        """
         raise NotImplementedError
 
     def read(self, listings: Sequence[Listing]) -> Steps[list[Shown]]:

@@ -201,7 +201,7 @@ class Engine:
         url = call.path if "://" in call.path else self.connector.base_url() + call.path
         try:
             async with self._means.http.stream(
-                call.method, url, params=list(call.params), headers=dict(call.headers), content=call.body
+                call.method, url, params=list(call.params) or None, headers=dict(call.headers), content=call.body
             ) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return Answer(response.status_code, headers, await _read(response))
@@ -216,10 +216,12 @@ class Engine:
     async def _note(self, call: Call, answer: Answer | None, began: Began, error: ChannelError | None) -> None:
         sent = "" if call.secret else masked_body(call.body, call.headers.get("Content-Type", ""))
         heard = "" if call.secret or answer is None else masked_body(answer.body)
+        # Whoever has the whole of an address that was signed beforehand is let in by it.
+        path = call.path.partition("?")[0] if call.secret else call.path
         exchange = Exchange(
             operation=call.operation,
             attempt=began.attempt,
-            request=f"{call.method} {call.path} {masked_pairs(call.params)}".strip(),
+            request=f"{call.method} {path} {masked_pairs(call.params)}".strip(),
             sent=sent,
             status=answer.status if answer else 0,
             answered=heard,
@@ -230,9 +232,9 @@ class Engine:
 
 
 def _may_help(error: Exception) -> bool | float | timedelta:
-    """Whether to ask again, and when: a busy channel says it itself."""
+    """Whether to ask again, and when: a busy channel says it itself, and may ask for more patience than a call has."""
     if isinstance(error, Busy):
-        return timedelta(seconds=error.wait_s)
+        return error.wait_s <= PATIENCE_S and timedelta(seconds=error.wait_s)
     return isinstance(error, Down)
 
 

@@ -7,7 +7,7 @@ import pytest
 import stamina
 
 from channels.breaker import FAILURES_MAX
-from channels.engine import ANSWER_MAX, ATTEMPTS_MAX
+from channels.engine import ANSWER_MAX, ATTEMPTS_MAX, PATIENCE_S
 from channels.errors import Busy, Down, Nonsense, Refused, Unauthorized, Unclear
 from channels.pacing import Rate
 from channels.wire import Call, get, send_json
@@ -113,6 +113,15 @@ async def test_a_busy_channel_says_when_to_come_back_and_everybody_waits(world):
     assert await world.paces.take("read", Rate(1_000.0, 1_000.0), 0.0) >= 7.0
 
 
+async def test_who_asks_for_more_patience_than_a_call_has_is_not_waited_for(world):
+    world.says += [httpx.Response(429, headers={"retry-after": str(PATIENCE_S + 1)}), fine()]
+
+    with pytest.raises(Busy):
+        await world.engine.run(step(ASK))
+
+    assert len(world.asked) == 1
+
+
 def _without_waiting(world: World):
     async def wait_for(operation: str, cost: float) -> None:
         await asyncio.sleep(0)
@@ -194,6 +203,18 @@ async def test_every_request_is_taken_down_without_secrets_and_buyers(world):
     assert (push.request, push.status, push.sent) == ("POST /stock", 422, '{"quantity":3,"buyer":"***"}')
     assert push.answered == '{"message":"no such sku","email":"***"}'
     assert push.error == "Refused: status 422"
+
+
+async def test_an_address_that_was_signed_is_used_as_it_is_and_written_down_without_its_signature(world):
+    world.says += [fine()]
+    signed = Call(
+        operation="put", method="PUT", path="https://store.test/d?sig=a%2Fb%3D", authorized=False, secret=True
+    )
+
+    await world.engine.run(step(signed))
+
+    assert str(world.asked[0].url) == "https://store.test/d?sig=a%2Fb%3D"
+    assert world.notes.exchanges[0].request == "PUT https://store.test/d"
 
 
 async def test_an_answer_without_an_end_is_not_read_to_its_end(world):

@@ -9,8 +9,11 @@ from itertools import count
 
 from tests.app.commands import cold as allot
 from tests.servers import ROOT
+from tests.simulator.store import Store
+from tests.simulator.worlds.chronicle import Chronicle
 from tests.simulator.worlds.command import Tally
 from tests.simulator.worlds.many import processes, run_many
+from tests.simulator.worlds.server import LEDGER, Server
 from tests.simulator.worlds.swarm import EVENTS, LOSSES, SQL, WIRE, draw
 from tests.simulator.worlds.world import Verdict
 
@@ -44,6 +47,20 @@ def test_nothing_that_must_not_be_is_found_in_any_world():
     assert tally.worlds >= min(WORLDS, LEAST)
     assert tally.deeds >= 8 * tally.worlds
     assert tally.entries >= 5 * tally.worlds
+
+
+def test_power_may_fail_when_all_that_is_left_of_the_ledger_was_trimmed():
+    store = Store()
+    server = Server(store, Chronicle(lambda: 0.0), lambda: 0, lambda: 0)
+    store.command("XADD", LEDGER, "1-0", "entry", "1")
+    store.command("XTRIM", LEDGER, "MAXLEN", "0")
+    store.fsync()
+    store.command("XADD", LEDGER, "2-0", "entry", "2")
+
+    server.lose_power(0)
+
+    assert store.command("XLEN", LEDGER) == 0
+    assert server.life == 1
 
 
 def digests(*seeds: int, hashes: int) -> list[str]:

@@ -151,10 +151,9 @@ class Server:
         if added == self._entries:
             return "", b""
         self._entries = added
-        if not added:
-            return "", b""
-        entry = stream[b"entries"][stream[b"top"]]
-        return entry[b"id"].decode(), entry[b"fields"][2]
+        entry = stream[b"entries"][stream[b"top"]] if added else None
+        # After a power cut the last one that is left may have been trimmed long ago.
+        return ("", b"") if entry is None else (entry[b"id"].decode(), entry[b"fields"][2])
 
     # --- dying -------------------------------------------------------------------------------------------------
 

@@ -27,7 +27,11 @@ async def test_a_process_that_answers_is_alive(stranger):
 
 
 async def test_is_ready_when_every_part_says_so(stranger):
-    status, said = await ready(stranger)
+    for _ in range(10):
+        status, said = await ready(stranger)
+        if status == 200:
+            # A machine that stood still a second ago makes SQL answer too late.
+            break
 
     names = ("store", "database", "migrations", "config", "clock", "jobs", "gate", "drain")
     parts = {name: said.pop(name) for name in names}

@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from channels.base import Level, Order, OrderLine, OrderState, Parcel, Pushed, Shown
 from channels.errors import Nonsense
+from channels.moments import to_iso, to_ms
 from channels.wire import Answer
 
 from .words import (
@@ -221,16 +221,3 @@ def _carrier(carrier: str, carriers: Mapping[str, str]) -> dict[str, str]:
 def csv(words: Sequence[str]) -> str:
     """A list as Amazon reads it in an address."""
     return ",".join(words)
-
-
-def to_ms(text: str) -> int:
-    """Milliseconds of an ISO 8601 time. Raises Nonsense."""
-    try:
-        return round(datetime.fromisoformat(text).timestamp() * 1_000)
-    except ValueError as error:
-        raise Nonsense(f"{text!r} is no time") from error
-
-
-def to_iso(ms: int) -> str:
-    """A time as Amazon reads it."""
-    return datetime.fromtimestamp(ms / 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

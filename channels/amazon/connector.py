@@ -31,6 +31,7 @@ from channels.base import (
     Window,
 )
 from channels.errors import ChannelError, Nonsense, Refused, Unauthorized
+from channels.moments import to_iso, to_ms
 from channels.pacing import Learned
 from channels.wire import Answer, Call, Steps, get, send_form, send_json
 
@@ -49,8 +50,6 @@ from .bodies import (
     read,
     refs_of,
     shown_of,
-    to_iso,
-    to_ms,
 )
 from .catalogue import Place, after
 from .notifications import news_of, prove

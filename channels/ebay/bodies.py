@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from channels.base import Level, Order, OrderLine, OrderState, Parcel, Pushed, Shown
 from channels.errors import Nonsense, Refused
+from channels.moments import to_ms
 
 from .account import is_passing
 from .words import (
@@ -274,14 +275,6 @@ def _reason(reason: str) -> str:
 
 
 # --- time -------------------------------------------------------------------------------------------------------
-
-
-def to_ms(text: str) -> int:
-    """Milliseconds of eBay's time. Raises Nonsense."""
-    try:
-        return round(datetime.fromisoformat(text).timestamp() * 1_000)
-    except ValueError as error:
-        raise Nonsense(f"{text!r} is no time") from error
 
 
 def to_iso(ms: int) -> str:

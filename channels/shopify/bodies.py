@@ -1,7 +1,6 @@
 """How Shopify's bodies are put together and taken apart: errors, rows of a push, fulfilments."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from channels.base import Level, Parcel, Pushed, Shown
@@ -152,8 +151,3 @@ def tracking_of(parcel: Parcel) -> dict[str, str]:
 def next_page(page: Items | Orders) -> str:
     """The next page's cursor, '' after the last one."""
     return (page.page_info.end_cursor or "") if page.page_info.has_next_page else ""
-
-
-def to_iso(ms: int) -> str:
-    """A time as Shopify's search reads it."""
-    return datetime.fromtimestamp(ms / 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -33,6 +33,7 @@ from channels.base import (
     judge_status,
 )
 from channels.errors import Nonsense, Refused, Unauthorized
+from channels.moments import to_iso
 from channels.pacing import Learned, Rate
 from channels.wire import Answer, Call, Steps, send_json
 
@@ -49,7 +50,6 @@ from .bodies import (
     raise_said,
     refuse,
     throttle_of,
-    to_iso,
     tracking_of,
 )
 from .words import (

@@ -1,13 +1,13 @@
 """What Shopify says and hears, as types, and how its words and ours become each other."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
 
 from channels.base import Order, OrderLine, OrderState, Shown
 from channels.errors import Nonsense
+from channels.moments import to_ms
 
 AVAILABLE: Final = "available"
 """The quantity that is pushed: what may be sold on top of the shop's open orders."""
@@ -249,14 +249,6 @@ def gid(kind: str, id: str) -> str:
 def tail(gid: str) -> str:
     """The last part of a global id: what the listing and the order are called."""
     return gid.rpartition("/")[2]
-
-
-def to_ms(text: str) -> int:
-    """Milliseconds of an RFC 3339 time. Raises Nonsense."""
-    try:
-        return round(datetime.fromisoformat(text).timestamp() * 1_000)
-    except ValueError as error:
-        raise Nonsense(f"{text!r} is no time") from error
 
 
 def shown_of(item: Item, location: str) -> Shown:

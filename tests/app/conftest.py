@@ -65,6 +65,20 @@ ON_BOTH_DATABASES = {
 }
 """The modules whose subject is what SQL does."""
 
+WITH_A_SCHEDULE = {
+    "test_count_command",
+    "test_counts_api",
+    "test_replay_end_to_end",
+    "test_replay_mishaps",
+    "test_replay_real_orders",
+    "test_sql_away",
+    "test_webhooks_api",
+    "test_webhooks_leases",
+    "test_webhooks_reading",
+    "test_webhooks_sending",
+}
+"""The modules about what a service does by itself; in all others it would cost a fifth of their time."""
+
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_once() -> Iterator[None]:
@@ -174,8 +188,8 @@ def settings(tmp_path, servers, redis_of_service, postgres_url, migrated) -> Set
 
 
 @pytest.fixture
-async def app(settings) -> AsyncIterator[FastAPI]:
-    app = create_app(settings)
+async def app(settings, request) -> AsyncIterator[FastAPI]:
+    app = create_app(settings, schedules=request.module.__name__.rpartition(".")[2] in WITH_A_SCHEDULE)
     async with app.router.lifespan_context(app):
         yield app
 

@@ -460,6 +460,20 @@ async def test_only_what_has_ended_and_is_not_there_comes_back(redis, shop, atti
     assert [facts for _, facts in answers[2:]] == [[0], [1]]
 
 
+async def test_an_order_comes_back_with_its_places_of_days(redis, shop):
+    await raw.call(redis, "order", raw.changed("order", external_id="dated", units="1", terms=raw.terms()))
+    await shop.ship("shop", "dated", op="s1")
+    packed, places = await redis.hget(KEYS["order"], "shop:dated"), await redis.zrange("{main}:slots", 0, -1)
+    await redis.hdel(KEYS["order"], "shop:dated")
+    await redis.delete("{main}:slots")
+
+    head = [shop.epoch, "", str(NOW)]
+    recalled = await raw.call(redis, "recall", [*head, "order", "shop:dated", packed])
+
+    assert (recalled, len(places)) == (("recalled", [1]), 1)
+    assert await redis.zrange("{main}:slots", 0, -1) == places
+
+
 async def test_a_call_of_more_records_than_it_may_name_is_nonsense(shop):
     with pytest.raises(Invalid):
         await forget(shop, [Kept("answer", f"receive:{number}", b"x") for number in range(101)])

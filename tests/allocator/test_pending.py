@@ -13,6 +13,7 @@ from .fixtures import (
     MINUTE,
     atp,
     buckets,
+    dump,
     hold,
     ledger_length,
     new_allocator,
@@ -23,6 +24,7 @@ from .fixtures import (
     with_channel,
     with_rules,
 )
+from .raw import call, changed
 
 MINUTES = 30
 PENDING = with_channel(with_channel(CONFIG, "shop", pending_minutes=MINUTES), "amazon", pending_minutes=MINUTES)
@@ -303,3 +305,40 @@ async def test_a_pending_order_is_promised_a_day_when_it_is_paid(shop, redis):
 async def test_an_order_that_leaves_in_a_special_way_cannot_be_pending(shop, told):
     with pytest.raises(errors.Invalid):
         await shop.keep_pending(order("1", 1, **told), "payment")
+
+
+# --- what is cancelled ---------------------------------------------------------------------------------------------
+
+
+async def test_a_hold_under_the_name_of_an_order_is_not_cancelled_with_it(shop, redis):
+    await stock(shop, oslo=2)
+    await shop.hold(hold("cart", 1, owner=owner_of("shop", "1")))
+
+    with pytest.raises(errors.UnknownOrder):
+        await shop.cancel("shop", "1", op="no")
+
+    assert await buckets(redis, "oslo") == (2, 1, 0)
+
+
+async def test_an_order_stays_pending_when_the_cancel_is_meant_for_other_data(shop, redis):
+    await stock(shop, oslo=2)
+    await shop.keep_pending(order("1", 2), "payment")
+    before = await dump(redis)
+    stranger = await new_allocator(redis)
+    stranger.epoch = "another"
+
+    with pytest.raises(errors.NotReady):
+        await stranger.cancel("shop", "1", op="no")
+
+    assert await dump(redis) == before
+
+
+async def test_of_an_order_that_was_placed_beside_its_pending_one_the_order_is_cancelled(shop, redis):
+    await stock(shop, oslo=9)
+    await shop.keep_pending(order("1", 2), "payment")
+    await call(redis, "order", changed("order", config="2", external_id="1", units="1"))
+
+    cancelled = await shop.cancel("shop", "1", op="no")
+
+    assert [line.cancelled for line in cancelled.lines] == [1, 1]
+    assert await buckets(redis, "oslo") == (9, 2, 0)

@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
-from allocator import AdjustLine, Allocator, Pipe, RejectReason, Rule, ShipTo, UnitsLine, ledger
+from allocator import AdjustLine, Allocator, Pipe, RejectReason, Rule, ShipTo, StockLine, UnitsLine, ledger
 from allocator.errors import NotCommitted, OpConflict, UnknownLine, UnknownOrder, UnknownReason
 
+from . import raw
 from .fixtures import (
     CONFIG,
     CUP,
@@ -238,6 +239,64 @@ async def test_what_cannot_be_rejected_changes_nothing(allocator, redis):
     assert {name: value for name, value in before.items() if name != b"{main}:ops"} == {
         name: value for name, value in after.items() if name != b"{main}:ops"
     }
+
+
+# --- what is left on the shelf -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", ["mismatch", "not_found", "damaged"])
+async def test_an_empty_shelf_stays_empty(allocator, redis, reason):
+    await stock(allocator, oslo=3)
+    await allocator.order(order("1", 3))
+    await allocator.adjust([AdjustLine(CUP, "oslo", -3)], op="a1", why="count")
+
+    await reject(allocator, reason=reason)
+
+    there = await place(redis, "oslo")
+    assert (there.on_hand, there.reasons) == (0, {})
+
+
+@pytest.mark.parametrize(
+    ("reason", "on_hand", "reasons"),
+    [("not_found", 2, {"quarantine": 2}), ("damaged", 3, {"quarantine": 2, "damaged": 1})],
+)
+async def test_units_that_nobody_may_sell_are_none_of_those_that_are_missing(
+    allocator, redis, reason, on_hand, reasons
+):
+    await stock(allocator, oslo=5)
+    await allocator.order(order("1", 3))
+    await allocator.unavailable([StockLine(CUP, "oslo", 2)], reason="quarantine", direction="in", op="u1")
+    await allocator.adjust([AdjustLine(CUP, "oslo", -2)], op="a1", why="count")
+
+    await reject(allocator, reason=reason)
+
+    there = await place(redis, "oslo")
+    assert (there.on_hand, there.reasons) == (on_hand, reasons)
+
+
+async def test_the_shelf_loses_what_all_lines_of_a_sku_were_to_get(allocator, redis):
+    await stock(allocator, oslo=5)
+    await allocator.order(order("1", 2, 1))
+
+    await reject(allocator, reason="mismatch")
+
+    assert (await place(redis, "oslo")).on_hand == 2
+
+
+# --- where it goes -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ranking", "at"), [('["bergen",0]', "bergen"), ("[]", "rome")])
+async def test_the_ranking_that_is_told_counts_and_else_the_one_it_came_with(allocator, redis, ranking, at):
+    await stock(allocator, oslo=3)
+    await allocator.order(order("1", 3, prefer=["oslo", "rome"]))
+    await stock(allocator, rome=4, bergen=4)
+    config = str(await redis.hget("{main}:seller", "config"), "ascii")
+
+    told = {"config": config, "candidates": ranking, "effect": "none", "lines": "0"}
+    await raw.call(redis, "reject", raw.changed("reject", **told)[:-2])
+
+    assert units_at(await allocator.find_order("shop", "1")) == {at: 3}
 
 
 # --- reasons are config --------------------------------------------------------------------------------------------

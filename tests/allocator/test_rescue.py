@@ -6,6 +6,7 @@ from allocator import AdjustLine
 from allocator.errors import Invalid, UnknownSku
 
 from .fixtures import (
+    CONFIG,
     CUP,
     TEE,
     atp,
@@ -141,5 +142,19 @@ async def test_a_till_that_sells_what_was_promised_is_made_good(allocator, redis
 
 
 async def test_nobody_loses_twice_in_one_step(allocator):
-    with pytest.raises(Invalid):
+    with pytest.raises(Invalid, match=r"^orders must be named once each$"):
         await allocator.rescue(CUP, "oslo", losing("1", "1"))
+
+
+async def test_an_order_of_a_channel_that_is_gone_is_in_conflict(allocator):
+    await stock(allocator, oslo=3, rome=3)
+    await allocator.order(order("1", 3))
+    await allocator.configure_all(
+        CONFIG.__class__(locations=CONFIG.locations, channels=CONFIG.channels[1:], skus=CONFIG.skus)
+    )
+    await count(allocator, "oslo", 3)
+
+    await allocator.rescue(CUP, "oslo", losing("1"))
+
+    [line] = (await allocator.find_order("shop", "1")).lines
+    assert (line.conflict, line.takes) == (3, [])

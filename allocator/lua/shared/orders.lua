@@ -154,9 +154,8 @@ function orders.pack(order, lines)
   local rejected_at = order.rejected_at
   if order.terms then
     settle_places(order)
-    order.terms.packed = orders.pack_terms(order.terms)
     local rejects = rejected_at and cmsgpack.pack({ order.desk, unpack(rejected_at) }) or NO_REJECTS
-    return packing.head(12) .. facts .. lines .. cmsgpack.pack(state) .. rejects .. order.terms.packed, state
+    return packing.head(12) .. facts .. lines .. cmsgpack.pack(state) .. rejects .. orders.pack_terms(order.terms), state
   end
   if not rejected_at or #rejected_at == 0 then
     return packing.head(10) .. facts .. lines .. cmsgpack.pack(state), state
@@ -251,10 +250,10 @@ function orders.lower_debt(line, units, conflict)
   stock.owe(stock.skus[line.sku], 'backordered', rescued - units)
 end
 
--- Where the order may go by itself, for firm.take: not to the locations that rejected it, added to `without` when that is
--- given, and if it is to be fetched, only to its store.
-function orders.bounds(order, without)
-  without = without or {}
+-- Where the order may go by itself, for firm.take: not to the locations that rejected it, and if it is to be fetched, only
+-- to its store.
+function orders.bounds(order)
+  local without = {}
   for _, location in ipairs(order.rejected_at) do
     without[location] = true
   end

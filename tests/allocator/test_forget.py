@@ -250,6 +250,17 @@ async def test_a_hold_that_left_still_says_how_it_ended(shop, redis, attic):
     assert (placed.hold, preview.hold) == ("released", "released")
 
 
+async def test_a_pending_order_that_left_still_says_how_it_ended(shop, redis, attic):
+    kept, away = "pending:shop:1:1", msgspec.msgpack.encode(["shop", "", "expired", NOW, []])
+    attic.kept["hold", kept] = away
+    await mistake(redis, shop, f"hold:{kept}")
+    head = raw.changed("order", external_id="1", units="1", pending=kept)
+
+    asked = await raw.call(redis, "order", head)
+
+    assert asked == ("ask_history", ["hold", kept])
+
+
 async def test_a_hold_that_left_is_not_released_again(shop, redis, attic):
     await shop.hold(hold("h", 5))
     await shop.release("h")

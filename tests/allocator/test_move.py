@@ -165,4 +165,5 @@ async def test_what_was_decided_is_nobodys_decision_any_more(allocator, redis):
 
     await move(allocator, "oslo")
 
-    assert unpack(await redis.hget("{main}:orders", "shop:1"))[10] == [0, "oslo"]
+    desk, *rejected_at = unpack(await redis.hget("{main}:orders", "shop:1"))[10]
+    assert (type(desk), desk, rejected_at) == (int, 0, ["oslo"])

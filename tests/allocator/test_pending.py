@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from allocator import Location, Rule, errors
+from allocator import CancelLine, Location, Rule, errors
 from allocator.answers import unpack
 from allocator.pending import owner_of
 from tests.allocator.attic import Attic
@@ -342,3 +342,42 @@ async def test_of_an_order_that_was_placed_beside_its_pending_one_the_order_is_c
 
     assert [line.cancelled for line in cancelled.lines] == [1, 1]
     assert await buckets(redis, "oslo") == (9, 2, 0)
+
+
+async def test_a_part_of_a_pending_order_cannot_be_cancelled(shop, redis):
+    await stock(shop, oslo=2)
+    await shop.keep_pending(order("1", 2), "payment")
+
+    with pytest.raises(errors.UnknownOrder):
+        await shop.cancel("shop", "1", [CancelLine("1", 1)], op="no")
+
+    assert await buckets(redis, "oslo") == (2, 2, 0)
+
+
+# --- how it is asked -----------------------------------------------------------------------------------------------
+
+
+TOO_LONG = "must be text of at most 16 bytes without control characters"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "what"),
+    [
+        ({"reason": ""}, "reason is missing"),
+        ({"order_fingerprint": "f" * 15}, "order_fingerprint must be 16 bytes"),
+        (
+            {"order_fingerprint": "f" * 17},
+            "order_fingerprint must be text of at most 16 bytes without control characters",
+        ),
+    ],
+)
+async def test_what_is_wrong_with_a_pending_order_is_told(redis, shop, wrong, what):
+    assert await call(redis, "hold", changed("hold", config="2", **wrong)) == ("invalid", [what])
+
+
+async def test_a_hold_without_a_number_of_its_attempt_is_found_by_its_whole_name(redis, shop):
+    await stock(shop, oslo=2)
+
+    word, facts = await call(redis, "order", changed("order", config="2", pending="kept"))
+
+    assert (word, facts[4]) == ("placed", "")

@@ -34,10 +34,8 @@ end
 -- What found no place.
 function leaving.into_conflict(lines)
   for _, line in ipairs(lines) do
-    if line.left and line.left > 0 then
-      line.conflict = line.conflict + line.left
-      stock.owe(stock.skus[line.sku], 'conflict', line.left)
-      line.left = 0
-    end
+    local left = line.left or 0
+    line.conflict = line.conflict + left
+    stock.owe(stock.skus[line.sku], 'conflict', left)
   end
 end

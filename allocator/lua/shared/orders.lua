@@ -126,16 +126,13 @@ end
 -- What is promised for a location ends when the order has nothing there any more and nothing was shipped from there. Its
 -- place of a day is `given` back then.
 local function settle_places(order)
-  if not order.terms.places[1] then
-    return
-  end
   local there, kept = {}, {}
   for _, line in ipairs(order.lines) do
     for _, take in ipairs(line.takes) do
-      there[take.location] = take.units > 0 or there[take.location]
+      there[take.location] = true
     end
   end
-  order.given = order.given or {}
+  order.given = {}
   for _, place in ipairs(order.terms.places) do
     local list = (place.left == 1 or there[place.location]) and kept or order.given
     list[#list + 1] = place
@@ -262,7 +259,7 @@ end
 
 -- The store where the order is fetched, or nil.
 function orders.pickup_of(order)
-  local pickup = order.terms and order.terms.pickup or ''
+  local pickup = order.terms and order.terms.pickup
   return pickup ~= '' and pickup or nil
 end
 
@@ -278,7 +275,7 @@ end
 -- Writes the order and keeps the queue of debts and the places of days in step. Returns its ledger record.
 function orders.write(order, packed)
   redis.call('HSET', keys.orders, order.id, packed)
-  if order.terms and (order.terms.places[1] or order.given) then
+  if order.terms then
     give_slots(order.id, order.given)
     have_slots(order.id, order.terms.places)
   end

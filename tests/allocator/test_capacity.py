@@ -343,6 +343,13 @@ async def test_a_single_unit_in_conflict_keeps_all_of_an_order_back(shop):
     assert refused.value.facts == {"line": "1", "units": 1}
 
 
+async def test_a_line_the_order_does_not_have_is_told_before_what_it_waits_for(shop):
+    await shop.order(order("1", 12, channel="amazon", ship_complete=True))
+
+    with pytest.raises(errors.UnknownLine):
+        await shop.ship("amazon", "1", [ShipLine("9", "oslo", 1)], op="s")
+
+
 async def test_only_the_place_that_units_have_left_is_used_for_good(shop, redis):
     await shop.configure_all(msgspec.structs.replace(DATED, locations=[OSLO, BUSY_ROME, BERGEN]))
     await stock(shop, rome=5)
@@ -376,3 +383,10 @@ async def test_a_plan_is_that_of_the_first_locations_that_serve_a_firm_order(sho
     nowhere = await shop.order(order("4", 1, channel="amazon"))
 
     assert [one.plan for one in (only_full, at_both, nowhere)] == ["single", "greedy", "none"]
+
+
+async def test_places_of_later_days_are_none_of_today(shop):
+    await fill(shop, 3)
+    await shop.cancel("shop", "fill-shop-0", op="c")
+
+    assert days(await shop.order(order("next", 1))) == [TODAY]

@@ -167,3 +167,14 @@ async def test_what_was_decided_is_nobodys_decision_any_more(allocator, redis):
 
     desk, *rejected_at = unpack(await redis.hget("{main}:orders", "shop:1"))[10]
     assert (type(desk), desk, rejected_at) == (int, 0, ["oslo"])
+
+
+async def test_what_is_being_picked_elsewhere_does_not_bind_the_rest(allocator):
+    await stock(allocator, oslo=2, rome=1)
+    await allocator.order(order("1", 3))
+    await allocator.pick("shop", "1", location="rome", op="p1")
+    await stock(allocator, bergen=5)
+
+    changed = await move(allocator, "bergen", origin="oslo")
+
+    assert units_at(changed) == {"rome": 1, "bergen": 2}

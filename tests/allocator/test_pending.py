@@ -6,7 +6,8 @@ import pytest
 from allocator import CancelLine, Location, Rule, errors
 from allocator.answers import unpack
 from allocator.pending import owner_of
-from tests.allocator.attic import Attic
+from allocator.records import Kept
+from tests.allocator.attic import Attic, forget
 
 from .fixtures import (
     CONFIG,
@@ -381,3 +382,30 @@ async def test_a_hold_without_a_number_of_its_attempt_is_found_by_its_whole_name
     word, facts = await call(redis, "order", changed("order", config="2", pending="kept"))
 
     assert (word, facts[4]) == ("placed", "")
+
+
+# --- which holds an order takes over -------------------------------------------------------------------------------
+
+
+async def test_an_order_that_names_the_hold_it_was_itself_takes_it_once(shop, redis):
+    await stock(shop, oslo=5)
+    await shop.keep_pending(order("1", 2), "payment")
+
+    paid = await shop.order(order("1", 2, hold="pending:shop:1:1"))
+
+    assert (paid.hold, await buckets(redis, "oslo")) == ("used", (5, 0, 2))
+
+
+@pytest.mark.parametrize(("named", "said"), [("pending:shop:1:1", "unknown"), ("none", "unknown"), ("", "")])
+async def test_a_hold_that_never_was_is_unknown_only_when_it_is_named(shop, named, said):
+    await stock(shop, oslo=5)
+
+    assert (await shop.order(order("1", 2, hold=named))).hold == said
+
+
+async def test_a_pending_order_may_be_one_whose_hold_has_left_for_sql(shop, redis):
+    head = changed("hold", config="2")
+    await redis.hset("{main}:ops", "hold:h9", b"nothing")
+    await forget(shop, [Kept("answer", "hold:h9", b"nothing")])
+
+    assert await call(redis, "hold", head) == ("ask_history", ["hold", "h9"])

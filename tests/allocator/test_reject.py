@@ -378,6 +378,15 @@ async def test_the_ledger_tells_what_is_owed_of_the_lines_that_were_rejected_and
     ]
 
 
+async def test_what_leaves_the_order_and_the_shelf_at_once_serves_nobody(allocator, redis):
+    await stock(allocator, oslo=3)
+    await allocator.order(order("1", 3))
+
+    await reject(allocator, reason="mismatch")
+
+    assert not await redis.exists("{main}:servable")
+
+
 async def test_an_order_that_nobody_rejected_is_stored_as_ever(allocator, redis):
     await stock(allocator, oslo=2)
     await allocator.order(order("1", 2))

@@ -69,9 +69,10 @@ end
 
 -- The hold that is all there is of the order, or nil.
 local function hold_of_pending()
-  if pending_as ~= '' and #wanted == 0 and redis.call('HEXISTS', keys.orders, order_id) == 0 then
-    local hold = holds.read(redis.call('HGET', keys.owners, pending_as) or '')
-    return hold and hold.order and hold or nil
+  if #wanted == 0 and redis.call('HEXISTS', keys.orders, order_id) == 0 then
+    local id = redis.call('HGET', keys.owners, pending_as)
+    local hold = id and holds.read(id)
+    return hold and hold.order and hold
   end
 end
 

@@ -273,7 +273,7 @@ if not view then
 end
 local before = look(view)
 give_back()
-refused = take(needs_since(before, view), ranking or demand.candidates_of(order.candidates), view)
+refused = take(needs_since(before, view), demand.candidates_of(order.candidates), view)
 if refused then
   return refused
 end

@@ -48,11 +48,11 @@ if kind == 'config' then
   return { 'found', cmsgpack.pack({ version or '0', document or '' }), 0, '' }
 end
 local record = redis.call('HGET', keys[kind], id)
-local asks = not record and kind ~= 'pending' and forgotten.ask(head, kind == 'answer' and 'op' or kind, id)
 if record then
   return { 'found', kind == 'pending' and cmsgpack.pack({ record }) or record, 0, '' }
 end
 gate.need_checked()
+local asks = kind ~= 'pending' and forgotten.ask(head, kind == 'answer' and 'op' or kind, id)
 if asks then
   return asks
 elseif kind == 'hold' then

@@ -58,7 +58,7 @@ keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], led
 --@include changes
 
 -- What a channel that no longer exists sees: all that is shared.
-local NOBODY = { channel = '', overflow = 'shared', position = {} }
+local NOBODY = { position = {} }
 
 local head = gate.read_op(gate.read_head())
 local order_id = args.order_id()
@@ -135,7 +135,6 @@ for _, want in ipairs(wanted) do
 end
 local view = rules.channel_view(order.channel) or NOBODY
 for _, line in ipairs(moved) do
-  line.left = line.left or 0
   local there = take_there(line, view)
   if there then
     return gate.refuse(head, 'not_enough', { line.sku, to, there })

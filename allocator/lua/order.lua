@@ -99,7 +99,7 @@ order.id = order.channel .. ':' .. order.external_id
 order.op, order.fingerprint, order.lines = head.op, head.fingerprint, lines
 
 local function answer_of(placed, state, packed_lines, rest)
-  local promised = placed.terms and (placed.terms.packed or orders.pack_terms(placed.terms)) or ''
+  local promised = placed.terms and orders.pack_terms(placed.terms) or ''
   return packing.head(placed.terms and 9 or 8) .. packing.values({ placed.kind, state, placed.placed_ms }) ..
     packed_lines .. packing.values(rest) .. promised
 end

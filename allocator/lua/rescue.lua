@@ -79,34 +79,31 @@ end
 local function leave_line(line)
   local units = takes.units_at(line.takes, location) - takes.picking_at(line.takes, location)
   units = math.min(units, deficit())
-  if units > 0 then
-    leaving.leave(line, location, units)
-  end
+  leaving.leave(line, location, units)
   return units > 0
 end
 
 local touched = {}
 for _, id in ipairs(ids) do
-  local order, losing = deficit() > 0 and orders.read(id) or nil, {}
+  local order, losing = orders.read(id), {}
   for _, line in ipairs(order and order.lines or {}) do
-    line.waited = orders.waiting_units(order, line) > 0
     if line.sku == sku and leave_line(line) then
       losing[#losing + 1] = line
     end
   end
   if #losing > 0 then
-    order.losing = losing
-    touched[#touched + 1] = order
+    order.losing, touched[#touched + 1] = losing, order
   end
 end
 
--- Who lost last has the first choice of what there is elsewhere.
+-- Who lost last has the first choice of what there is elsewhere. Nobody gave back more than is missing, so there is
+-- nothing to be had where they lost it.
 for i = #touched, 1, -1 do
   local order, lost = touched[i], {}
   for n, line in ipairs(order.losing) do
     lost[n] = line.left
   end
-  leaving.go_elsewhere(order, order.losing, demand.candidates_of(order.candidates), { [location] = true })
+  leaving.go_elsewhere(order, order.losing, demand.candidates_of(order.candidates))
   for n, line in ipairs(order.losing) do
     said[#said + 1] = { order.id, line.line, lost[n] - line.left, line.left }
   end

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from allocator import Allocator, Carrier, Config, Location, Pipe, Rate, ShipLine, SplitRule, errors
+from allocator import Allocator, Carrier, Config, Location, Pipe, Rate, ShipLine, SplitRule, UnitsLine, errors
 from allocator.answers import unpack
 from allocator.model import CancelLine
 
@@ -17,6 +17,7 @@ NORWAY = {"ship_to": {"country": "NO"}}
 
 OSLO = Location(code="oslo", daily_orders=1, cut_off="16:30", time_zone="Europe/London", carriers=("post",))
 ROME = Location(code="rome", handling_days=1, time_zone="UTC")
+BUSY_ROME = msgspec.structs.replace(ROME, daily_orders=1)
 BERGEN = Location(code="bergen", kind="store", pickup=True, time_zone="Europe/London")
 POST = Carrier(code="post", zones={"NO": "home"}, rates=[Rate(zone="home", cost=5, transit_days=2)])
 DATED: Config = msgspec.structs.replace(CONFIG, locations=[OSLO, ROME, BERGEN], carriers=[POST])
@@ -327,3 +328,65 @@ async def test_a_process_that_has_read_no_config_yet_looks_before_it_refuses(sho
     sold = await Allocator(Pipe(redis), "main", EPOCH).order(order("2", 1, channel="till"))
 
     assert (units_at(fetched), sold.state) == ({"bergen": 1}, "shipped")
+
+
+# --- what a place of a day hangs on ------------------------------------------------------------------------------
+
+
+async def test_a_single_unit_in_conflict_keeps_all_of_an_order_back(shop):
+    await shop.order(order("1", 2, ship_complete=True))
+    await shop.reject("shop", "1", "oslo", [UnitsLine("1", 1)], op="r", reason="mismatch")
+
+    with pytest.raises(errors.Incomplete) as refused:
+        await shop.pick("shop", "1", op="p")
+
+    assert refused.value.facts == {"line": "1", "units": 1}
+
+
+async def test_a_line_the_order_does_not_have_is_told_before_what_it_waits_for(shop):
+    await shop.order(order("1", 12, channel="amazon", ship_complete=True))
+
+    with pytest.raises(errors.UnknownLine):
+        await shop.ship("amazon", "1", [ShipLine("9", "oslo", 1)], op="s")
+
+
+async def test_only_the_place_that_units_have_left_is_used_for_good(shop, redis):
+    await shop.configure_all(msgspec.structs.replace(DATED, locations=[OSLO, BUSY_ROME, BERGEN]))
+    await stock(shop, rome=5)
+    await shop.order(order("1", 12))
+    before = await redis.zrange(SLOTS, 0, -1, withscores=True)
+
+    await shop.ship("shop", "1", [ShipLine("1", "oslo", 1)], op="s")
+    await shop.cancel("shop", "1", op="c")
+
+    assert [(member.split(b"\0")[1], score) for member, score in before] == [(b"oslo", 0), (b"rome", 0)]
+    assert [place.location for place in (await shop.find_order("shop", "1")).promised.locations] == ["oslo"]
+    assert await redis.zrange(SLOTS, 0, -1) == [before[0][0]]
+
+
+async def test_a_firm_order_does_not_take_what_others_wait_for_from_a_full_location(shop, redis):
+    await fill(shop, 5)
+    await shop.order(order("waits", 8, channel="amazon"))
+    await stock(shop, oslo=3)
+
+    placed = await shop.order(order("late", 1, channel="amazon"))
+
+    assert (units_at(placed), placed.lines[0].backordered) == ({}, 1)
+
+
+async def test_a_plan_is_that_of_the_first_locations_that_serve_a_firm_order(shop):
+    await fill(shop, 5)
+    only_full = await shop.order(order("1", 1, channel="amazon"))
+    await stock(shop, rome=2)
+    at_both = await shop.order(order("2", 3, channel="amazon"))
+    await shop.order(order("3", 9, channel="amazon"))
+    nowhere = await shop.order(order("4", 1, channel="amazon"))
+
+    assert [one.plan for one in (only_full, at_both, nowhere)] == ["single", "greedy", "none"]
+
+
+async def test_places_of_later_days_are_none_of_today(shop):
+    await fill(shop, 3)
+    await shop.cancel("shop", "fill-shop-0", op="c")
+
+    assert days(await shop.order(order("next", 1))) == [TODAY]

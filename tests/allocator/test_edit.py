@@ -17,7 +17,7 @@ from allocator.errors import (
     UnknownSku,
     Unroutable,
 )
-from allocator.records import decode_entry
+from allocator.records import decode_entry, decode_order
 
 from .fixtures import (
     CONFIG,
@@ -108,6 +108,7 @@ async def test_units_at_places_that_may_not_be_combined_are_told(allocator):
         await allocator.edit("shop", "1", cups(3), op="r1")
 
     assert refused.value.facts["lines"] == [{"line": "1", "sku": CUP, "units": 1, "atp_now": 5}]
+    assert refused.value.facts["split_limit"] == 1
 
 
 async def test_what_the_order_uses_already_costs_no_further_parcel(allocator):
@@ -262,7 +263,7 @@ async def test_names_nobody_knows_are_refused(allocator):
 async def test_an_order_has_no_more_lines_than_any_order(allocator, redis):
     await allocator.order(order("1", *[1] * 1_500, channel="amazon"))
 
-    with pytest.raises(Invalid, match="1500 lines"):
+    with pytest.raises(Invalid, match=r"^an order has at most 1500 lines$"):
         await allocator.edit("amazon", "1", wish(("new", CUP, 1)), op="r1")
 
     edited = await allocator.edit("amazon", "1", wish(("7", CUP, 2)), op="r1")
@@ -488,3 +489,67 @@ async def test_a_firm_order_waits_rather_than_go_back_to_who_rejected_it(allocat
     changed = await allocator.edit("shop", "1", cups(3), op="e1")
 
     assert (units_at(changed), changed.lines[0].backordered) == ({"rome": 2}, 1)
+
+
+# --- which ranking -------------------------------------------------------------------------------------------------
+
+
+ROME = '["rome",0]'
+
+
+async def ranking_of(redis, id: str) -> list[tuple[str, int]]:
+    """The locations that the record of an order has."""
+    return decode_order(await redis.hget("{main}:orders", id)).candidates
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "kept"),
+    [
+        ("promise", {"candidates": ROME, "relaxed": ""}, [("rome", 0)]),
+        ("promise", {"candidates": "", "relaxed": ROME}, [("oslo", 0), ("bergen", 0)]),
+        ("firm", {"candidates": "", "relaxed": ROME}, [("rome", 0)]),
+        ("firm", {"candidates": ROME, "relaxed": ""}, [("oslo", 0), ("bergen", 0)]),
+    ],
+)
+async def test_an_order_follows_the_ranking_of_its_kind_and_no_other(allocator, redis, kind, told, kept):
+    await stock(allocator, oslo=5)
+    await call(redis, "order", changed("order", external_id="1", kind=kind, candidates='["oslo",0,"bergen",0]'))
+
+    word, _ = await call(redis, "edit", changed_without_lines(**told))
+
+    assert (word, await ranking_of(redis, "shop:1")) == ("changed", kept)
+
+
+def changed_without_lines(**values: str) -> list[str]:
+    """An edit that names no line."""
+    return [*changed("edit", op="e1", **values)[:-4], "0"]
+
+
+async def test_what_is_fetched_at_a_store_has_no_other_way(allocator, redis):
+    stores = [msgspec.structs.replace(known, pickup=known.kind == "store") for known in CONFIG.locations]
+    await allocator.configure_all(msgspec.structs.replace(CONFIG, locations=stores))
+    await stock(allocator, bergen=5, rome=5)
+    await allocator.order(order("1", 2, pickup="bergen"))
+    before = await ranking_of(redis, "shop:1")
+
+    edited = await allocator.edit("shop", "1", cups(3, **VIA_ROME), op="e1")
+
+    assert (units_at(edited), await ranking_of(redis, "shop:1")) == ({"bergen": 3}, before)
+
+
+async def test_an_edit_of_nothing_is_told_so(redis, allocator):
+    nothing = changed_without_lines(candidates="", relaxed="")
+
+    assert await call(redis, "edit", nothing) == ("invalid", ["lines are none, and nothing else is to change"])
+
+
+@pytest.mark.parametrize("lines", [(), (("1", CUP, 4),), (("1", CUP, 3),)])
+async def test_what_a_partial_promise_cannot_have_again_stays_ordered_and_is_cancelled(allocator, lines):
+    await stock(allocator, oslo=2, rome=2)
+    await allocator.order(order("1", 4))
+    await allocator.configure_all(with_channel(CONFIG, "shop", split_limit=1))
+
+    edited = await allocator.edit("shop", "1", wish(*lines, replan=True, partial=True), op="e1")
+
+    [line] = edited.lines
+    assert (line.ordered, line.committed, line.cancelled) == (4, 2, 2)

@@ -351,3 +351,13 @@ async def _hold_widely(allocator, **holds: list[str]) -> None:
         await allocator.receive([StockLine(sku, "oslo", 2) for sku in wide[start : start + 500]], op=f"wide-{start}")
     for id, skus in holds.items():
         await allocator.hold(hold(id, *((sku, 1) for sku in skus)))
+
+
+async def test_a_first_run_ends_nothing_whatever_it_says_has_passed(allocator):
+    await stock(allocator, oslo=10)
+    await allocator.hold(hold("h1", 1))
+    allocator.now_ms += MINUTE
+
+    expired = await allocator.expire(elapsed_ms=MINUTE)
+
+    assert expired.hold_ids == []

@@ -5,8 +5,11 @@ import pytest
 
 from allocator import ReturnLine
 from allocator.errors import Short, UnknownHold, UnknownOrder
+from allocator.records import Kept
 
+from .attic import forget
 from .fixtures import CONFIG, NOW, dump, hold, new_allocator, order, stock, units_at
+from .raw import call, changed
 
 
 async def test_an_open_hold_is_found_with_its_takes(allocator):
@@ -113,3 +116,13 @@ async def test_an_order_that_goods_were_exchanged_for_has_the_answer_of_the_exch
     assert found == msgspec.structs.replace(exchanged.placed, replayed=True)
     with pytest.raises(UnknownOrder):
         await allocator.find_answer("shop", "1-B", attempt=2)
+
+
+async def test_whether_an_order_is_pending_is_no_question_for_sql(allocator, redis):
+    name = "pending:shop:pending:shop:1"
+    await redis.hset("{main}:ops", name, b"nothing")
+    await forget(allocator, [Kept("answer", name, b"nothing")])
+
+    found = await call(redis, "find", changed("find", kind="pending", id="shop:pending:shop:1"))
+
+    assert found == ("unknown_order", ["shop:pending:shop:1"])

@@ -250,6 +250,17 @@ async def test_a_hold_that_left_still_says_how_it_ended(shop, redis, attic):
     assert (placed.hold, preview.hold) == ("released", "released")
 
 
+async def test_a_pending_order_that_left_still_says_how_it_ended(shop, redis, attic):
+    kept, away = "pending:shop:1:1", msgspec.msgpack.encode(["shop", "", "expired", NOW, []])
+    attic.kept["hold", kept] = away
+    await mistake(redis, shop, f"hold:{kept}")
+    head = raw.changed("order", external_id="1", units="1", pending=kept)
+
+    asked = await raw.call(redis, "order", head)
+
+    assert asked == ("ask_history", ["hold", kept])
+
+
 async def test_a_hold_that_left_is_not_released_again(shop, redis, attic):
     await shop.hold(hold("h", 5))
     await shop.release("h")
@@ -458,6 +469,20 @@ async def test_only_what_has_ended_and_is_not_there_comes_back(redis, shop, atti
 
     assert [word for word, _ in answers] == ["invalid", "invalid", "recalled", "recalled"]
     assert [facts for _, facts in answers[2:]] == [[0], [1]]
+
+
+async def test_an_order_comes_back_with_its_places_of_days(redis, shop):
+    await raw.call(redis, "order", raw.changed("order", external_id="dated", units="1", terms=raw.terms()))
+    await shop.ship("shop", "dated", op="s1")
+    packed, places = await redis.hget(KEYS["order"], "shop:dated"), await redis.zrange("{main}:slots", 0, -1)
+    await redis.hdel(KEYS["order"], "shop:dated")
+    await redis.delete("{main}:slots")
+
+    head = [shop.epoch, "", str(NOW)]
+    recalled = await raw.call(redis, "recall", [*head, "order", "shop:dated", packed])
+
+    assert (recalled, len(places)) == (("recalled", [1]), 1)
+    assert await redis.zrange("{main}:slots", 0, -1) == places
 
 
 async def test_a_call_of_more_records_than_it_may_name_is_nonsense(shop):

@@ -3,6 +3,7 @@
 import pytest
 
 from allocator import Rule, UnitsLine
+from allocator.answers import unpack
 from allocator.errors import Invalid, NotCommitted, NotEnough, UnknownLine, UnknownLocation, UnknownOrder
 
 from .fixtures import CONFIG, CUP, buckets, dump, order, place, quota, sources, state, stock, units_at, with_rules
@@ -123,7 +124,7 @@ async def test_nonsense_is_refused(allocator, redis):
     await stock(allocator, oslo=5, rome=1)
     await allocator.order(order("1", 3))
 
-    with pytest.raises(Invalid):
+    with pytest.raises(Invalid, match=r"^to must be another location$"):
         await move(allocator, "oslo", origin="oslo")
     with pytest.raises(UnknownLocation):
         await move(allocator, "paris", origin="oslo", op="m2")
@@ -136,3 +137,44 @@ async def test_nonsense_is_refused(allocator, redis):
     with pytest.raises(NotCommitted):
         await move(allocator, "rome", ("1", 4), origin="oslo", op="m6")
     assert (await place(redis, "oslo")).committed == 3
+
+
+async def test_a_line_that_is_named_twice_moves_what_both_say(allocator):
+    await allocator.order(order("1", 3, kind="firm"))
+    await stock(allocator, oslo=5)
+
+    changed = await move(allocator, "oslo", ("1", 1), ("1", 2))
+
+    assert (changed.state, units_at(changed)) == ("committed", {"oslo": 3})
+
+
+async def test_units_are_taken_from_the_channels_own_quota_first(allocator):
+    await stock(allocator, oslo=3, rome=3)
+    await quota(allocator, "rome", "shop", 2)
+    await allocator.order(order("1", 3))
+
+    changed = await move(allocator, "rome", origin="oslo")
+
+    assert sources(changed) == [("own", 2, "shop"), ("shared", 1, "")]
+
+
+async def test_what_was_decided_is_nobodys_decision_any_more(allocator, redis):
+    await stock(allocator, oslo=3)
+    await allocator.order(order("1", 3))
+    await allocator.reject("shop", "1", "oslo", op="r1", reason="other", rejects_max=1)
+
+    await move(allocator, "oslo")
+
+    desk, *rejected_at = unpack(await redis.hget("{main}:orders", "shop:1"))[10]
+    assert (type(desk), desk, rejected_at) == (int, 0, ["oslo"])
+
+
+async def test_what_is_being_picked_elsewhere_does_not_bind_the_rest(allocator):
+    await stock(allocator, oslo=2, rome=1)
+    await allocator.order(order("1", 3))
+    await allocator.pick("shop", "1", location="rome", op="p1")
+    await stock(allocator, bergen=5)
+
+    changed = await move(allocator, "bergen", origin="oslo")
+
+    assert units_at(changed) == {"rome": 1, "bergen": 2}

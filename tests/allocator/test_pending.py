@@ -3,16 +3,18 @@
 import msgspec
 import pytest
 
-from allocator import Location, Rule, errors
+from allocator import CancelLine, Location, Rule, errors
 from allocator.answers import unpack
 from allocator.pending import owner_of
-from tests.allocator.attic import Attic
+from allocator.records import Kept
+from tests.allocator.attic import Attic, forget
 
 from .fixtures import (
     CONFIG,
     MINUTE,
     atp,
     buckets,
+    dump,
     hold,
     ledger_length,
     new_allocator,
@@ -23,6 +25,7 @@ from .fixtures import (
     with_channel,
     with_rules,
 )
+from .raw import call, changed
 
 MINUTES = 30
 PENDING = with_channel(with_channel(CONFIG, "shop", pending_minutes=MINUTES), "amazon", pending_minutes=MINUTES)
@@ -303,3 +306,106 @@ async def test_a_pending_order_is_promised_a_day_when_it_is_paid(shop, redis):
 async def test_an_order_that_leaves_in_a_special_way_cannot_be_pending(shop, told):
     with pytest.raises(errors.Invalid):
         await shop.keep_pending(order("1", 1, **told), "payment")
+
+
+# --- what is cancelled ---------------------------------------------------------------------------------------------
+
+
+async def test_a_hold_under_the_name_of_an_order_is_not_cancelled_with_it(shop, redis):
+    await stock(shop, oslo=2)
+    await shop.hold(hold("cart", 1, owner=owner_of("shop", "1")))
+
+    with pytest.raises(errors.UnknownOrder):
+        await shop.cancel("shop", "1", op="no")
+
+    assert await buckets(redis, "oslo") == (2, 1, 0)
+
+
+async def test_an_order_stays_pending_when_the_cancel_is_meant_for_other_data(shop, redis):
+    await stock(shop, oslo=2)
+    await shop.keep_pending(order("1", 2), "payment")
+    before = await dump(redis)
+    stranger = await new_allocator(redis)
+    stranger.epoch = "another"
+
+    with pytest.raises(errors.NotReady):
+        await stranger.cancel("shop", "1", op="no")
+
+    assert await dump(redis) == before
+
+
+async def test_of_an_order_that_was_placed_beside_its_pending_one_the_order_is_cancelled(shop, redis):
+    await stock(shop, oslo=9)
+    await shop.keep_pending(order("1", 2), "payment")
+    await call(redis, "order", changed("order", config="2", external_id="1", units="1"))
+
+    cancelled = await shop.cancel("shop", "1", op="no")
+
+    assert [line.cancelled for line in cancelled.lines] == [1, 1]
+    assert await buckets(redis, "oslo") == (9, 2, 0)
+
+
+async def test_a_part_of_a_pending_order_cannot_be_cancelled(shop, redis):
+    await stock(shop, oslo=2)
+    await shop.keep_pending(order("1", 2), "payment")
+
+    with pytest.raises(errors.UnknownOrder):
+        await shop.cancel("shop", "1", [CancelLine("1", 1)], op="no")
+
+    assert await buckets(redis, "oslo") == (2, 2, 0)
+
+
+# --- how it is asked -----------------------------------------------------------------------------------------------
+
+
+TOO_LONG = "must be text of at most 16 bytes without control characters"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "what"),
+    [
+        ({"reason": ""}, "reason is missing"),
+        ({"order_fingerprint": "f" * 15}, "order_fingerprint must be 16 bytes"),
+        (
+            {"order_fingerprint": "f" * 17},
+            "order_fingerprint must be text of at most 16 bytes without control characters",
+        ),
+    ],
+)
+async def test_what_is_wrong_with_a_pending_order_is_told(redis, shop, wrong, what):
+    assert await call(redis, "hold", changed("hold", config="2", **wrong)) == ("invalid", [what])
+
+
+async def test_a_hold_without_a_number_of_its_attempt_is_found_by_its_whole_name(redis, shop):
+    await stock(shop, oslo=2)
+
+    word, facts = await call(redis, "order", changed("order", config="2", pending="kept"))
+
+    assert (word, facts[4]) == ("placed", "")
+
+
+# --- which holds an order takes over -------------------------------------------------------------------------------
+
+
+async def test_an_order_that_names_the_hold_it_was_itself_takes_it_once(shop, redis):
+    await stock(shop, oslo=5)
+    await shop.keep_pending(order("1", 2), "payment")
+
+    paid = await shop.order(order("1", 2, hold="pending:shop:1:1"))
+
+    assert (paid.hold, await buckets(redis, "oslo")) == ("used", (5, 0, 2))
+
+
+@pytest.mark.parametrize(("named", "said"), [("pending:shop:1:1", "unknown"), ("none", "unknown"), ("", "")])
+async def test_a_hold_that_never_was_is_unknown_only_when_it_is_named(shop, named, said):
+    await stock(shop, oslo=5)
+
+    assert (await shop.order(order("1", 2, hold=named))).hold == said
+
+
+async def test_a_pending_order_may_be_one_whose_hold_has_left_for_sql(shop, redis):
+    head = changed("hold", config="2")
+    await redis.hset("{main}:ops", "hold:h9", b"nothing")
+    await forget(shop, [Kept("answer", "hold:h9", b"nothing")])
+
+    assert await call(redis, "hold", head) == ("ask_history", ["hold", "h9"])

@@ -2,6 +2,7 @@
 
 import pytest
 
+from allocator import ledger
 from allocator.errors import Invalid, NotEnough, OverLimit, UnknownChannel, UnknownLocation, UnknownSku
 
 from .fixtures import CONFIG, CUP, atp, buckets, order, place, quota, sources, state, stock, with_channel
@@ -108,6 +109,16 @@ async def test_units_of_a_quota_are_handed_to_another_channel(allocator, redis):
 
     quotas = (await place(redis, "oslo")).quotas
     assert (quotas["amazon"].quota, quotas["shop"].quota) == (1, 6)
+
+
+async def test_the_ledger_tells_both_sides_of_what_was_handed_on(allocator, redis):
+    await quota(allocator, "oslo", "amazon", 6)
+
+    await allocator.move_quota(CUP, "oslo", "amazon", "shop", 5, op="m1", why="a sale")
+
+    [*_, (_, entry)] = await ledger.read(redis, allocator.seller, "0-0", 100)
+    assert (entry.verb, entry.why, entry.word) == ("move_quota", "a sale", "moved")
+    assert entry.changes[0].moves == [("oslo", "quota", "amazon", -5), ("oslo", "quota", "shop", 5)]
 
 
 async def test_only_what_is_not_consumed_can_be_handed_on(allocator, redis):

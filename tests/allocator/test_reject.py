@@ -3,9 +3,23 @@
 import msgspec
 import pytest
 
-from allocator import AdjustLine, Allocator, Pipe, RejectReason, Rule, ShipTo, UnitsLine, ledger
+from allocator import (
+    AdjustLine,
+    Allocator,
+    EditLine,
+    EditRequest,
+    Pipe,
+    RejectReason,
+    Rule,
+    ShipTo,
+    StockLine,
+    UnitsLine,
+    ledger,
+)
+from allocator.answers import unpack
 from allocator.errors import NotCommitted, OpConflict, UnknownLine, UnknownOrder, UnknownReason
 
+from . import raw
 from .fixtures import (
     CONFIG,
     CUP,
@@ -238,6 +252,148 @@ async def test_what_cannot_be_rejected_changes_nothing(allocator, redis):
     assert {name: value for name, value in before.items() if name != b"{main}:ops"} == {
         name: value for name, value in after.items() if name != b"{main}:ops"
     }
+
+
+# --- what is left on the shelf -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", ["mismatch", "not_found", "damaged"])
+async def test_an_empty_shelf_stays_empty(allocator, redis, reason):
+    await stock(allocator, oslo=3)
+    await allocator.order(order("1", 3))
+    await allocator.adjust([AdjustLine(CUP, "oslo", -3)], op="a1", why="count")
+
+    await reject(allocator, reason=reason)
+
+    there = await place(redis, "oslo")
+    assert (there.on_hand, there.reasons) == (0, {})
+
+
+@pytest.mark.parametrize(
+    ("reason", "on_hand", "reasons"),
+    [("not_found", 2, {"quarantine": 2}), ("damaged", 3, {"quarantine": 2, "damaged": 1})],
+)
+async def test_units_that_nobody_may_sell_are_none_of_those_that_are_missing(
+    allocator, redis, reason, on_hand, reasons
+):
+    await stock(allocator, oslo=5)
+    await allocator.order(order("1", 3))
+    await allocator.unavailable([StockLine(CUP, "oslo", 2)], reason="quarantine", direction="in", op="u1")
+    await allocator.adjust([AdjustLine(CUP, "oslo", -2)], op="a1", why="count")
+
+    await reject(allocator, reason=reason)
+
+    there = await place(redis, "oslo")
+    assert (there.on_hand, there.reasons) == (on_hand, reasons)
+
+
+async def test_the_shelf_loses_what_all_lines_of_a_sku_were_to_get(allocator, redis):
+    await stock(allocator, oslo=5)
+    await allocator.order(order("1", 2, 1))
+
+    await reject(allocator, reason="mismatch")
+
+    assert (await place(redis, "oslo")).on_hand == 2
+
+
+# --- where it goes -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ranking", "at"), [('["rome",0]', "rome"), ("[]", "bergen")])
+async def test_the_ranking_that_is_told_counts_and_else_the_one_it_came_with(allocator, redis, ranking, at):
+    await stock(allocator, oslo=3)
+    await allocator.order(order("1", 3, prefer=["oslo", "bergen"]))
+    await stock(allocator, rome=4, bergen=4)
+    config = str(await redis.hget("{main}:seller", "config"), "ascii")
+
+    told = {"config": config, "candidates": ranking, "effect": "none", "lines": "0"}
+    await raw.call(redis, "reject", raw.changed("reject", **told)[:-2])
+
+    assert units_at(await allocator.find_order("shop", "1")) == {at: 3}
+
+
+# --- where it may go -----------------------------------------------------------------------------------------------
+
+
+async def test_units_leave_the_location_that_rejects_them_and_no_other(allocator):
+    await stock(allocator, oslo=2, rome=2)
+    await allocator.order(order("1", 3))
+
+    changed = await reject(allocator, ("1", 1))
+
+    assert units_at(changed) == {"oslo": 1, "rome": 2}
+
+
+async def test_what_no_pick_has_started_for_is_rejected_first(allocator):
+    await stock(allocator, oslo=5, rome=5)
+    await allocator.order(order("1", 2))
+    await allocator.pick("shop", "1", op="p1")
+    await allocator.edit("shop", "1", EditRequest(lines=[EditLine("1", CUP, 3)]), op="e1")
+
+    changed = await reject(allocator, ("1", 1))
+
+    taken = [(take.location, take.units, take.picking) for take in changed.lines[0].takes]
+    assert taken == [("oslo", 2, True), ("rome", 1, False)]
+
+
+async def test_a_line_that_is_named_twice_loses_what_both_say(allocator):
+    await stock(allocator, oslo=5, rome=5)
+    await allocator.order(order("1", 3))
+
+    changed = await reject(allocator, ("1", 1), ("1", 1))
+
+    assert units_at(changed) == {"oslo": 1, "rome": 2}
+
+
+async def test_a_location_that_was_no_choice_when_the_order_came_rejects_it_once_and_for_all(allocator, redis):
+    await stock(allocator, oslo=9)
+    await raw.call(redis, "order", raw.changed("order", external_id="1", candidates='["oslo",0]'))
+    await stock(allocator, rome=9, bergen=9)
+    await reject(allocator)
+
+    changed = await reject(allocator, at="rome", op="r2")
+
+    assert units_at(changed) == {"bergen": 2}
+
+
+async def test_an_order_that_was_promised_a_day_remembers_who_rejected_it(allocator, redis):
+    await stock(allocator, oslo=2, rome=2)
+    await raw.call(redis, "order", raw.changed("order", external_id="1", terms=raw.terms()))
+
+    await reject(allocator)
+
+    assert (await allocator.find_order("shop", "1")).rejected_at == ["oslo"]
+
+
+async def test_the_ledger_tells_what_is_owed_of_the_lines_that_were_rejected_and_of_no_other(allocator, redis):
+    await stock(allocator, oslo=3)
+    await allocator.order(order("1", 2, 1))
+
+    await reject(allocator, ("1", 2), rejects_max=1)
+
+    [*_, (_, entry)] = await ledger.read(redis, allocator.seller, "0-0", 100)
+    assert [move for change in entry.changes for move in change.moves] == [
+        ("oslo", "committed", "", -2),
+        ("", "conflict", "", 2),
+    ]
+
+
+async def test_what_leaves_the_order_and_the_shelf_at_once_serves_nobody(allocator, redis):
+    await stock(allocator, oslo=3)
+    await allocator.order(order("1", 3))
+
+    await reject(allocator, reason="mismatch")
+
+    assert not await redis.exists("{main}:servable")
+
+
+async def test_an_order_that_nobody_rejected_is_stored_as_ever(allocator, redis):
+    await stock(allocator, oslo=2)
+    await allocator.order(order("1", 2))
+
+    await allocator.pick("shop", "1", op="p1")
+
+    assert len(unpack(await redis.hget("{main}:orders", "shop:1"))) == 10
 
 
 # --- reasons are config --------------------------------------------------------------------------------------------

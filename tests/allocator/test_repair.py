@@ -289,6 +289,27 @@ async def test_what_comes_back_in_the_same_step_keeps_its_places(shop, redis):
     assert await redis.zcard(DEADLINES) == await redis.hlen(OWNERS) == await redis.zcard(WAITING) == 1
 
 
+async def test_a_place_of_a_day_that_a_record_wants_stays_and_any_other_goes(shop, redis):
+    await call(redis, "order", changed("order", external_id="dated", units="1", terms=terms()))
+    [slot] = await redis.zrange(SLOTS, 0, -1)
+    nobodys = [slot + b"x", slot.replace(b"oslo", b"rome"), slot.replace(b"shop:dated", b"shop:1"), b"?"]
+    await redis.zadd(SLOTS, dict.fromkeys(nobodys, 0))
+
+    repaired = await repair(shop, strays=[Stray("slots", member) for member in [slot, *nobodys]])
+
+    assert (repaired.strays, await redis.zrange(SLOTS, 0, -1)) == (4, [slot])
+
+
+async def test_an_order_that_was_promised_no_day_gives_the_place_back_that_it_had_by_mistake(shop, redis):
+    await call(redis, "order", changed("order", external_id="dated", units="1", terms=terms()))
+    dated = await seen(redis, ORDERS, "shop:dated")
+    plain = pack(unpack(dated)[:10])
+
+    await repair(shop, records=[RecordRepair("order", "shop:dated", dated, plain)])
+
+    assert (await seen(redis, ORDERS, "shop:dated"), await redis.exists(SLOTS)) == (plain, 0)
+
+
 # --- what is refused -------------------------------------------------------------------------------------------
 
 

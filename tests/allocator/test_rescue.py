@@ -5,7 +5,9 @@ import pytest
 from allocator import AdjustLine
 from allocator.errors import Invalid, UnknownSku
 
+from . import raw
 from .fixtures import (
+    CONFIG,
     CUP,
     TEE,
     atp,
@@ -141,5 +143,53 @@ async def test_a_till_that_sells_what_was_promised_is_made_good(allocator, redis
 
 
 async def test_nobody_loses_twice_in_one_step(allocator):
-    with pytest.raises(Invalid):
+    with pytest.raises(Invalid, match=r"^orders must be named once each$"):
         await allocator.rescue(CUP, "oslo", losing("1", "1"))
+
+
+async def test_an_order_of_a_channel_that_is_gone_is_in_conflict(allocator):
+    await stock(allocator, oslo=3, rome=3)
+    await allocator.order(order("1", 3))
+    await allocator.configure_all(
+        CONFIG.__class__(locations=CONFIG.locations, channels=CONFIG.channels[1:], skus=CONFIG.skus)
+    )
+    await count(allocator, "oslo", 3)
+
+    await allocator.rescue(CUP, "oslo", losing("1"))
+
+    [line] = (await allocator.find_order("shop", "1")).lines
+    assert (line.conflict, line.takes) == (3, [])
+
+
+# --- what is fetched at a store ------------------------------------------------------------------------------------
+
+
+async def fetched(redis, ranking: str) -> None:
+    """An order of two cups, to be fetched in Bergen, that came with this ranking."""
+    terms = raw.terms(p3="bergen", p5={})
+    await raw.call(redis, "order", raw.changed("order", external_id="1", candidates=ranking, terms=terms))
+
+
+async def test_what_is_fetched_at_a_store_goes_nowhere_else(allocator, redis):
+    await stock(allocator, bergen=2)
+    await fetched(redis, '["oslo",0,"bergen",0]')
+    await stock(allocator, oslo=5, rome=5)
+    await count(allocator, "bergen", 2)
+
+    await allocator.rescue(CUP, "bergen", losing("1"))
+
+    assert [line.conflict for line in (await allocator.find_order("shop", "1")).lines] == [1, 1]
+
+
+@pytest.mark.parametrize("ranking", ['["bergen",0]', '["oslo",0]'])
+async def test_what_is_fetched_at_a_store_is_served_there(allocator, redis, ranking):
+    await stock(allocator, oslo=2, rome=2, bergen=2)
+    await fetched(redis, ranking)
+    at = "bergen" if "bergen" in ranking else "oslo"
+    await count(allocator, at, 2)
+
+    await allocator.rescue(CUP, at, losing("1"))
+    await stock(allocator, bergen=2)
+    await allocator.serve()
+
+    assert units_at(await allocator.find_order("shop", "1")) == {"bergen": 2}

@@ -453,3 +453,32 @@ async def test_of_goods_that_come_back_those_that_are_fit_serve(allocator):
     await allocator.return_units(back, op="r1")
 
     assert given(await allocator.serve()) == [("amazon:1", "1", 1)]
+
+
+async def test_what_somebody_has_to_decide_stays_when_the_rest_of_the_line_is_served(allocator, redis):
+    await stock(allocator, oslo=3)
+    await backorder(allocator, "1", 5)
+    await allocator.reject("amazon", "1", "oslo", op="r1", reason="mismatch", rejects_max=1)
+    await stock(allocator, rome=9)
+
+    served = await allocator.serve()
+
+    [line] = (await allocator.find_order("amazon", "1")).lines
+    assert (given(served), line.conflict, line.backordered) == ([("amazon:1", "1", 2)], 3, 0)
+    assert await buckets(redis, "rome") == (9, 0, 2)
+
+
+async def test_the_ledger_tells_what_is_owed_no_more_conflicts_first(allocator, redis):
+    await stock(allocator, oslo=3)
+    await backorder(allocator, "1", 5)
+    await allocator.reject("amazon", "1", "oslo", op="r1", reason="mismatch")
+    await stock(allocator, rome=4)
+
+    await allocator.serve()
+
+    [*_, (_, entry)] = await ledger.read(redis, allocator.seller, "0-0", 100)
+    assert [move for change in entry.changes for move in change.moves] == [
+        ("rome", "committed", "", 4),
+        ("", "conflict", "", -3),
+        ("", "backordered", "", -1),
+    ]

@@ -16,8 +16,8 @@ function leaving.leave(line, location, units)
 end
 
 -- Commits what is left of these lines of an order elsewhere, with the passes of a firm order; never units that are owed,
--- and never at a location that rejected it or at those in `without`. Nobody asks whether a day has places left there.
-function leaving.go_elsewhere(order, lines, candidates, without)
+-- and never at a location that rejected it. Nobody asks whether a day has places left there.
+function leaving.go_elsewhere(order, lines, candidates)
   local view = rules.channel_view(order.channel)
   if not view then
     return
@@ -25,8 +25,7 @@ function leaving.go_elsewhere(order, lines, candidates, without)
   for _, line in ipairs(lines) do
     line.left, line.takes = line.left or 0, takes.without_empty(line.takes)
   end
-  local bounds = orders.bounds(order, without)
-  firm.take(lines, demand.needs_of(lines, view), candidates, view, 'committed', false, bounds)
+  firm.take(lines, demand.needs_of(lines, view), candidates, view, 'committed', false, orders.bounds(order))
   for _, line in ipairs(lines) do
     line.committed = takes.units_at(line.takes)
   end
@@ -35,10 +34,8 @@ end
 -- What found no place.
 function leaving.into_conflict(lines)
   for _, line in ipairs(lines) do
-    if line.left and line.left > 0 then
-      line.conflict = line.conflict + line.left
-      stock.owe(stock.skus[line.sku], 'conflict', line.left)
-      line.left = 0
-    end
+    local left = line.left or 0
+    line.conflict = line.conflict + left
+    stock.owe(stock.skus[line.sku], 'conflict', left)
   end
 end

@@ -126,16 +126,13 @@ end
 -- What is promised for a location ends when the order has nothing there any more and nothing was shipped from there. Its
 -- place of a day is `given` back then.
 local function settle_places(order)
-  if not order.terms.places[1] then
-    return
-  end
   local there, kept = {}, {}
   for _, line in ipairs(order.lines) do
     for _, take in ipairs(line.takes) do
-      there[take.location] = take.units > 0 or there[take.location]
+      there[take.location] = true
     end
   end
-  order.given = order.given or {}
+  order.given = {}
   for _, place in ipairs(order.terms.places) do
     local list = (place.left == 1 or there[place.location]) and kept or order.given
     list[#list + 1] = place
@@ -154,9 +151,8 @@ function orders.pack(order, lines)
   local rejected_at = order.rejected_at
   if order.terms then
     settle_places(order)
-    order.terms.packed = orders.pack_terms(order.terms)
     local rejects = rejected_at and cmsgpack.pack({ order.desk, unpack(rejected_at) }) or NO_REJECTS
-    return packing.head(12) .. facts .. lines .. cmsgpack.pack(state) .. rejects .. order.terms.packed, state
+    return packing.head(12) .. facts .. lines .. cmsgpack.pack(state) .. rejects .. orders.pack_terms(order.terms), state
   end
   if not rejected_at or #rejected_at == 0 then
     return packing.head(10) .. facts .. lines .. cmsgpack.pack(state), state
@@ -251,10 +247,10 @@ function orders.lower_debt(line, units, conflict)
   stock.owe(stock.skus[line.sku], 'backordered', rescued - units)
 end
 
--- Where the order may go by itself, for firm.take: not to the locations that rejected it, added to `without` when that is
--- given, and if it is to be fetched, only to its store.
-function orders.bounds(order, without)
-  without = without or {}
+-- Where the order may go by itself, for firm.take: not to the locations that rejected it, and if it is to be fetched, only
+-- to its store.
+function orders.bounds(order)
+  local without = {}
   for _, location in ipairs(order.rejected_at) do
     without[location] = true
   end
@@ -263,7 +259,7 @@ end
 
 -- The store where the order is fetched, or nil.
 function orders.pickup_of(order)
-  local pickup = order.terms and order.terms.pickup or ''
+  local pickup = order.terms and order.terms.pickup
   return pickup ~= '' and pickup or nil
 end
 
@@ -279,7 +275,7 @@ end
 -- Writes the order and keeps the queue of debts and the places of days in step. Returns its ledger record.
 function orders.write(order, packed)
   redis.call('HSET', keys.orders, order.id, packed)
-  if order.terms and (order.terms.places[1] or order.given) then
+  if order.terms then
     give_slots(order.id, order.given)
     have_slots(order.id, order.terms.places)
   end

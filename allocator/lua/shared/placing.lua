@@ -17,22 +17,13 @@ function placing.refuse_unknown(head, order, candidates, skus)
   end
 end
 
-local function wants_more(lines)
-  for _, line in ipairs(lines) do
-    if line.left > 0 then
-      return true
-    end
-  end
-  return false
-end
-
 -- A firm order goes to locations without a place left on a day only for what it finds nowhere else.
 local function take_firm(order, needs, candidates, view)
   local lines, bounds = order.lines, order.bounds
   local full = bounds and bounds.full
   local first = bounds and { limit = bounds.limit, without = full }
   local plan = firm.take(lines, needs, candidates, view, 'committed', false, first)
-  if full and wants_more(lines) then
+  if full then
     local last = demand.needs_of(lines, view)
     local later = firm.take(lines, last, candidates, view, 'committed', false, { limit = bounds.limit })
     plan = plan == 'none' and later or plan

@@ -33,7 +33,7 @@ function promise.take(lines, needs, candidates, view, bucket, partial, bounds)
   local positions, plan, complete = planning.pass(open, lines, needs, 'open', limit)
   if not complete and not (partial and (#positions > 0 or taken_over)) then
     local trace = tracing.of(candidates, lines, needs, view, true, full)
-    local otherwise = full and select(3, planning.pass(may, lines, needs, 'open', limit))
+    local otherwise = select(3, planning.pass(may, lines, needs, 'open', limit))
     return 'unroutable', { limit, line_facts(lines, needs), trace }, nil, otherwise
   end
   demand.fill(lines, needs, positions, 'open', { view = view, bucket = bucket })

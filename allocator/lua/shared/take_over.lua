@@ -20,11 +20,11 @@ local function retake(lines, state, take)
   end
 end
 
--- Takes over the named hold in memory, or what of it lies at `only_at`. Returns it if it was open, and what it gave.
+-- Takes over the named hold in memory, or what of it lies at `only_at`. Returns it if it was open, else nil and why not.
 function take_over.take(order, hold_id, only_at)
   local hold = hold_id ~= '' and holds.read(hold_id) or nil
   if not hold then
-    return nil, hold_id ~= '' and 'unknown' or ''
+    return nil, 'unknown'
   elseif hold.channel ~= order.channel then
     return nil, 'other_channel'
   elseif hold.state ~= 'open' then
@@ -39,7 +39,7 @@ function take_over.take(order, hold_id, only_at)
     end
   end
   holds.end_in_memory(hold, 'ordered')
-  return hold, 'used'
+  return hold
 end
 
 -- Takes over the hold that the order was while it was pending, whatever its attempt was then (`pending_id` is the hold of
@@ -53,5 +53,7 @@ function take_over.take_all(order, named, pending_id, only_at)
   elseif named == '' and said == 'unknown' then
     said = ''
   end
-  return { first or second, first and second }, (first or second) and 'used' or said
+  local taken = { first }
+  taken[#taken + 1] = second
+  return taken, taken[1] and 'used' or said
 end

@@ -14,8 +14,6 @@ local TIME_MAX = 9999999999999
 local KNOWN_MAX = 2000
 local known, known_count = {}, 0
 
-local NO_BOUNDS, NOWHERE = { open = {} }, {}
-
 local function is_text(value)
   return type(value) == 'string' and #value <= args.CODE_MAX and not value:find('%c')
 end
@@ -62,8 +60,8 @@ local function are_limits(rows)
 end
 
 local function terms_from(text)
-  local read, row = pcall(cjson.decode, text)
-  if not read or type(row) ~= 'table' or not is_whole(row[1], 0, 1) then
+  local _, row = pcall(cjson.decode, text)
+  if type(row) ~= 'table' or not is_whole(row[1], 0, 1) then
     return nil
   end
   for i = 2, 4 do
@@ -75,8 +73,7 @@ local function terms_from(text)
   if type(row[5]) ~= 'table' or not are_limits(row[5]) or not promises then
     return nil
   end
-  return { complete = row[1], country = row[2], region = row[3], pickup = row[4], limits = row[5], promises = promises,
-    dated = next(promises) ~= nil }
+  return { complete = row[1], country = row[2], region = row[3], pickup = row[4], limits = row[5], promises = promises }
 end
 
 -- What an order asks for; nobody may change it. nil when nothing is said.
@@ -102,8 +99,7 @@ end
 
 local function has_place(code, places, day)
   local from = orders.slots_of(day, code)
-  local taken = places > 0 and redis.call('ZLEXCOUNT', keys.slots, '[' .. from, '(' .. from:sub(1, -2) .. '\1') or 0
-  return taken < places
+  return redis.call('ZLEXCOUNT', keys.slots, '[' .. from, '(' .. from:sub(1, -2) .. '\1') < places
 end
 
 -- The first day with a place left, or nil.
@@ -126,9 +122,6 @@ end
 -- What binds an order that asks for this: { limit = its own split limit, or nil; open = by location the first option with a
 -- place left; full = the locations that have none, or nil }.
 function terms.bounds(asked, skus)
-  if not asked.dated and not asked.limits[1] then
-    return NO_BOUNDS
-  end
   local bounds = { limit = limit_of(asked, skus), open = {} }
   for code, options in pairs(asked.promises) do
     local open = first_open(code, options)
@@ -143,7 +136,7 @@ end
 
 -- The later of two, of which 0 is not known and makes the other unknown too; nil is none at all.
 local function later(one, other)
-  return one == 0 and 0 or other == 0 and 0 or math.max(one or 0, other)
+  return one == 0 and 0 or other == 0 and 0 or math.max(one or other, other)
 end
 
 -- What the order was promised, when it has its takes: for each location its first option with a place left, or, beyond what
@@ -151,7 +144,7 @@ end
 function terms.settle(order, asked)
   local mine = { complete = asked.complete, country = asked.country, region = asked.region, pickup = asked.pickup,
     places = {} }
-  for _, code in ipairs(asked.dated and planning.used_codes(order.lines) or NOWHERE) do
+  for _, code in ipairs((planning.used_codes(order.lines))) do
     local options = asked.promises[code]
     local option = options and (order.bounds.open[code] or options[#options])
     mine.ship_by = later(mine.ship_by, option and option[2] or 0)

@@ -60,7 +60,7 @@ from .model import (
     Units,
     UnitsLine,
 )
-from .pending import HeldFor, PendingReason
+from .pending import AskedTerms, HeldFor, PendingReason
 from .pending_orders import KeptOrder, PendingOrder
 from .pipe import Pipe
 from .promised import Promised, PromisedAt
@@ -79,6 +79,7 @@ __all__ = [
     "AdjustLine",
     "Allocator",
     "ArrivedLine",
+    "AskedTerms",
     "CancelLine",
     "Carrier",
     "Changed",

@@ -24,7 +24,7 @@ from .repairs import Repair, Repaired
 from .rules import changed_fields, compile_config
 from .runs import Expired
 
-FOR_NO_ORDER: Final[list[Argument]] = ["promise", "", "", "promise", ""]
+FOR_NO_ORDER: Final[list[Argument]] = ["promise", "", "", "promise", "", ""]
 """What a cart's hold claims, and the order it is for."""
 
 FIELDS_MAX = 1_000

@@ -95,6 +95,7 @@ function terms.read()
     if known_count == KNOWN_MAX then
       known, known_count = {}, 0
     end
+    asked.text = text
     known[text], known_count = asked, known_count + 1
   end
   return asked
@@ -115,7 +116,8 @@ local function first_open(code, options)
   end
 end
 
-local function limit_of(asked, skus)
+-- The split limit of an order of these skus that asks for this, or nil: its channel's.
+function terms.limit_of(asked, skus)
   for _, rule in ipairs(asked.limits) do
     if rule[1] == '' or rules.has_category(skus, rule[1]) then
       return rule[2]
@@ -129,7 +131,7 @@ function terms.bounds(asked, skus)
   if not asked.dated and not asked.limits[1] then
     return NO_BOUNDS
   end
-  local bounds = { limit = limit_of(asked, skus), open = {} }
+  local bounds = { limit = terms.limit_of(asked, skus), open = {} }
   for code, options in pairs(asked.promises) do
     local open = first_open(code, options)
     bounds.open[code] = open

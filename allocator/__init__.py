@@ -22,6 +22,7 @@ from .config import (
 )
 from .core import Allocator
 from .explanation import Explained
+from .foreseen import Foreseen
 from .keys import KEYS, SellerKeys
 from .model import (
     LINES_MAX,
@@ -96,6 +97,7 @@ __all__ = [
     "Expired",
     "Explained",
     "Extended",
+    "Foreseen",
     "Held",
     "HeldFor",
     "Hold",

@@ -73,6 +73,16 @@ class InForce:
         """The same config with other rates of rejects."""
         return self if rates == self.rates else InForce(self.version, self._document, self._moment_ms, rates)
 
+    def reading(self, document: str) -> "InForce":
+        """The same version and rates with another document: what would be ranked with if that were in force."""
+        return InForce(self.version, document, self._moment_ms, self.rates)
+
+    def cost(self, location: str, ship_to: ShipTo) -> int | None:
+        """What sending an order from the location costs, in integer minor units; None: not known."""
+        place = self._places.get(location)
+        wish = self.ranker.wish(ship_to, ())
+        return self.ranker.carriers.cost(place, ship_to, wish.zone) if place else None
+
     def demand_of(self, channel: str) -> str:
         """The channel's own kind of demand."""
         known = self._channels.get(channel)

@@ -66,6 +66,14 @@ def said_terms(cursor: Cursor) -> tuple[str, Asked | None]:
     return (text.decode() if isinstance(text, bytes) else str(text)), terms_or_none(cursor)
 
 
+def mode(cursor: Cursor) -> str:
+    """What a preview is to read otherwise comes behind it: here nothing."""
+    said = cursor.choice("take", "preview")
+    if said == "preview":
+        cursor.whole(0, 0)
+    return said
+
+
 def edited_lines(cursor: Cursor) -> list[tuple[str, str, int]]:
     lines = cursor.many(0, 1_500, lambda one: (one.text(ID), one.text(SKU), one.whole(0, UNITS)))
     if len({line for line, _, _ in lines}) < len(lines):
@@ -174,7 +182,7 @@ ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
     },
     "order": {
         **OP,
-        "mode": lambda cursor: cursor.choice("take", "preview"),
+        "mode": mode,
         "channel": text(CODE),
         "external_id": text(ID),
         "kind": lambda cursor: cursor.choice("promise", "firm", "gone"),

@@ -280,7 +280,7 @@ class Walk:
         channel = self.pick_one("web", "web", "web", "amazon", "till")
         kind = self.pick_one("promise", "promise", "firm", "firm", "gone")
         mode, hold = self.pick_one("take", "take", "take", "preview"), self.pick_one("", "", self.a_hold() or "")
-        told = [mode, channel, self.op, kind, hold, ""]
+        told = [mode, *([0] if mode == "preview" else []), channel, self.op, kind, hold, ""]
         lines = [(str(n), self.sku(), self.pick_one(1, 1, 2)) for n in range(self.pick_one(1, 1, 2))]
         codes = self.random.sample(LOCATIONS, self.pick_one(1, 2, 4, 4))
         ranked = [(code, self.pick_one(0, 0, 1)) for code in codes]

@@ -22,7 +22,7 @@ from .engine import Engine
 from .foreseen_forms import DraftPreview, DraftPreviewAsked, LineRoute, OrderForeseen, Route
 from .foreseen_totals import line_changes, totals_of
 
-LINES_AT_ONCE: Final = 100
+LINES_AT_ONCE: Final = 50
 """Most lines that are asked for together, or one order: nobody else waits for long behind them."""
 
 SECONDS_MAX: Final = 20.0

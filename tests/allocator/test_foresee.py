@@ -95,7 +95,7 @@ async def test_only_what_the_order_can_meet_is_sent_with_it(allocator):
 
 
 async def test_what_is_foreseen_writes_nothing(allocator, redis):
-    await stock(allocator, oslo=5, rome=5)
+    await stock(allocator, oslo=20, rome=20)
     before = await dump(redis)
 
     for config in CHANGES.values():

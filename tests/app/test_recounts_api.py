@@ -163,15 +163,15 @@ async def test_without_sql_the_last_known_rates_stay(settings):
         assert state.allocators["main"].rates == {"oslo": 40}
 
 
-async def test_what_is_to_be_counted_is_exported_as_a_table(client, drain, tmp_path):
+async def test_what_is_to_be_counted_is_exported_as_a_table(client, state, drain, tmp_path):
     await refused(client, "1", "2")
     await drain.run()
     await receive(client, "CUP", "rome", 9)
     await order(client, "shop/3", line("CUP", 1), prefer=["rome"])
     assert (await reject(client, "3", "mismatch", "rome")).status_code == 200
     await drain.run()
-    body = {"why": "stocktake", "lines": [{"sku": "CUP", "location": "oslo", "units": 3}]}
-    assert (await client.post("/v1/stock/adjust", json=body, headers=new_op())).status_code == 200
+    counted = [AdjustLine("CUP", "oslo", 2)]
+    await state.allocators["main"].count(counted, op="shelf-17", source="erp", why="behind", actor="key:erp")
     await drain.run()
     listed = (await client.get("/v1/recounts")).json()["data"]
 
@@ -189,4 +189,5 @@ async def test_what_is_to_be_counted_is_exported_as_a_table(client, drain, tmp_p
         row["at_ms"] // 1000 for row in listed
     ]
     assert len(read_xlsx(still_open)) == 1 + sum(row["counted"] is None for row in listed)
+    assert [row["counted_by"] for row in shown] == ["key:erp", ""]
     assert header[:2] == ["sku", "location"]

@@ -22,6 +22,7 @@ from .config import (
 )
 from .core import Allocator
 from .explanation import Explained
+from .foreseen import Foreseen
 from .keys import KEYS, SellerKeys
 from .model import (
     LINES_MAX,
@@ -60,7 +61,7 @@ from .model import (
     Units,
     UnitsLine,
 )
-from .pending import HeldFor, PendingReason
+from .pending import AskedTerms, HeldFor, PendingReason
 from .pending_orders import KeptOrder, PendingOrder
 from .pipe import Pipe
 from .promised import Promised, PromisedAt
@@ -79,6 +80,7 @@ __all__ = [
     "AdjustLine",
     "Allocator",
     "ArrivedLine",
+    "AskedTerms",
     "CancelLine",
     "Carrier",
     "Changed",
@@ -95,6 +97,7 @@ __all__ = [
     "Expired",
     "Explained",
     "Extended",
+    "Foreseen",
     "Held",
     "HeldFor",
     "Hold",

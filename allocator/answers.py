@@ -23,7 +23,7 @@ from .model import (
     Traced,
     Version,
 )
-from .pending import HeldFor, PendingLine
+from .pending import HeldFor, PendingLine, asked_terms
 from .promised import Promised, PromisedAt
 from .repairs import Repaired
 from .runs import Expired, Rescued, RescuedLine, Served, ServedLine
@@ -168,8 +168,8 @@ def hold_record(hold_id: str, packed: bytes) -> Hold:
 
 
 def _held_for(row: list[Any]) -> HeldFor:
-    external_id, reason, kind, *_, lines = row
-    return HeldFor(external_id, reason, kind, [PendingLine(*line) for line in lines])
+    external_id, reason, kind, _partial, _fingerprint, _candidates, lines, *terms = row
+    return HeldFor(external_id, reason, kind, [PendingLine(*line) for line in lines], *map(asked_terms, terms))
 
 
 def order_record(packed: bytes) -> Order:

@@ -11,10 +11,11 @@ from typing import Final
 
 import msgspec
 
-from . import answers
+from . import answers, errors
 from .arguments import Argument, demand_rows, fingerprint, flat
 from .config import Config, ConfigChange
 from .explanation import Explained
+from .foreseen import Foreseen
 from .model import Extended, Held, HoldRequest, Level, OrderRequest, Placed, Released, ShipTo
 from .movements import Movements
 from .order_life import OrderLife
@@ -24,7 +25,7 @@ from .repairs import Repair, Repaired
 from .rules import changed_fields, compile_config
 from .runs import Expired
 
-FOR_NO_ORDER: Final[list[Argument]] = ["promise", "", "", "promise", ""]
+FOR_NO_ORDER: Final[list[Argument]] = ["promise", "", "", "promise", "", ""]
 """What a cart's hold claims, and the order it is for."""
 
 FIELDS_MAX = 1_000
@@ -152,28 +153,44 @@ class Allocator(Movements, OrderLife, PendingOrders):
 
     # --- orders ------------------------------------------------------------------------------------------------
 
-    async def order(self, request: OrderRequest, actor: str = "", *, preview: bool = False) -> Placed:
+    async def order(self, request: OrderRequest, actor: str = "", *, preview: bool | Foreseen = False) -> Placed:
         """
         Take units for an order and decide where they ship from; (channel, external id, attempt) is the op.
 
-        With `preview` the answer is the same and nothing is written. Raises Short, AtCapacity, Unroutable, UnknownSku,
-        UnknownChannel, UnknownLocation, OpConflict.
+        With `preview` the answer is the same and nothing is written; with one of `foresee` it is as if that were in
+        force. Raises Short, AtCapacity, Unroutable, UnknownSku, UnknownChannel, UnknownLocation, OpConflict;
+        StaleConfig when another version is in force than was foreseen.
         """
         op = f"order:{request.channel}:{request.external_id}:{request.attempt}"
         lines = demand_rows(request.lines)
         print_ = fingerprint(msgspec.structs.replace(request, attempt=1))
-        mode = "preview" if preview else "take"
+        seen = preview if isinstance(preview, Foreseen) else None
+        laid_over = flat(seen.overlay(request)) if seen else [0]
+        mode: list[Argument] = ["preview", *laid_over] if preview else ["take"]
 
         def arguments() -> list[Argument]:
-            kind = request.kind or self._in_force.demand_of(request.channel)
-            own: list[Argument] = [mode, request.channel, request.external_id, kind, request.hold]
-            own += [self._in_force.pending_hold(request) if not preview else "", int(request.partial)]
-            ranked = self._in_force.candidates(request, kind)
-            terms = self._in_force.terms(request, kind, ranked)
+            if seen and seen.base != self.version:
+                raise errors.StaleConfig
+            known = seen.in_force if seen else self._in_force
+            kind = request.kind or known.demand_of(request.channel)
+            own: list[Argument] = [*mode, request.channel, request.external_id, kind, request.hold]
+            own += [known.pending_hold(request) if not preview else "", int(request.partial)]
+            ranked = known.candidates(request, kind)
+            terms = known.terms(request, kind, ranked)
             return [*self._head(op, print_, actor), *own, ranked, terms, *lines]
 
         reply = await self._follow_config("order", arguments)
         return answers.placed(request.channel, request.external_id, reply.packed, replayed=reply.replayed)
+
+    def foresee(self, change: ConfigChange | None = None) -> Foreseen:
+        """
+        The config as this change would make it, for previews of orders; without one as it is.
+
+        Raises StaleConfig when the change is of another version than this process ranks with.
+        """
+        if change and change.base != self.version:
+            raise errors.StaleConfig
+        return Foreseen(self._in_force, change)
 
     async def repair(self, repair: Repair, *, op: str, why: str, actor: str = "") -> Repaired:
         """Put right what an inspection found, all or nothing. Raises ChangedMeanwhile: look again, with another op."""

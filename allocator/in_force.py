@@ -11,7 +11,7 @@ from .calendar import next_change_ms, promises
 from .config import DEFAULT_REASONS, Channel, Config, LowersAt, RejectReason
 from .model import OrderRequest, ShipTo
 from .pending import hold_id_of
-from .promising import NOTHING, Wanted, split_limits, terms_of
+from .promising import NOTHING, Wanted, read_undated, split_limits, terms_of, undated
 from .ranking import NO_RATES, Ranker, RejectRates
 from .rules import read_document
 
@@ -72,6 +72,16 @@ class InForce:
     def ranking_with(self, rates: RejectRates) -> "InForce":
         """The same config with other rates of rejects."""
         return self if rates == self.rates else InForce(self.version, self._document, self._moment_ms, rates)
+
+    def reading(self, document: str) -> "InForce":
+        """The same version and rates with another document: what would be ranked with if that were in force."""
+        return InForce(self.version, document, self._moment_ms, self.rates)
+
+    def cost(self, location: str, ship_to: ShipTo) -> int | None:
+        """What sending an order from the location costs, in integer minor units; None: not known."""
+        place = self._places.get(location)
+        wish = self.ranker.wish(ship_to, ())
+        return self.ranker.carriers.cost(place, ship_to, wish.zone) if place else None
 
     def demand_of(self, channel: str) -> str:
         """The channel's own kind of demand."""
@@ -142,18 +152,32 @@ class InForce:
 
     def terms(self, request: OrderRequest, kind: str, candidates: str) -> str:
         """What the order asks for besides units, as the script is sent it. Raises Invalid."""
+        wanted = self._wanted(request, kind)
+        return NOTHING if kind == "gone" else self._with_days(wanted, candidates)
+
+    def kept_terms(self, request: OrderRequest, kind: str) -> str:
+        """The same without days, as it is kept until the order is paid. Raises Invalid."""
+        return undated(self._wanted(request, kind))
+
+    def terms_again(self, channel: str, kept: str, candidates: str) -> str:
+        """The terms of an order that was kept with these; with none it is one of which nothing was said."""
+        wanted = read_undated(channel, kept) if kept else self._wanted(_bare(channel), "")
+        return self._with_days(wanted, candidates)
+
+    def _wanted(self, request: OrderRequest, kind: str) -> Wanted:
         if request.ship_complete and (request.partial or kind == "gone"):
             raise errors.Invalid("an order that is shipped all at once cannot be partial or gone", ABOUT_COMPLETE)
-        if kind == "gone":
-            return NOTHING
         known = self._channels.get(request.channel)
         value = None if request.value is msgspec.UNSET else request.value
         limits = split_limits(known, value) if known and known.split_rules else ()
-        if not (self._dated or limits or request.ship_complete or request.pickup or request.ship_to.country):
+        asked = (bool(request.ship_complete), request.pickup or "", limits)
+        return Wanted(request.channel, request.ship_to, (), *asked)
+
+    def _with_days(self, wanted: Wanted, candidates: str) -> str:
+        if not (self._dated or any(wanted[3:]) or wanted.ship_to.country):
             return NOTHING
         codes = tuple(msgspec.json.decode(candidates)[::2]) if self._dated else ()
-        asked = (bool(request.ship_complete), request.pickup or "", limits)
-        wanted = Wanted(request.channel, request.ship_to, codes, *asked)
+        wanted = wanted._replace(candidates=codes)
         self._refresh()
         found = self._terms.get(wanted)
         if found is None:
@@ -207,3 +231,7 @@ class InForce:
         self._refresh()
         ranked = self.ranker.rank(channels[0], ship_to, relax=False, at_ms=self._from_ms)
         return flat([(candidate.location,) for candidate in ranked])
+
+
+def _bare(channel: str) -> OrderRequest:
+    return OrderRequest(channel=channel, external_id="", lines=[])

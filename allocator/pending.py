@@ -24,17 +24,39 @@ class PendingLine(msgspec.Struct, frozen=True):
     held: int
 
 
+class AskedTerms(msgspec.Struct, frozen=True):
+    """
+    What a pending order asks for besides units; it holds when it is paid.
+
+    country and region are the ship-to's. ship_complete: nothing is picked or shipped while units wait. pickup: the
+    store where it is fetched, or ''.
+    """
+
+    ship_complete: bool
+    country: str
+    region: str
+    pickup: str
+
+
+def asked_terms(text: str) -> AskedTerms | None:
+    """What the text that the hold keeps (lua/shared/terms.lua) says of it; None when nothing was asked for."""
+    complete, country, region, pickup, *_ = msgspec.json.decode(text) if text else ("",) * 4
+    said = bool(complete), country, region, pickup
+    return AskedTerms(*said) if any(said) else None
+
+
 class HeldFor(msgspec.Struct, frozen=True):
     """
     The pending order that a hold is for, as it was asked; of one that has ended no units are held.
 
-    reason: payment or fraud_check.
+    reason: payment or fraud_check. terms: None when nothing was asked for besides units.
     """
 
     external_id: str
     reason: str
     kind: str
     lines: list[PendingLine]
+    terms: AskedTerms | None = None
 
 
 def owner_of(channel: str, external_id: str) -> str:

@@ -8,7 +8,7 @@ from . import answers, errors
 from .arguments import Argument, demand_rows, fingerprint, flat
 from .finding import Finding
 from .model import Held, Hold, OrderRequest, Placed, Take, Traced, Version
-from .pending import PendingLine, PendingReason, attempt_of, hold_id_of, owner_field, owner_of
+from .pending import AskedTerms, PendingLine, PendingReason, asked_terms, attempt_of, hold_id_of, owner_field, owner_of
 
 MINUTE_MS: Final = 60_000
 
@@ -24,7 +24,7 @@ class PendingOrder(msgspec.Struct, frozen=True, kw_only=True):
     An order that waits for its payment or its fraud check; nothing of it is accepted yet.
 
     state: pending until the deadline, then lapsed; or cancelled. What is not held of a line when it is paid is taken by
-    its kind.
+    its kind. terms: None when nothing was asked for besides units.
     """
 
     channel: str
@@ -36,6 +36,7 @@ class PendingOrder(msgspec.Struct, frozen=True, kw_only=True):
     deadline_ms: int
     lines: list[PendingLine]
     takes: list[Take]
+    terms: AskedTerms | None = None
 
 
 class KeptOrder(PendingOrder, frozen=True, kw_only=True):
@@ -58,6 +59,7 @@ class _Asked(msgspec.Struct, frozen=True, array_like=True):
     fingerprint: str
     candidates: str
     lines: list[tuple[str, str, int, int]]
+    terms: str = ""
 
 
 class PendingOrders(Finding):
@@ -68,8 +70,8 @@ class PendingOrders(Finding):
         Keep an order until it is paid or checked, as a hold of the channel's `pending_minutes`.
 
         It takes the place of the hold of its last attempt, or else of the one it names. Raises AlreadyAccepted, Short,
-        Unroutable, UnknownSku, UnknownChannel, OpConflict; Invalid for goods that are gone, an order that is fetched or
-        leaves all at once, and on a channel whose orders always come paid.
+        Unroutable, UnknownSku, UnknownChannel, UnknownLocation, OpConflict; Invalid for goods that are gone, what
+        `order` finds invalid, and on a channel whose orders always come paid.
         """
         channel, external_id = request.channel, request.external_id
         hold_id = hold_id_of(channel, external_id, request.attempt)
@@ -84,21 +86,20 @@ class PendingOrders(Finding):
             kind, claims, ttl_ms = self._terms(request)
             whose: list[Argument] = [hold_id, channel, owner_of(channel, external_id), request.hold, ttl_ms]
             what: list[Argument] = [int(request.partial), claims, external_id, reason, kind, order_print]
+            what += [self._in_force.kept_terms(request, kind)]
             candidates = self._in_force.candidates(request, kind)
             return [*self._head(f"hold:{hold_id}", print_, actor), *whose, *what, candidates, *lines]
 
         reply = await self._follow_config("hold", arguments)
         held = answers.held(hold_id, reply.packed, replayed=reply.replayed)
-        return _kept_order(request, request.kind or self.demand_of(channel), reason, held)
+        kind = request.kind or self.demand_of(channel)
+        return _kept_order(request, kind, reason, held, asked_terms(self._in_force.kept_terms(request, kind)))
 
     def _terms(self, request: OrderRequest) -> tuple[str, str, int]:
         """The order's kind, what it claims until it is paid, and for how long in ms."""
         kind = request.kind or self._in_force.demand_of(request.channel)
         if kind == "gone":
             raise errors.Invalid("goods that are gone cannot wait for their payment", {"where": "/pending"})
-        if request.pickup or request.ship_complete:
-            why = "an order that is fetched, or leaves all at once, cannot be pending: its hold would not know that"
-            raise errors.Invalid(why, {"where": "/pending"})
         lowers_at, minutes = self._in_force.pending_terms(request.channel)
         return kind, kind if lowers_at == "order" else "none", minutes * MINUTE_MS
 
@@ -127,18 +128,16 @@ class PendingOrders(Finding):
         op = f"order:{channel}:{external_id}:{attempt_of(hold_id)}"
         whose: list[Argument] = ["take", channel, external_id, asked.kind, "", hold_id, asked.partial, asked.candidates]
         rows = flat([line[:3] for line in asked.lines])
-        # Of where it goes the hold knows the ranking alone: the days are promised, a delivery is not.
-        bare = OrderRequest(channel=channel, external_id=external_id, lines=[])
 
         def arguments() -> list[Argument]:
-            terms = self._in_force.terms(bare, asked.kind, asked.candidates)
+            terms = self._in_force.terms_again(channel, asked.terms, asked.candidates)
             return [*self._head(op, asked.fingerprint.encode(), actor), *whose, terms, *rows]
 
         reply = await self._follow_config("order", arguments)
         return answers.placed(channel, external_id, reply.packed, replayed=reply.replayed)
 
 
-def _kept_order(request: OrderRequest, kind: str, reason: str, held: Held) -> KeptOrder:
+def _kept_order(request: OrderRequest, kind: str, reason: str, held: Held, terms: AskedTerms | None) -> KeptOrder:
     return KeptOrder(
         channel=request.channel,
         external_id=request.external_id,
@@ -149,6 +148,7 @@ def _kept_order(request: OrderRequest, kind: str, reason: str, held: Held) -> Ke
         deadline_ms=held.deadline_ms,
         lines=[PendingLine(line.line, line.sku, line.units, line.held) for line in held.lines],
         takes=held.takes,
+        terms=terms,
         plan=held.plan,
         trace=held.trace,
         replaced=held.replaced,
@@ -179,4 +179,5 @@ def pending_order(hold: Hold) -> PendingOrder:
         deadline_ms=hold.deadline_ms,
         lines=hold.order.lines,
         takes=hold.takes,
+        terms=hold.order.terms,
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from .calendar import OPTIONS_MAX, deliver_by_ms, promises, ship_by_ms, ship_days
-from .carriers import Carriers
+from .carriers import NO_CARRIERS, Carriers
 from .config import Channel, Location, SplitRule
 from .model import ShipTo
 
@@ -53,6 +53,18 @@ def terms_of(wanted: Wanted, places: Iterable[Location], carriers: Carriers, at_
         return NOTHING
     where = wanted.ship_to.country, wanted.ship_to.region
     return _encode([int(wanted.ship_complete), *where, wanted.pickup, wanted.limits, rows]).decode()
+
+
+def undated(wanted: Wanted) -> str:
+    """The same without the days, which are known when the order is placed: as a pending order keeps it."""
+    return terms_of(wanted, (), NO_CARRIERS, 0)
+
+
+def read_undated(channel: str, text: str) -> Wanted:
+    """What `undated` has written, of an order of this channel; its candidates are not in it."""
+    complete, country, region, pickup, limits, _ = msgspec.json.decode(text)
+    where = ShipTo(country=country, region=region)
+    return Wanted(channel, where, (), bool(complete), pickup, tuple((category, limit) for category, limit in limits))
 
 
 def options(place: Location, ship_to: ShipTo, carriers: Carriers, at_ms: int) -> Sequence[int | str]:

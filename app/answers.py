@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from allocator import Level, Placed
+from allocator import KeptOrder, Level, Order, Placed
 
 
 class Levels(msgspec.Struct, frozen=True):
@@ -19,13 +19,20 @@ class Levels(msgspec.Struct, frozen=True):
 
 
 class OrderResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of one of many orders: the status PUT would have answered with, and the order or the problem."""
+    """
+    What became of one of many orders: the status PUT would have answered with, and the order or the problem.
+
+    kept: one whose payment or check is pending. found: one that came with `pending` and was accepted before, as it
+    stands.
+    """
 
     channel: str
     external_id: str
     status: int
     order: Placed | None = None
     problem: dict[str, Any] | None = None
+    kept: KeptOrder | None = None
+    found: Order | None = None
 
 
 class BulkPlaced(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ _PENDING: Final = {
             "parts": [{"source": "shared", "units": 2, "quota": ""}],
         }
     ],
+    "terms": {"ship_complete": False, "country": "NO", "region": "oslo", "pickup": ""},
 }
 PROMISED: Final = {
     "ship_by_ms": 1_795_361_400_000,

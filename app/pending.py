@@ -5,7 +5,7 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from allocator import Allocator, OrderRequest, PendingReason, errors
+from allocator import Allocator, KeptOrder, Order, OrderRequest, PendingReason, errors
 from allocator.pending import PREFIX, owner_of
 from allocator.pending_orders import pending_order
 from allocator.records import decode_hold
@@ -25,13 +25,19 @@ def refuse_reserved(where: str, name: str) -> None:
         raise Unfit(f"what begins with {PREFIX} are pending orders", where=f"{where}")
 
 
-async def keep_pending(allocator: Allocator, wanted: OrderRequest, reason: PendingReason, actor: str) -> Response:
+async def keep_pending(
+    allocator: Allocator, wanted: OrderRequest, reason: PendingReason, actor: str
+) -> KeptOrder | Order:
     """Keep an order until it is paid or checked; one that was accepted already is the answer as it stands."""
     try:
-        kept = await allocator.keep_pending(wanted, reason, actor)
+        return await allocator.keep_pending(wanted, reason, actor)
     except errors.AlreadyAccepted:
-        return answer(await allocator.find_order(wanted.channel, wanted.external_id))
-    return answer(kept, 202)
+        return await allocator.find_order(wanted.channel, wanted.external_id)
+
+
+def status_of(kept: KeptOrder | Order) -> int:
+    """202 for what is only kept now; 200 for what was kept before, and for an order that was accepted."""
+    return 202 if isinstance(kept, KeptOrder) and not kept.replayed else 200
 
 
 async def last_hold(request: Request, channel: str, external_id: str) -> str:

@@ -210,6 +210,9 @@ class Wanted(Asked, frozen=True, kw_only=True):
     value: Annotated[Money | None, msgspec.Meta(description="What it is worth, for the channel's split rules.")] = None
 
 
+Pending = Literal["", "payment", "fraud_check"]
+
+
 class OrderAsked(Wanted, frozen=True, kw_only=True):
     """
     Demand to be accepted.
@@ -219,7 +222,7 @@ class OrderAsked(Wanted, frozen=True, kw_only=True):
     that. A refusal is final for its attempt.
     """
 
-    pending: Literal["", "payment", "fraud_check"] = ""
+    pending: Pending = ""
 
 
 class PreviewAsked(Wanted, frozen=True, kw_only=True):
@@ -229,10 +232,11 @@ class PreviewAsked(Wanted, frozen=True, kw_only=True):
 
 
 class OrderInBulk(Wanted, frozen=True, kw_only=True):
-    """One of many orders."""
+    """One of many orders. pending: its payment or fraud check is, so it is only kept, as if it came alone."""
 
     channel: Code
     external_id: Id
+    pending: Pending = ""
 
 
 class BulkOrders(Asked, frozen=True, kw_only=True):

@@ -48,9 +48,7 @@ for i = 1, args.whole('skus', 1, 100) do
   skus[i] = args.sku()
 end
 
-for _ = 1, args.whole('overlay', 0, 1000) do
-  rules.lay_over(args.text('field', args.SKU_MAX + 16), args.bytes())
-end
+asking.read_overlay()
 
 local refused = gate.pass(head)
 if refused then

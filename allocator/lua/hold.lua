@@ -27,6 +27,8 @@
 --   claims         promise: what may be promised; firm: what a firm order would get, never refused; none: nothing yet
 --   external_id    of the order it is for; empty: of none
 --   reason, order_kind, order_fingerprint   of that order: what is pending, promise or firm, what it will be placed with
+--   terms          JSON of what that order asks for besides units, see shared/terms.lua; empty: nothing. Kept with it; of
+--     all this only the split limit binds the hold
 --   candidates     JSON, best first: [location, tie, location, tie, ...], up to 15 locations
 --   lines          how many, 1 to 1500, then for each: line, sku, units (1 to 10^9)
 -- RETURNS, first match wins
@@ -63,6 +65,7 @@ keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], led
 --@include tracing
 --@include promise
 --@include firm
+--@include terms
 --@include packing
 --@include holds
 --@include pending
@@ -76,6 +79,7 @@ local ttl_ms = args.whole('ttl_ms', 1, 1e10)
 local partial = args.whole('partial', 0, 1) == 1
 local claims = args.choice('claims', { promise = true, firm = true, none = true })
 local order = pending.read()
+local asked = terms.read()
 local candidates = demand.read_candidates()
 local lines = demand.read_lines()
 
@@ -114,10 +118,11 @@ end
 
 -- Takes what is claimed, in memory. Returns a refusal's word and facts, or nil, nil and the plan's name.
 local function claim(needs)
+  local bounds = asked and { limit = terms.limit_of(asked, skus) }
   if claims == 'promise' then
-    return promise.take(lines, needs, candidates, view, 'held', partial)
+    return promise.take(lines, needs, candidates, view, 'held', partial, bounds)
   end
-  return nil, nil, claims == 'firm' and firm.take(lines, needs, candidates, view, 'held', false) or 'none'
+  return nil, nil, claims == 'firm' and firm.take(lines, needs, candidates, view, 'held', false, bounds) or 'none'
 end
 
 local old = making_room()
@@ -149,7 +154,7 @@ for i, line in ipairs(lines) do
   end
 end
 hold.deadline_ms = head.now + ttl_ms
-hold.order = order and pending.of(order, partial, candidates, held_rows)
+hold.order = order and pending.of(order, partial, candidates, held_rows, asked)
 
 local trace = tracing.of(candidates, lines, needs, view, claims ~= 'firm')
 local sealed = write.seal()

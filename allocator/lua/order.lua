@@ -24,6 +24,7 @@
 -- ARGV
 --   epoch, config, now_ms, op, fingerprint, actor
 --   mode           take, or preview: the same answer, nothing written or remembered
+--   overlay        preview only: how many, 0 to 1000, then for each: a config field, and the value it is to have (empty: none)
 --   channel, external_id
 --   kind           promise, firm or gone
 --   hold_id        may be empty
@@ -84,9 +85,13 @@ keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], led
 --@include shipping
 --@include gone
 --@include placing
+--@include asking
 
 local head = gate.read_op(gate.read_head())
 head.preview = args.choice('mode', { take = true, preview = true }) == 'preview'
+if head.preview then
+  asking.read_overlay()
+end
 local order = { channel = args.code('channel'), external_id = args.id('external_id') }
 order.kind = args.choice('kind', { promise = true, firm = true, gone = true })
 local hold_id = args.optional('hold_id', args.ID_MAX)

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 from fastapi import Request, Response
 
-from allocator import Allocator, Placed
+from allocator import Allocator, KeptOrder, Order, Placed
 from allocator.errors import Refusal
 from app.acknowledging import acknowledged, deciding, reach
 from app.answers import BulkPlaced, OrderResult
@@ -14,6 +14,7 @@ from app.edge import Body, answer
 from app.guarding import guarded_router
 from app.metrics import ORDERS, Metrics, count_outcome
 from app.openapi import documented
+from app.pending import keep_pending, status_of
 from app.problems import PROBLEMS, problem_of
 from app.requests import BulkOrders, OrderInBulk
 
@@ -23,6 +24,8 @@ router = guarded_router("/v1/orders", "orders")
 
 BULK = Body(BulkOrders)
 
+Said = Placed | KeptOrder | Order | BaseException
+
 
 @router.post("/bulk", **documented(BULK, scope="orders:write", answers=BulkPlaced, acknowledges=True))
 @acknowledged
@@ -30,8 +33,9 @@ async def bulk_orders(request: Request) -> Response:
     """
     Place up to 100 orders, each by itself: taken, answered again or refused, whatever becomes of the others.
 
-    The status of a result is what PUT would have answered. Repeat the whole request as often as you like. All of it is
-    acknowledged at the strongest level that one of its channels asks for; what is 503 alone is not.
+    The status of a result is what PUT would have answered: 202 for one whose payment or check is pending. Repeat the
+    whole request as often as you like. All of it is acknowledged at the strongest level that one of its channels asks
+    for; what is 503 alone is not.
     """
     asked = await BULK(request)
     metrics = state_of(request).metrics
@@ -43,13 +47,21 @@ async def bulk_orders(request: Request) -> Response:
     return answer(BulkPlaced(results))
 
 
-async def _place(request: Request, allocator: Allocator, row: OrderInBulk) -> Placed:
+async def _place(request: Request, allocator: Allocator, row: OrderInBulk) -> Placed | KeptOrder | Order:
     keep_room(request, row.channel, row)
-    return await allocator.order(demand(row.channel, row.external_id, row), caller_of(request).actor)
+    wanted, actor = demand(row.channel, row.external_id, row), caller_of(request).actor
+    if row.pending:
+        return await keep_pending(allocator, wanted, row.pending, actor)
+    return await allocator.order(wanted, actor)
 
 
-def _result(request: Request, metrics: Metrics, row: OrderInBulk, said: Placed | BaseException) -> OrderResult:
+def _result(request: Request, metrics: Metrics, row: OrderInBulk, said: Said) -> OrderResult:
     seller = caller_of(request).seller
+    if isinstance(said, KeptOrder | Order):
+        status = status_of(said)
+        count_outcome(metrics, ORDERS, seller, row.channel, "pending" if status == 202 else "replayed")
+        told = {"kept": said} if isinstance(said, KeptOrder) else {"found": said}
+        return OrderResult(row.channel, row.external_id, status, **told)
     if isinstance(said, Placed):
         status = 200 if said.replayed else 201
         metrics.placed(seller, said)

@@ -13,7 +13,7 @@ from app.guarding import guarded_router
 from app.metrics import ORDERS, note_demand
 from app.openapi import documented
 from app.past import AWAY
-from app.pending import keep_pending, not_in_store
+from app.pending import keep_pending, not_in_store, status_of
 from app.requests import (
     CancelAsked,
     OrderAsked,
@@ -97,7 +97,9 @@ async def put_order(request: Request) -> Response:
     keep_room(request, path.channel, asked)
     allocator = await deciding(request, path.channel)
     if asked.pending:
-        return await keep_pending(allocator, demand(path.channel, path.external_id, asked), asked.pending, caller.actor)
+        wanted = demand(path.channel, path.external_id, asked)
+        kept = await keep_pending(allocator, wanted, asked.pending, caller.actor)
+        return answer(kept, status_of(kept))
     placed = await allocator.order(demand(path.channel, path.external_id, asked), caller.actor)
     state_of(request).metrics.placed(caller.seller, placed)
     return answer(placed, 201)

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from . import draft_forms, forms
+from . import draft_forms, foreseen_forms, forms
 from .kinds import KINDS
 
 _ITEMS: Final[dict[str, dict[str, Any]]] = {
@@ -90,6 +90,15 @@ _RESULTS: Final = [
     },
 ]
 
+_ROUTE: Final = {
+    "outcome": "placed",
+    "plan": "single",
+    "parcels": 1,
+    "missing": 0,
+    "ship_by_ms": 1_795_361_400_000,
+    "deliver_by_ms": 1_795_561_199_000,
+    "cost": 490,
+}
 _DRAFT: Final = {
     "name": "winter-routing",
     "version": 3,
@@ -182,6 +191,50 @@ CONFIG_EXAMPLES: Final[dict[type, Any]] = {
         "note": "Oslo ships the north",
     },
     draft_forms.ActivateAsked: {"version": 3},
+    foreseen_forms.DraftPreviewAsked: {"orders": 200, "channel": "shop", "since_ms": 1_795_000_000_000},
+    foreseen_forms.DraftPreview: {
+        "version": 3,
+        "config_version": 17,
+        "found": 200,
+        "compared": 200,
+        "unsteady": 0,
+        "totals": {
+            "unchanged": 199,
+            "changed": 1,
+            "now_served": 0,
+            "now_short": 0,
+            "parcels_before": 214,
+            "parcels_after": 213,
+            "cost_before": 104_860,
+            "cost_after": 104_370,
+            "locations": [
+                {
+                    "location": "oslo",
+                    "units_before": 301,
+                    "units_after": 302,
+                    "parcels_before": 187,
+                    "parcels_after": 187,
+                }
+            ],
+        },
+        "orders": [
+            {
+                "channel": "shop",
+                "external_id": "1001",
+                "placed_ms": 1_795_345_075_219,
+                "before": {**_ROUTE, "plan": "pair", "parcels": 2, "cost": 980},
+                "after": _ROUTE,
+                "lines": [
+                    {
+                        "line": "1",
+                        "sku": "CUP",
+                        "before": {"locations": {"bergen": 1, "oslo": 1}, "missing": 0},
+                        "after": {"locations": {"oslo": 2}, "missing": 0},
+                    }
+                ],
+            }
+        ],
+    },
     draft_forms.DraftPage: {"data": [_DRAFT], "next_cursor": None},
     draft_forms.DraftShown: {
         "draft": _DRAFT,

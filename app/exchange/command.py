@@ -30,11 +30,13 @@ INTERRUPTED_CODE: Final = 130
 CONNECTIONS_MAX: Final = 64
 
 KindName = Literal["skus", "locations", "channels", "listings", "rules", "zones", "carriers", "reasons", "stock"]
+ExportName = Literal[KindName, "recounts"]
 MeaningName = Literal["physical", "net_of_reserved", "net_of_open_orders"]
 Delimiter = Literal["auto", "comma", "semicolon", "tab", "pipe"]
 SIGNS: Final[dict[str, str]] = {"auto": "", "comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
 KindArgument = Annotated[KindName, typer.Argument(help="What the rows are.", show_choices=True)]
+ExportArgument = Annotated[ExportName, typer.Argument(help="What the rows are.", show_choices=True)]
 UrlOption = Annotated[str, typer.Option(help="The running service.")]
 KeyFileOption = Annotated[Path | None, typer.Option(help="File with the API key; without it ALLOT_KEY is used.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
@@ -105,7 +107,7 @@ def import_table(
 
 
 def export_table(
-    kind: KindArgument,
+    kind: ExportArgument,
     file: Annotated[Path, typer.Argument(help="Where to: .csv, .csv.gz or .xlsx.")],
     *,
     only: Annotated[list[str] | None, typer.Option(help='Narrow the list: "category=bags".')] = None,
@@ -115,9 +117,9 @@ def export_table(
     as_json: JsonOption = False,
 ) -> None:
     """
-    Export skus, locations, channels, listings, rules, zones, carriers, reasons or stock as a table.
+    Export skus, locations, channels, listings, rules, zones, carriers, reasons, stock or recounts as a table.
 
-    `allot import` reads it back.
+    `allot import` reads it back, but for recounts: what is to be counted because of a reject (--only state=open).
     """
     console = Console(stderr=True)
 

@@ -17,8 +17,9 @@ import msgspec
 
 from .calls import Service
 from .cells import Cell, protect
-from .kinds import COUNTERS, STOCK, Kind
+from .kinds import COUNTERS, RECOUNTS, STOCK, Kind
 from .progress import RowProgress
+from .recounts import recount_item
 from .xlsx import write_sheet
 
 ENCODING: Final = "utf-8-sig"
@@ -55,6 +56,9 @@ class Export:
 
     async def _items(self) -> AsyncIterator[dict[str, Any]]:
         async for row in self._service.list(f"/v1/{self._kind.name}", self._filters):
+            if self._kind.name == RECOUNTS:
+                yield recount_item(row)
+                continue
             if self._kind.name != STOCK:
                 yield row["item"]
                 continue

@@ -13,7 +13,7 @@ from .calls import Service, Stopped
 from .exporting import Export
 from .headers import Layout, count_known, place, read_mapping
 from .importing import Import, Tally
-from .kinds import KINDS, STOCK, Kind
+from .kinds import EXPORTS, KINDS, STOCK, Kind
 from .progress import RowProgress
 from .rejects import Rejects
 from .rows import RowReader
@@ -183,7 +183,7 @@ async def run_export(job: ExportJob, client: httpx.AsyncClient, console: Console
     """Carry out an export. Raises Stopped, ExportRefused, OSError."""
     service = Service(client, note=_teller(console))
     with RowProgress(job.kind, console) as progress:
-        running = Export(service, KINDS[job.kind], job.filters, progress)
+        running = Export(service, EXPORTS[job.kind], job.filters, progress)
         await running.run(job.file, job.delimiter)
         seconds = round(progress.seconds, 3)
     return Exported(kind=job.kind, file=str(job.file), rows=running.rows, seconds=seconds)

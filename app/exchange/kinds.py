@@ -1,4 +1,4 @@
-"""What can be imported and exported: every kind of config, and stock as units received."""
+"""What can be imported and exported: every kind of config, and stock as units received; recounts are only exported."""
 
 from datetime import datetime
 from typing import Annotated, Final, NamedTuple
@@ -10,6 +10,7 @@ from allocator.model import Code, Sku
 from app.config.kinds import KINDS as CONFIG_KINDS
 
 from .columns import Column, make_columns
+from .recounts import RecountTableRow
 
 
 class StockRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +64,11 @@ KINDS: Final = {
     **{kind.name: _make(kind.name, kind.item, kind.keys) for kind in CONFIG_KINDS.values()},
     STOCK: _make(STOCK, StockRow, ("sku", "location"), *COUNTERS),
 }
+
+RECOUNTS: Final = "recounts"
+
+EXPORTS: Final = {**KINDS, RECOUNTS: _make(RECOUNTS, RecountTableRow, ("sku", "location"))}
+"""What can be exported: all that can be imported, and what is to be counted."""
 
 COUNTS: Final = _make("counts", CountedRow, ("sku", "location"))
 """What `allot count` reads."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.allocator.oracle_arguments_cursor import CODE, ID, SKU, UNITS, Cursor, Nonsense
-from tests.allocator.oracle_terms import terms_or_none
+from tests.allocator.oracle_terms import Asked, terms_or_none
 
 
 def flag(cursor: Cursor) -> bool:
@@ -58,6 +58,20 @@ def waiting_order(cursor: Cursor) -> list[Any] | None:
     if external_id and (not reason or len(print_.encode()) != 16):
         raise Nonsense("an order without its reason or its fingerprint")
     return [external_id, reason, kind, print_] if external_id else None
+
+
+def said_terms(cursor: Cursor) -> tuple[str, Asked | None]:
+    """What that order asks for besides units, and the text that says so."""
+    text = cursor.rest[0] if cursor.rest else ""
+    return (text.decode() if isinstance(text, bytes) else str(text)), terms_or_none(cursor)
+
+
+def mode(cursor: Cursor) -> str:
+    """What a preview is to read otherwise comes behind it: here nothing."""
+    said = cursor.choice("take", "preview")
+    if said == "preview":
+        cursor.whole(0, 0)
+    return said
 
 
 def edited_lines(cursor: Cursor) -> list[tuple[str, str, int]]:
@@ -155,6 +169,7 @@ ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
         "partial": flag,
         "claims": lambda cursor: cursor.choice("promise", "firm", "none"),
         "order": waiting_order,
+        "said": said_terms,
         "candidates": candidates,
         "lines": demand_lines,
     },
@@ -167,7 +182,7 @@ ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
     },
     "order": {
         **OP,
-        "mode": lambda cursor: cursor.choice("take", "preview"),
+        "mode": mode,
         "channel": text(CODE),
         "external_id": text(ID),
         "kind": lambda cursor: cursor.choice("promise", "firm", "gone"),

@@ -4,7 +4,7 @@ from typing import Any
 
 from allocator import Channel
 from tests.allocator.oracle_state import Hold, Line, Order, Take, take_at
-from tests.allocator.oracle_take import Demand
+from tests.allocator.oracle_take import Demand, limit_of
 from tests.allocator.oracle_terms import Asked, Option, Place, Terms
 from tests.allocator.oracle_verbs import PLACE_MAX, Answer, Refused, Verbs
 
@@ -33,7 +33,7 @@ class OrderVerbs(Verbs):
         open_ones = self._open_options(asked) if asked else {}
         hold_said = self._take_over_all(order, hold_id, pending)
         full = {code for code, option in open_ones.items() if option is None}
-        demand = Demand(self.books, known, wanted, candidates, self._limit(asked, wanted), full)
+        demand = Demand(self.books, known, wanted, candidates, limit_of(asked, self.books, wanted), full)
         plan = getattr(self, f"_{kind}")(order, demand, partial)
         if asked:
             self._promise_days(order, asked, open_ones)
@@ -50,10 +50,6 @@ class OrderVerbs(Verbs):
             code: next((o for o in options if places < 0 or self.books.taken(code, o.day) < places), None)
             for code, (places, options) in asked.promises.items()
         }
-
-    def _limit(self, asked: Asked | None, lines: list[Line]) -> int:
-        categories = {"", *(self.books.category(line.sku) for line in lines)}
-        return next((limit for category, limit in asked.limits if category in categories), 0) if asked else 0
 
     def _promise_days(self, order: Order, asked: Asked, open_ones: dict[str, Option | None]) -> None:
         used = list(dict.fromkeys(take.location for line in order.lines for take in line.takes))

@@ -96,6 +96,7 @@ class HeldFor:
     print_: str
     candidates: list[tuple[str, int]]
     lines: list[tuple[str, str, int, int]]
+    terms: str
 
 
 @dataclass

@@ -9,6 +9,7 @@ from itertools import combinations
 from allocator import Channel
 from tests.allocator.oracle_atp import Atp, View, atp_of, view_of
 from tests.allocator.oracle_state import Books, Line, take_at
+from tests.allocator.oracle_terms import Asked
 
 PLANS = {1: "single", 2: "pair", 3: "triple"}
 EXACT_AMONG = 8
@@ -251,3 +252,9 @@ def draw(view: View, part: str, units: int, channel: str) -> list[tuple[str, int
         drawn.append(("borrowed", some, lender.channel))
     assert units == 0
     return [row for row in drawn if row[1]]
+
+
+def limit_of(asked: Asked | None, books: Books, lines: list[Line]) -> int:
+    """The split limit that an order which asks for this has of its own; 0: none."""
+    categories = {"", *(books.category(line.sku) for line in lines)}
+    return next((limit for category, limit in asked.limits if category in categories), 0) if asked else 0

@@ -4,7 +4,8 @@ from typing import Any
 
 from allocator import Channel, Config
 from tests.allocator.oracle_state import Books, HeldFor, Hold, Line, Order, Take, rows, take_at
-from tests.allocator.oracle_take import Demand
+from tests.allocator.oracle_take import Demand, limit_of
+from tests.allocator.oracle_terms import Asked
 from tests.allocator.oracle_view import available, explained
 
 PLACE_MAX = 10_000_000_000
@@ -187,6 +188,7 @@ class Verbs:
         partial: bool,
         claims: str,
         order: list[Any] | None,
+        said: tuple[str, Asked | None],
         candidates: list[Any],
         lines: list[Any],
     ) -> Answer:
@@ -196,7 +198,8 @@ class Verbs:
         self._know_skus([sku for _, sku, _ in lines])
         replaced = self._replace(channel, owner, replaces)
         wanted = [Line(*line, left=line[2]) for line in lines]
-        demand = Demand(self.books, known, wanted, candidates)
+        terms, asked = said
+        demand = Demand(self.books, known, wanted, candidates, limit_of(asked, self.books, wanted))
         plan = self._claim(demand, claims, partial=partial)
         takes: dict[str, list[Take]] = {line.sku: [] for line in wanted}
         for line in wanted:
@@ -204,11 +207,11 @@ class Verbs:
                 for part in take.parts:
                     take_at(takes[line.sku], take.location).add(part.source, part.units, part.quota)
         held = [[line.line, line.sku, line.ordered, line.ordered - line.left] for line in wanted]
-        waiting = self._held_for(order, held, candidates, partial=partial)
+        waiting = self._held_for(order, held, candidates, terms, partial=partial)
         self.books.holds[hold_id] = Hold(channel, owner, "open", self.now + ttl_ms, takes, waiting)
-        said = [[sku, rows(taken)] for sku, taken in takes.items()]
+        taken = [[sku, rows(some)] for sku, some in takes.items()]
         trace = demand.trace("any" if claims == "firm" else "openly")
-        return "held", [self.now + ttl_ms, held, said, plan, trace, replaced]
+        return "held", [self.now + ttl_ms, held, taken, plan, trace, replaced]
 
     def _claim(self, demand: Demand, claims: str, *, partial: bool) -> str:
         """Take what is to be held; an order that claims nothing yet has no plan."""
@@ -220,12 +223,12 @@ class Verbs:
         return plan
 
     def _held_for(
-        self, order: list[Any] | None, held: list[Any], candidates: list[Any], *, partial: bool
+        self, order: list[Any] | None, held: list[Any], candidates: list[Any], terms: str, *, partial: bool
     ) -> HeldFor | None:
         if order is None:
             return None
         external_id, reason, kind, print_ = order
-        return HeldFor(external_id, reason, kind, partial, print_, candidates, [tuple(row) for row in held])
+        return HeldFor(external_id, reason, kind, partial, print_, candidates, [tuple(row) for row in held], terms)
 
     def _replace(self, channel: str, owner: str, named: str) -> str:
         """An owner's open hold on a channel makes room for the new one; if he has none, the one that is named."""

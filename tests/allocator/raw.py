@@ -232,7 +232,8 @@ VERBS: dict[str, list[Arg]] = {
         *(*HEAD, *OP, text("hold_id", "h9", 512), text("channel", "shop", 64), optional("owner", "ann", 512)),
         *(optional("replaces", "", 512), whole("ttl_ms", "1", 1, 10**10), whole("partial", "0", 0, 1)),
         *(choice("claims", "promise"), optional("external_id", "7", 512), text("reason", "payment", 64)),
-        *(choice("order_kind", "promise"), Arg("order_fingerprint", "f" * 16, ("f" * 15, "f" * 17, *TEXTS)), *DEMAND),
+        *(choice("order_kind", "promise"), Arg("order_fingerprint", "f" * 16, ("f" * 15, "f" * 17, *TEXTS))),
+        *(Arg("terms", "", NO_TERMS, TERMS_JUST_RIGHT), *DEMAND),
     ],
     "meet": [*HEAD, text("run", "run-1", 64)],
     "move_quota": [

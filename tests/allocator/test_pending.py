@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from allocator import CancelLine, Location, Rule, errors
+from allocator import CancelLine, Carrier, Location, Rate, Rule, ShipTo, SplitRule, errors
 from allocator.answers import unpack
 from allocator.pending import owner_of
 from allocator.records import Kept
@@ -302,8 +302,125 @@ async def test_a_pending_order_is_promised_a_day_when_it_is_paid(shop, redis):
     assert [place.day for place in paid.promised.locations] == ["2025-11-24"]
 
 
-@pytest.mark.parametrize("told", [{"pickup": "bergen"}, {"ship_complete": True}])
-async def test_an_order_that_leaves_in_a_special_way_cannot_be_pending(shop, told):
+# --- payment keeps what was asked for ----------------------------------------------------------------------------
+
+POST = Carrier(code="post", zones={"NO": "home"}, rates=[Rate(zone="home", cost=5, transit_days=2)])
+PLACES = [
+    Location(code="oslo", time_zone="UTC", carriers=("post",)),
+    Location(code="rome", time_zone="UTC"),
+    Location(code="bergen", kind="store", pickup=True, time_zone="UTC"),
+]
+
+
+async def with_days(shop) -> None:
+    """Every location promises days; from Oslo the post goes to Norway."""
+    await shop.configure_all(msgspec.structs.replace(PENDING, locations=PLACES, carriers=[POST]))
+    await stock(shop, oslo=5, bergen=5)
+
+
+async def paid_both_ways(shop, *wanted, channel="shop", **told):
+    """Two alike: one paid by what was kept, the other by the order once more."""
+    first, second = (order(id, *wanted, channel=channel, **told) for id in "12")
+    await shop.keep_pending(first, "payment")
+    await shop.keep_pending(second, "payment")
+    return await shop.pay(channel, "1"), await shop.order(second)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"ship_to": ShipTo(country="NO", region="east")}, {"ship_complete": True}, {"pickup": "bergen"}],
+    ids=["ship_to", "ship_complete", "pickup"],
+)
+async def test_what_was_asked_for_besides_units_holds_when_it_is_paid(shop, told):
+    await with_days(shop)
+
+    kept, again = await paid_both_ways(shop, 1, **told)
+
+    assert kept.promised == again.promised
+    assert [take.location for take in kept.lines[0].takes] == ["bergen" if "pickup" in told else "oslo"]
+
+
+async def test_a_delivery_is_promised_to_where_the_pending_order_goes(shop):
+    await with_days(shop)
+
+    await shop.keep_pending(order("1", 1, ship_to=ShipTo(country="NO", region="east")), "payment")
+    paid = await shop.pay("shop", "1")
+
+    assert (paid.promised.country, paid.promised.region) == ("NO", "east")
+    assert paid.promised.deliver_by_ms > paid.promised.ship_by_ms
+
+
+async def test_what_is_fetched_is_kept_at_the_store_and_ready_when_it_is_paid(shop, redis):
+    await with_days(shop)
+
+    kept = await shop.keep_pending(order("1", 2, pickup="bergen"), "payment")
+    at_the_store = await buckets(redis, "bergen")
+    paid = await shop.pay("shop", "1")
+
+    assert (kept.terms.pickup, at_the_store) == ("bergen", (5, 2, 0))
+    assert (paid.promised.pickup, await buckets(redis, "bergen")) == ("bergen", (5, 0, 2))
+
+
+async def test_what_leaves_all_at_once_still_does_after_its_payment(shop):
+    await stock(shop, oslo=1)
+    await shop.keep_pending(order("1", 2, channel="amazon", ship_complete=True), "payment")
+    await shop.pay("amazon", "1")
+
+    with pytest.raises(errors.Incomplete):
+        await shop.pick("amazon", "1", op="pick")
+
+
+async def test_the_split_limit_of_the_orders_value_binds_its_hold(shop):
+    await shop.configure_all(with_channel(PENDING, "shop", split_rules=(SplitRule(to_value=1_000, split_limit=1),)))
+    await stock(shop, oslo=2, rome=2)
+
+    with pytest.raises(errors.Unroutable):
+        await shop.keep_pending(order("cheap", 3, value=999), "payment")
+    dear = await shop.keep_pending(order("dear", 3, value=1_000), "payment")
+
+    assert [take.location for take in dear.takes] == ["oslo", "rome"]
+
+
+async def test_the_split_limit_of_the_orders_value_binds_what_is_taken_when_it_is_paid(shop):
+    rules = (SplitRule(to_value=1_000, split_limit=1),)
+    changed = with_channel(PENDING, "shop", split_rules=rules, lowers_at="payment")
+    await shop.configure_all(changed)
+    await stock(shop, oslo=2, rome=2)
+    for id, value in (("cheap", 999), ("dear", 1_000)):
+        await shop.keep_pending(order(id, 3, value=value), "payment")
+
+    with pytest.raises(errors.Unroutable):
+        await shop.pay("shop", "cheap")
+    dear = await shop.pay("shop", "dear")
+
+    assert [take.location for take in dear.lines[0].takes] == ["oslo", "rome"]
+
+
+async def test_a_lapsed_order_is_paid_as_it_was_asked(shop):
+    await with_days(shop)
+    await shop.keep_pending(order("1", 2, pickup="bergen"), "payment")
+    await lapse(shop)
+
+    lapsed = await shop.find_pending("shop", "1", "pending:shop:1:1")
+    paid = await shop.pay("shop", "1", hold_id="pending:shop:1:1")
+
+    assert (lapsed.terms.pickup, paid.promised.pickup) == ("bergen", "bergen")
+    assert [take.location for take in paid.lines[0].takes] == ["bergen"]
+
+
+async def test_a_pending_order_that_asks_for_nothing_else_is_stored_as_ever(shop, redis):
+    await stock(shop, oslo=5)
+    await shop.keep_pending(order("plain", 1), "payment")
+    await shop.keep_pending(order("special", 1, ship_complete=True), "payment")
+
+    rows = [unpack(await redis.hget("{main}:holds", f"pending:shop:{id}:1"))[5] for id in ("plain", "special")]
+
+    assert [len(row) for row in rows] == [7, 8]
+    assert (await shop.find_pending("shop", "plain")).terms is None
+
+
+@pytest.mark.parametrize("told", [{"pickup": "oslo"}, {"ship_complete": True, "partial": True}])
+async def test_what_no_order_may_ask_for_no_pending_one_may(shop, told):
     with pytest.raises(errors.Invalid):
         await shop.keep_pending(order("1", 1, **told), "payment")
 

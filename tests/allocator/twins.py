@@ -1,11 +1,14 @@
 """A real server and the oracle, asked the very same; whatever differs is an error."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from copy import deepcopy
 from itertools import permutations
 from typing import Any, NamedTuple
+
+import msgspec
 
 from allocator import Allocator, Config, HeldFor, Pipe, SellerKeys, answers, errors, make_client
 from allocator.answers import unpack
@@ -211,14 +214,16 @@ def waiting(order: HeldFor | None) -> Any:
     if order is None:
         return None
     lines = [(line.line, line.sku, line.units, line.held) for line in order.lines]
-    return order.external_id, order.reason, order.kind, lines
+    terms = order.terms and msgspec.structs.astuple(order.terms)
+    return order.external_id, order.reason, order.kind, lines, terms
 
 
 def waiting_of_oracle(hold: Hold) -> Any:
     if hold.order is None:
         return None
     lines = [(name, sku, units, held if hold.state == "open" else 0) for name, sku, units, held in hold.order.lines]
-    return hold.order.external_id, hold.order.reason, hold.order.kind, lines
+    said = tuple(json.loads(hold.order.terms)[:4]) if hold.order.terms else ()
+    return hold.order.external_id, hold.order.reason, hold.order.kind, lines, said if any(said) else None
 
 
 def take_rows(takes: list[Any]) -> list[Any]:

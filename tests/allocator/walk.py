@@ -47,6 +47,7 @@ VERBS = {
     "cancel_pending": 2,
     "ranked_order": 4,
     "dated_order": 6,
+    "dated_pending": 2,
     "pick": 2,
     "ship": 3,
     "cancel": 4,
@@ -65,7 +66,7 @@ VERBS = {
 """How often each step is taken, in proportion."""
 
 DATED = {verb: VERBS.get(verb, 0) for verb in ("receive", "reject", "serve", "cancel", "edit", "ship", "pick", "move")}
-DATED |= {"dated_order": 14, "order_with_hold": 1, "hold": 1, "give_back": 1, "repeat": 1}
+DATED |= {"dated_order": 14, "dated_pending": 4, "pay": 3, "order_with_hold": 1, "hold": 1, "give_back": 1, "repeat": 1}
 """Steps of a walk in which days are soon full, and units seldom short."""
 
 REASONS = ("lost", "dirty", "put_away")
@@ -279,12 +280,23 @@ class Walk:
         channel = self.pick_one("web", "web", "web", "amazon", "till")
         kind = self.pick_one("promise", "promise", "firm", "firm", "gone")
         mode, hold = self.pick_one("take", "take", "take", "preview"), self.pick_one("", "", self.a_hold() or "")
-        told = [mode, channel, self.op, kind, hold, ""]
+        told = [mode, *([0] if mode == "preview" else []), channel, self.op, kind, hold, ""]
         lines = [(str(n), self.sku(), self.pick_one(1, 1, 2)) for n in range(self.pick_one(1, 1, 2))]
         codes = self.random.sample(LOCATIONS, self.pick_one(1, 2, 4, 4))
         ranked = [(code, self.pick_one(0, 0, 1)) for code in codes]
         asked = [*told, self.pick_one(0, 0, 1), ranking_of(ranked), self.terms(codes)]
         return self.twins.send("order", [*self.head(f"order:{channel}:{self.op}:1"), *asked, *flat(lines)])
+
+    def dated_pending(self) -> Any:
+        """Straight to the script, a hold that is an order with terms; its days count only when it is paid."""
+        channel, kind = self.pick_one("web", "web", "amazon"), self.pick_one("promise", "firm")
+        id, print_ = f"pending:{channel}:{self.op}:1", fingerprint(self.op).decode()
+        told = [id, channel, id[:-2], "", 9_000, self.pick_one(0, 0, 1), self.pick_one(kind, kind, "none"), self.op]
+        codes = self.random.sample(LOCATIONS, self.pick_one(1, 2, 4, 4))
+        ranked = [(code, self.pick_one(0, 0, 1)) for code in codes]
+        asked = [*told, "payment", kind, print_, self.terms(codes), ranking_of(ranked)]
+        lines = [(str(n), self.sku(), self.pick_one(1, 2, 4)) for n in range(self.pick_one(1, 1, 2))]
+        return self.twins.send("hold", [*self.head(f"hold:{id}"), *asked, *flat(lines)])
 
     def terms(self, codes: list[str]) -> str:
         limits = self.pick_one([], [], [["kitchen", 1], ["", 3]], [["cotton", 2]])

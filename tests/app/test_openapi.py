@@ -104,6 +104,7 @@ WITHOUT_SCRIPT = {
     "get_config_change",
     "roll_config_back",
     "list_drafts",
+    "preview_config_draft",
     "get_draft",
     "put_draft",
     "delete_draft",

@@ -113,3 +113,27 @@ async def test_an_order_that_was_never_pending_is_paid_already(client):
     paid = await pay(client, "shop/1")
 
     assert (paid.status_code, paid.json()["state"]) == (200, "committed")
+
+
+async def test_orders_that_are_not_paid_come_in_bulk_too_each_as_if_alone(client):
+    await order(client, "shop/paid", line("CUP", 1))
+    rows = [
+        {"external_id": "1", "lines": [line("CUP", 2)], "pending": "payment"},
+        {"external_id": "2", "lines": [line("CUP", 3)]},
+        {"external_id": "3", "lines": [line("CUP", 99)], "pending": "payment"},
+        {"external_id": "paid", "lines": [line("CUP", 1)], "pending": "fraud_check"},
+        {"external_id": "never", "channel": "till", "lines": [line("CUP", 1)], "pending": "payment"},
+    ]
+    asked = {"orders": [{"channel": "shop", **row} for row in rows]}
+
+    first = (await client.post("/v1/orders/bulk", json=asked)).json()["results"]
+    again = (await client.post("/v1/orders/bulk", json=asked)).json()["results"]
+    paid = await pay(client, "shop/1")
+
+    assert [row["status"] for row in first] == [202, 201, 409, 200, 422]
+    assert [row["status"] for row in again] == [200, 200, 409, 200, 422]
+    assert [set(row) - {"channel", "external_id", "status"} for row in first] == [
+        {word} for word in ("kept", "order", "problem", "found", "problem")
+    ]
+    assert (first[0]["kept"]["state"], first[3]["found"]["state"]) == ("pending", "committed")
+    assert (paid.status_code, await atp(client, "CUP")) == (201, 9)

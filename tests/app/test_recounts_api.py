@@ -1,13 +1,17 @@
 """Reasons, recounts and rates of rejects over HTTP."""
 
+from datetime import datetime
+
 import pytest
 
 from allocator import AdjustLine
 from app.draining.drain import Drain
+from app.exchange.jobs import ExportJob, run_export
 from app.opening import open_service
 from app.reject_rates import refresh_rates
 from app.store.database import DatabaseAway
 from tests.app.away import sql_away
+from tests.app.exchanging import QUIET, read_csv, read_xlsx
 from tests.app.holders import bearer, make, send
 from tests.app.talk import line, new_op, order, receive, slug
 
@@ -157,3 +161,33 @@ async def test_without_sql_the_last_known_rates_stay(settings):
                 await refresh_rates(state)
 
         assert state.allocators["main"].rates == {"oslo": 40}
+
+
+async def test_what_is_to_be_counted_is_exported_as_a_table(client, state, drain, tmp_path):
+    await refused(client, "1", "2")
+    await drain.run()
+    await receive(client, "CUP", "rome", 9)
+    await order(client, "shop/3", line("CUP", 1), prefer=["rome"])
+    assert (await reject(client, "3", "mismatch", "rome")).status_code == 200
+    await drain.run()
+    counted = [AdjustLine("CUP", "oslo", 2)]
+    await state.allocators["main"].count(counted, op="shelf-17", source="erp", why="behind", actor="key:erp")
+    await drain.run()
+    listed = (await client.get("/v1/recounts")).json()["data"]
+
+    every, still_open = tmp_path / "all.csv", tmp_path / "open.xlsx"
+    await run_export(ExportJob("recounts", every), client, QUIET)
+    await run_export(ExportJob("recounts", still_open, {"state": "open"}), client, QUIET)
+
+    header, *rows = read_csv(every)
+    shown = [dict(zip(header, row, strict=True)) for row in rows]
+    assert [(row["sku"], row["location"], row["units"], row["external_id"]) for row in shown] == [
+        (row["sku"], row["location"], str(row["units"]), row["external_id"]) for row in listed
+    ]
+    assert [row["counted_by"] for row in shown] == [row["counted"]["actor"] if row["counted"] else "" for row in listed]
+    assert [datetime.fromisoformat(row["since"]).timestamp() for row in shown] == [
+        row["at_ms"] // 1000 for row in listed
+    ]
+    assert len(read_xlsx(still_open)) == 1 + sum(row["counted"] is None for row in listed)
+    assert [row["counted_by"] for row in shown] == ["key:erp", ""]
+    assert header[:2] == ["sku", "location"]

@@ -1,6 +1,6 @@
 -- asking: what the read-only verbs share.
 --
--- Needs: args, gate, stock, takes, holds.
+-- Needs: args, gate, stock, rules, takes, holds.
 
 -- The only locations to count as { [code] = true }, or nil for all.
 function asking.read_only_locations()
@@ -13,6 +13,13 @@ function asking.read_only_locations()
     only[args.code('location')] = true
   end
   return only
+end
+
+-- Fields of the config that are to count as other values, in this call.
+function asking.read_overlay()
+  for _ = 1, args.whole('overlay', 0, 1000) do
+    rules.lay_over(args.text('field', args.SKU_MAX + 16), args.bytes())
+  end
 end
 
 -- Gives the owner's open hold on this channel back in memory, unless skus of it are closed. Returns true when the states

@@ -1,11 +1,13 @@
 -- holds: the record of a hold, and letting one go.
 --
 -- Packed: { channel, owner, state, deadline_ms, skus }, skus a list of { sku, takes }, and for a hold that is an order
--- whose payment or check is pending one more, { external_id, reason, kind, partial, fingerprint, candidates, lines }
+-- whose payment or check is pending one more, { external_id, reason, kind, partial, fingerprint, candidates, lines,
+-- terms }
 --   state        open, released, expired, replaced, ordered
 --   fingerprint  what the order will have when it is placed as it was asked
 --   candidates   the ranking it came with, as the text it came as
 --   lines        { { line, sku, units, held }, ... }: as they were asked, and what of them is held
+--   terms        what was asked for besides units, as the text it came as (shared/terms.lua); absent when nothing was
 -- Needs: stock, takes, and keys.holds, deadlines, owners.
 
 function holds.unpack(id, packed)

@@ -27,9 +27,9 @@ function pending.refuse_accepted(head, order_id)
   return forgotten.ask(head, 'order', order_id)
 end
 
--- The order with its ranking and its lines as they are held, as the hold's record keeps it.
-function pending.of(order, partial, candidates, held_rows)
-  order[4], order[6], order[7] = partial and 1 or 0, candidates.text, held_rows
+-- The order with its ranking, its lines as they are held and its terms, as the hold's record keeps it.
+function pending.of(order, partial, candidates, held_rows, asked)
+  order[4], order[6], order[7], order[8] = partial and 1 or 0, candidates.text, held_rows, asked and asked.text
   return order
 end
 

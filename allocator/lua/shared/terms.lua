@@ -92,6 +92,7 @@ function terms.read()
     if known_count == KNOWN_MAX then
       known, known_count = {}, 0
     end
+    asked.text = text
     known[text], known_count = asked, known_count + 1
   end
   return asked
@@ -111,7 +112,8 @@ local function first_open(code, options)
   end
 end
 
-local function limit_of(asked, skus)
+-- The split limit of an order of these skus that asks for this, or nil: its channel's.
+function terms.limit_of(asked, skus)
   for _, rule in ipairs(asked.limits) do
     if rule[1] == '' or rules.has_category(skus, rule[1]) then
       return rule[2]
@@ -122,7 +124,7 @@ end
 -- What binds an order that asks for this: { limit = its own split limit, or nil; open = by location the first option with a
 -- place left; full = the locations that have none, or nil }.
 function terms.bounds(asked, skus)
-  local bounds = { limit = limit_of(asked, skus), open = {} }
+  local bounds = { limit = terms.limit_of(asked, skus), open = {} }
   for code, options in pairs(asked.promises) do
     local open = first_open(code, options)
     bounds.open[code] = open

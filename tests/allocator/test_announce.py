@@ -354,7 +354,9 @@ async def test_nonsense_is_refused_and_not_remembered(shipped, redis):
     with pytest.raises(Invalid):
         await shipped.announce_return(*ORDER, "", wish(a1=1))
     with pytest.raises(Invalid, match="return_id"):
-        await shipped.return_units(back(1), op="b", return_id="R1")
+        await shipped.return_units(
+            [ReturnLine(sku=TEE, location="oslo", units=1, disposition="scrap")], op="b", return_id="R1"
+        )
 
     assert await dump(redis) == before
 

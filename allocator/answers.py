@@ -109,9 +109,8 @@ def changed(channel: str, external_id: str, packed: bytes, *, replayed: bool) ->
     """The answer of every later change of an order; only a named return has one more value."""
     state, lines, raised, *more = unpack(packed)
     named = announced_return(more[0]) if more else UNSET
-    return Changed(
-        channel, external_id, state, order_lines(lines), versions(raised), replayed=replayed, announced=named
-    )
+    facts = channel, external_id, state, order_lines(lines), versions(raised)
+    return Changed(*facts, replayed=replayed, announced=named)
 
 
 def exchanged(old: tuple[str, str], new: tuple[str, str], packed: bytes, *, replayed: bool) -> Exchanged:

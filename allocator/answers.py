@@ -188,10 +188,14 @@ def _held_for(row: list[Any]) -> HeldFor:
     return HeldFor(external_id, reason, kind, [PendingLine(*line) for line in lines])
 
 
+_NOT_SAID: list[Any] = [[0], None, []]
+"""The last elements of an order's record that were left out."""
+
+
 def order_record(packed: bytes) -> Order:
     """An order as shared/orders.lua packs it."""
     channel, external_id, kind, _op, _fingerprint, placed_ms, _rank, _candidates, lines, state, *more = unpack(packed)
-    rejects, terms, returns = [*more, *([0], None, [])[len(more) :]]
+    rejects, terms, returns = more + _NOT_SAID[len(more) :]
     said = promised(terms) if terms else None
     back = [announced_return(row) for row in returns]
     at, desk, rows = rejects[1:], bool(rejects[0]), order_lines(lines)

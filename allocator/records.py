@@ -218,9 +218,9 @@ def is_over(kind: str, packed: bytes) -> bool:
         return bool(decode_answer(packed).word)
     row = answers.unpack(packed)
     if kind == "order":
-        returns = map(answers.announced_return, row[12] if len(row) > 12 else [])
-        return row[9] in CLOSED_STATES and not expected_units(returns)
-    return row[2] != "open"
+        returns = [answers.announced_return(one) for one in row[12:] and row[12]]
+        return bool(row[9] in CLOSED_STATES and not expected_units(returns))
+    return bool(row[2] != "open")
 
 
 def older_than(kind: str, packed: bytes, until_ms: int) -> bool:

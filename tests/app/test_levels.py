@@ -56,12 +56,7 @@ async def everything(client: httpx.AsyncClient, **headers: str) -> dict[str, htt
         ("pick_order", "POST", "/v1/orders/shop/1/pick", {}),
         ("pay_order", "POST", "/v1/orders/shop/1/pay", None),
         ("ship_order", "POST", "/v1/orders/shop/1/ship", {}),
-        (
-            "announce_return",
-            "PUT",
-            "/v1/orders/shop/1/returns/R1",
-            {"revision": 1, "lines": [{"line": "1", "units": 1}]},
-        ),
+        ("announce_return", "PUT", "/v1/orders/shop/1/returns/R1", announced),
         ("return_order", "POST", "/v1/orders/shop/1/return", back),
         ("exchange_order", "POST", "/v1/orders/shop/1/exchange", {**back, "order": new}),
         ("cancel_order", "POST", "/v1/orders/shop/2/cancel", {}),

@@ -332,11 +332,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """
-    A later change of an order was made: its state and lines now.
-
-    announced: only for goods that came back with a named return, how that stands.
-    """
+    """A later change of an order was made: its state and lines now, and the named return that goods came with."""
 
     channel: str
     external_id: str

@@ -77,6 +77,6 @@ if refused then
 end
 if order then
   local named = return_id ~= '' and cmsgpack.pack(orders.row_of_announced(announcing.find(order, return_id))) or nil
-  return changes.commit(head, 'return', why, order, false, named)
+  return changes.commit(head, 'return', why, order, nil, named)
 end
 return places.commit(head, 'return', why)

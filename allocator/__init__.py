@@ -5,6 +5,7 @@ Other rooms import from here only. `lua/` holds the verbs, `README.md` the keys,
 """
 
 from . import census, errors
+from .announced import Announced, AnnouncedLine, AnnouncedReturn, AnnounceLine, AnnounceRequest
 from .client import Unsafe, UnsafeServer, make_client, refuse_unsafe, unsafe_reasons
 from .config import (
     Acknowledge,
@@ -79,6 +80,11 @@ __all__ = [
     "Acknowledge",
     "AdjustLine",
     "Allocator",
+    "AnnounceLine",
+    "AnnounceRequest",
+    "Announced",
+    "AnnouncedLine",
+    "AnnouncedReturn",
     "ArrivedLine",
     "AskedTerms",
     "CancelLine",

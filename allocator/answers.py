@@ -3,7 +3,9 @@
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
+from .announced import Announced, AnnouncedLine, AnnouncedReturn
 from .explanation import Explained, Quota, RuleChoice, RuleSaid, Shelf
 from .model import (
     Changed,
@@ -91,10 +93,24 @@ def promised(row: list[Any]) -> Promised:
     return Promised(ship_by_ms or None, deliver_by_ms or None, bool(complete), country, region, pickup, at)
 
 
+def announced_return(row: list[Any]) -> AnnouncedReturn:
+    """A return as shared/orders.lua packs it."""
+    id, revision, due_ms, location, why, rows = row
+    lines = [AnnouncedLine(line, sku, units, came, max(0, units - came)) for line, sku, units, came in rows]
+    return AnnouncedReturn(id, revision, due_ms or None, location, why, lines)
+
+
+def announced(channel: str, external_id: str, packed: bytes, *, replayed: bool) -> Announced:
+    """The answer of announce_return."""
+    return Announced(channel, external_id, announced_return(unpack(packed)), replayed=replayed)
+
+
 def changed(channel: str, external_id: str, packed: bytes, *, replayed: bool) -> Changed:
-    """The answer of every later change of an order."""
-    state, lines, raised = unpack(packed)
-    return Changed(channel, external_id, state, order_lines(lines), versions(raised), replayed=replayed)
+    """The answer of every later change of an order; only a named return has one more value."""
+    state, lines, raised, *more = unpack(packed)
+    named = announced_return(more[0]) if more else UNSET
+    facts = channel, external_id, state, order_lines(lines), versions(raised)
+    return Changed(*facts, replayed=replayed, announced=named)
 
 
 def exchanged(old: tuple[str, str], new: tuple[str, str], packed: bytes, *, replayed: bool) -> Exchanged:
@@ -172,13 +188,18 @@ def _held_for(row: list[Any]) -> HeldFor:
     return HeldFor(external_id, reason, kind, [PendingLine(*line) for line in lines], *map(asked_terms, terms))
 
 
+_NOT_SAID: list[Any] = [[0], None, []]
+"""The last elements of an order's record that were left out."""
+
+
 def order_record(packed: bytes) -> Order:
     """An order as shared/orders.lua packs it."""
     channel, external_id, kind, _op, _fingerprint, placed_ms, _rank, _candidates, lines, state, *more = unpack(packed)
-    rejects, terms = [*more, [0], None][:2] if not more else [*more, None][:2]
+    rejects, terms, returns = more + _NOT_SAID[len(more) :]
     said = promised(terms) if terms else None
-    at, desk = rejects[1:], bool(rejects[0])
-    return Order(channel, external_id, kind, state, placed_ms, order_lines(lines), at, desk=desk, promised=said)
+    back = [announced_return(row) for row in returns]
+    at, desk, rows = rejects[1:], bool(rejects[0]), order_lines(lines)
+    return Order(channel, external_id, kind, state, placed_ms, rows, at, desk=desk, promised=said, announced=back)
 
 
 _SCOPES = {

@@ -198,6 +198,18 @@ class NotShipped(Refusal):
     outcome = "not_shipped"
 
 
+class Superseded(Refusal):
+    """This return was announced before with this revision or a newer one."""
+
+    outcome = "superseded"
+
+
+class TooManyReturns(Refusal):
+    """More units are announced to come back than were shipped and have not come back yet."""
+
+    outcome = "too_many_returns"
+
+
 class HasLeft(Refusal):
     """The goods of this order had left when it came: it can have no more."""
 

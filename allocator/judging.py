@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from .model import Hold, OrderLine, Take
+from .model import Hold, Order, OrderLine, Take
 from .records import OrderRecord, Place, QuotaUse, SkuState
 
 MEANINGS = {
@@ -23,6 +23,7 @@ MEANINGS = {
     "line_differs": "the units of an order line do not add up to what was ordered",
     "line_committed_differs": "a line's committed units are not its takes",
     "line_returned": "more units came back than were shipped",
+    "line_announced": "more units are expected back than were shipped and have not come back",
     "backordered_differs": "the sku's backordered units are not those of its order lines",
     "conflict_differs": "the sku's units in conflict are not those of its order lines",
     "waiting_missing": "a line that waits for units is not in the queue",
@@ -96,6 +97,21 @@ class Judge:
         """Count an order's takes and debts, and judge its lines."""
         for line in record.order.lines:
             self._add_line(line, f"{id} {line.line}")
+        if record.order.announced:
+            self._judge_announced(id, record.order)
+
+    def _judge_announced(self, id: str, order: Order) -> None:
+        expected: Counter[str] = Counter()
+        for announced in order.announced:
+            for part in announced.lines:
+                self.note("below_zero", part.sku, of=f"{id} {part.line}", found=min(0, part.units, part.arrived))
+                expected[part.line] += part.expected
+        left = {line.line: line.shipped - line.returned for line in order.lines}
+        skus = {line.line: line.sku for line in order.lines}
+        for name, units in expected.items():
+            if units > left.get(name, 0):
+                of = f"{id} {name}"
+                self.note("line_announced", skus.get(name, ""), of=of, found=units, expected=left.get(name, 0))
 
     def _of(self, sku: str) -> Claims:
         found = self.claims.get(sku)

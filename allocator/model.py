@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from .announced import AnnouncedReturn
 from .pending import HeldFor
 from .promised import Promised
 
@@ -315,7 +316,7 @@ class Order(msgspec.Struct, frozen=True):
     An order as it stands now.
 
     rejected_at: the locations that rejected it, in order. desk: its units in conflict wait for somebody to decide.
-    promised: None when nothing was but the units.
+    promised: None when nothing was but the units. announced: its returns that were announced or named.
     """
 
     channel: str
@@ -327,10 +328,11 @@ class Order(msgspec.Struct, frozen=True):
     rejected_at: list[str] = []
     desk: bool = False
     promised: Promised | None = None
+    announced: list[AnnouncedReturn] = []
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """A later change of an order was made: its state and lines now."""
+    """A later change of an order was made: its state and lines now, and the named return that goods came with."""
 
     channel: str
     external_id: str
@@ -338,6 +340,7 @@ class Changed(msgspec.Struct, frozen=True):
     lines: list[OrderLine]
     versions: list[Version]
     replayed: bool
+    announced: AnnouncedReturn | UnsetType = UNSET
 
 
 class Exchanged(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from . import answers
-from .arguments import flat
+from .arguments import Argument, fingerprint, flat
 from .calling import Calling
 from .model import AdjustLine, ArrivedLine, Changed, Moved, ReturnLine, SentLine, StockLine
 
@@ -114,13 +114,25 @@ class Movements(Calling):
         *,
         op: str,
         order: tuple[str, str] | None = None,
+        return_id: str = "",
         why: str = "",
         actor: str = "",
     ) -> Changed | Moved:
-        """Book goods that came back, for the order (channel, external id) or without one."""
+        """
+        Book goods that came back, for the order (channel, external id) or without one.
+
+        With a `return_id` they are taken off what is announced of that return of the order; they need not be what was.
+        """
         rows = [(line.line if order else line.sku, line.location, line.units, line.disposition) for line in lines]
         order_id = ":".join(order) if order else ""
-        reply = await self._mutate("return_units", f"return:{op}", [order_id, why, *flat(rows)], actor)
+        told = flat(rows)
+        # A return without a name has the fingerprint that it always had.
+        print_ = fingerprint([order_id, why, return_id, *told] if return_id else [order_id, why, *told])
+
+        def arguments() -> list[Argument]:
+            return [*self._head(f"return:{op}", print_, actor), order_id, why, return_id, *told]
+
+        reply = await self._follow_config("return_units", arguments)
         if order and reply.word == "changed":
             return answers.changed(*order, reply.packed, replayed=reply.replayed)
         return answers.moved(reply.packed, replayed=reply.replayed)

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from . import answers, errors
+from .announced import Announced, AnnounceRequest
 from .arguments import Argument, demand_rows, fingerprint, flat
 from .config import RejectReason
 from .finding import Finding
@@ -133,6 +134,22 @@ class OrderLife(Finding):
         reply = await self._follow_config("exchange", arguments)
         new = order.channel, order.external_id
         return answers.exchanged((channel, external_id), new, reply.packed, replayed=reply.replayed)
+
+    async def announce_return(
+        self, channel: str, external_id: str, return_id: str, request: AnnounceRequest, *, actor: str = ""
+    ) -> Announced:
+        """
+        Say that goods of the order come back, before they do; `return_units` with this return id books them.
+
+        No unit moves. Raises Invalid, Superseded, UnknownLine, UnknownLocation, TooManyReturns.
+        """
+        order_id = f"{channel}:{external_id}"
+        due_ms: Argument = "" if request.due_ms is None else request.due_ms
+        lines = flat([(line.line, line.units) for line in request.lines])
+        told: list[Argument] = [order_id, request.why, return_id, request.revision, request.location, due_ms, *lines]
+        op = f"announce_return:{order_id}:{return_id}:{request.revision}"
+        reply = await self._mutate("announce_return", op, told, actor)
+        return answers.announced(channel, external_id, reply.packed, replayed=reply.replayed)
 
     async def reject(
         self,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from . import answers
+from .announced import expected_units
 from .model import Hold, Order
 
 UNREADABLE = (msgspec.MsgspecError, ValueError, TypeError, LookupError, AttributeError)
@@ -208,11 +209,18 @@ CLOSED_STATES = frozenset({"shipped", "returned", "cancelled"})
 
 
 def is_over(kind: str, packed: bytes) -> bool:
-    """Whether a record may leave the store: any answer, a hold that has ended, an order that is closed."""
+    """
+    Whether a record may leave the store: any answer, a hold that has ended, an order that is closed.
+
+    Of a closed order no goods are announced to come back either.
+    """
     if kind == "answer":
         return bool(decode_answer(packed).word)
     row = answers.unpack(packed)
-    return row[9] in CLOSED_STATES if kind == "order" else row[2] != "open"
+    if kind == "order":
+        returns = [answers.announced_return(one) for one in row[12:] and row[12]]
+        return bool(row[9] in CLOSED_STATES and not expected_units(returns))
+    return bool(row[2] != "open")
 
 
 def older_than(kind: str, packed: bytes, until_ms: int) -> bool:

@@ -7,6 +7,7 @@ from . import answers, errors
 from .model import Placed
 from .records import decode_answer
 
+_RETURNED = ("line", "expected", "returnable")
 _LINE = ("line", "sku", "units", "atp_now")
 
 
@@ -50,6 +51,8 @@ FACTS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
     "incomplete": _named("line", "units"),
     "pick_started": _named("line", "units"),
     "not_shipped": _named("line", "units"),
+    "superseded": _named("return_id", "revision"),
+    "too_many_returns": lambda facts: {"lines": [dict(zip(_RETURNED, row, strict=True)) for row in facts]},
     "has_left": _named("order"),
     "other_sku": _named("line", "sku"),
     "not_committed": _named("line", "location", "units"),

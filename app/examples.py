@@ -55,7 +55,7 @@ _PLACED: Final = {
     "placed_ms": 1_795_258_675_219,
     "lines": [_LINE],
 }
-_ORDER: Final = {**_PLACED, "rejected_at": [], "desk": False, "promised": PROMISED}
+_ORDER: Final = {**_PLACED, "rejected_at": [], "desk": False, "promised": PROMISED, "announced": []}
 _CHANGED: Final = {name: _ORDER[name] for name in ("channel", "external_id", "state", "lines")}
 _TRACE: Final = [
     {"location": "oslo", "verdict": "taken", "units": 2},

@@ -9,19 +9,26 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from starlette.requests import Request
 
+from allocator import AnnouncedReturn
+from allocator.announcing import VERBS, return_of
 from allocator.ledger import START, place
+from allocator.records import Entry
 
 from .deps import caller_of, state_of
 from .draining.drain import READER
 from .errors import Behind, Unfit
 from .history_forms import Position, Story, shown_move, shown_step
 from .store.cursors import read_cursor
-from .store.history import story_of
+from .store.database import Session
+from .store.history import EntryFacts, story_of
+from .store.inspecting import entries_with
 
 AFTER_SECONDS: Final = 5.0
 """How long an answer waits for what it must be as new as."""
 
 LOOK_SECONDS: Final = 0.05
+
+_decode_entry = msgspec.msgpack.Decoder(Entry).decode
 
 Whole = Annotated[int, msgspec.Meta(ge=0)]
 """A number of a cursor; a forged one may be anything."""
@@ -56,9 +63,18 @@ async def tell_story(request: Request, kind: str, id: str, *, owner: str = "") -
     """
     position = await wait_for(request)
     async with state_of(request).database.reading() as session:
-        found = await story_of(session, caller_of(request).seller, kind, id, owner=owner)
-    steps = [shown_step(entry, [shown_move(move) for move in moves]) for entry, moves in found]
+        seller = caller_of(request).seller
+        found = await story_of(session, seller, kind, id, owner=owner)
+        announced = await _announced(session, seller, [entry for entry, _ in found])
+    steps = [shown_step(entry, [*map(shown_move, moves)], announced.get(entry.number)) for entry, moves in found]
     return Story(steps, position) if steps else None
+
+
+async def _announced(session: Session, seller: str, entries: Sequence[EntryFacts]) -> dict[int, AnnouncedReturn | None]:
+    """The returns that these entries announced, or that came with them, by the number of the entry."""
+    numbers = [entry.number for entry in entries if entry.verb in VERBS]
+    rows = await entries_with(session, seller, numbers)
+    return {row.number: return_of(_decode_entry(row.body)) for row in rows}
 
 
 def one_of(asked: str | None, own: Collection[str] | None) -> Collection[str] | None:

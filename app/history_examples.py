@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from . import desk_forms, history_forms, recount_forms, transfer_forms
+from . import desk_forms, history_forms, recount_forms, return_forms, transfer_forms
 
 _POSITION: Final = {"id": "1795258675219-0"}
 _EFFECT: Final = {
@@ -102,6 +102,22 @@ _ARRIVAL: Final = {
 }
 
 
+_EXPECTED: Final = {
+    "channel": "shop",
+    "external_id": "1001",
+    "return_id": "RMA-77",
+    "line": "1",
+    "revision": 1,
+    "due_ms": 1_795_863_475_219,
+    "location": "oslo",
+    "why": "too small",
+    "sku": "CUP",
+    "units": 2,
+    "arrived": 1,
+    "expected": 1,
+}
+
+
 def history_examples(order: dict[str, Any], stock: dict[str, Any]) -> dict[type, Any]:
     """By type; `order` and `stock` are what one order and one sku look like."""
     return {
@@ -116,5 +132,9 @@ def history_examples(order: dict[str, Any], stock: dict[str, Any]) -> dict[type,
         recount_forms.RejectRates: {"days": 14, "units_min": 20, "rates": [_RATE], "position": _POSITION},
         transfer_forms.TransferPage: {"data": [_TRANSFER], "next_cursor": None, "position": _POSITION},
         transfer_forms.TransferShown: {"transfer": _TRANSFER, "arrivals": [_ARRIVAL], "position": _POSITION},
-        history_forms.Story: {"steps": [{**_EFFECT, "moves": [_MOVE]}], "position": _POSITION},
+        history_forms.Story: {
+            "steps": [{**_EFFECT, "moves": [_MOVE], "announced": None}],
+            "position": _POSITION,
+        },
+        return_forms.ExpectedPage: {"data": [_EXPECTED], "next_cursor": None, "position": _POSITION},
     }

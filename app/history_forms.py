@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from allocator import Code, Hold, Id, Order, Sku
+from allocator import AnnouncedReturn, Code, Hold, Id, Order, Sku
 from allocator.records import decode_hold
 
 from .key_forms import PageSize
@@ -145,9 +145,14 @@ class Move(Effect, frozen=True, kw_only=True):
 
 
 class Step(Effect, frozen=True, kw_only=True):
-    """One effect in the life of an order, and what it moved."""
+    """
+    One effect in the life of an order, and what it moved.
+
+    announced: the return that was announced or came, as it stood after it.
+    """
 
     moves: list[Move]
+    announced: AnnouncedReturn | None = None
 
 
 class OrderPage(msgspec.Struct, frozen=True):
@@ -251,9 +256,9 @@ def shown_move(move: MoveFacts) -> Move:
     return Move(**_effect(move.entry), **moved)
 
 
-def shown_step(entry: EntryFacts, moves: list[Move]) -> Step:
+def shown_step(entry: EntryFacts, moves: list[Move], announced: AnnouncedReturn | None = None) -> Step:
     """An effect, for callers."""
-    return Step(**_effect(entry), moves=moves)
+    return Step(**_effect(entry), moves=moves, announced=announced)
 
 
 def shown_hold(hold: HoldFacts) -> PastHold:

@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from allocator import KeptOrder, PendingOrder
+from allocator import Announced, KeptOrder, PendingOrder
 
-from . import desk_forms, requests
+from . import desk_forms, requests, return_forms
 
 _PENDING: Final = {
     "channel": "shop",
@@ -43,6 +43,14 @@ PROMISED: Final = {
         }
     ],
 }
+ANNOUNCED: Final = {
+    "return_id": "RMA-77",
+    "revision": 1,
+    "due_ms": 1_795_863_475_219,
+    "location": "oslo",
+    "why": "too small",
+    "lines": [{"line": "1", "sku": "CUP", "units": 2, "arrived": 1, "expected": 1}],
+}
 
 LIFE_EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     PendingOrder: _PENDING,
@@ -74,6 +82,14 @@ LIFE_EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "lines": [{"line": "1", "location": "oslo", "units": 2, "disposition": "restock"}],
         "order": {"channel": "shop", "external_id": "1001-B", "lines": [{"sku": "PLATE", "units": 2}]},
         "why": "plates instead of cups",
+    },
+    Announced: {"channel": "shop", "external_id": "1001", "announced": ANNOUNCED, "replayed": False},
+    return_forms.AnnounceAsked: {
+        "revision": 1,
+        "lines": [{"line": "1", "units": 2}],
+        "location": "oslo",
+        "due_ms": 1_795_863_475_219,
+        "why": "too small",
     },
     requests.ReturnAsked: {"lines": [{"line": "1", "location": "oslo", "units": 1, "disposition": "restock"}]},
     requests.StockReturnAsked: {

@@ -150,6 +150,20 @@ ALLOCATOR_KINDS: Final[dict[type[Exception], Kind]] = {
         "Units that are being picked are cancelled only where `picked` says so: the warehouse has to put them away.",
         "Cancel with `picked`, or only what is not being picked, or let it ship and book the return.",
     ),
+    errors.Superseded: Kind(
+        409,
+        "superseded",
+        "This return was announced before with this revision or a newer one",
+        "An announcement came late. `facts.revision` is the last one's.",
+        "Nothing, if the last one is right; else announce what is with a higher revision.",
+    ),
+    errors.TooManyReturns: Kind(
+        409,
+        "too-many-returns",
+        "More units are announced to come back than can",
+        "More of a line is expected, over all its returns, than was shipped and has not come back (`facts.lines`).",
+        "Correct the units, or withdraw another return, and announce it with a higher revision.",
+    ),
     errors.HasLeft: Kind(
         409,
         "has-left",

@@ -287,10 +287,11 @@ class EditAsked(Asked, frozen=True, kw_only=True):
 
 
 class ReturnAsked(Asked, frozen=True, kw_only=True):
-    """Goods of an order that came back, by its lines."""
+    """Goods of an order that came back, by its lines; return_id: the return that they are, announced or not."""
 
     lines: Annotated[list[ReturnLine], msgspec.Meta(min_length=1, max_length=MOVES_MAX)]
     why: Why = ""
+    return_id: Text = ""
 
 
 class ExchangedFor(Asked, frozen=True, kw_only=True):

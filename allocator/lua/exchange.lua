@@ -72,6 +72,7 @@ keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], led
 --@include write
 --@include changes
 --@include places
+--@include announcing
 --@include returning
 
 local head = gate.read_op(gate.read_head())
@@ -109,7 +110,7 @@ local view = rules.channel_view(new.channel)
 if not view then
   return gate.refuse(head, 'unknown_channel', { new.channel })
 end
-refused = placing.refuse_unknown(head, new, candidates, skus) or returning.book(head, old, returned)
+refused = placing.refuse_unknown(head, new, candidates, skus) or returning.book(head, old, returned, '')
 if refused then
   return refused
 end

@@ -215,12 +215,16 @@ async def cancel_order(request: Request) -> Response:
 )
 @acknowledged
 async def return_order(request: Request) -> Response:
-    """Goods of the order came back; the disposition says where each unit goes."""
+    """
+    Goods of the order came back; the disposition says where each unit goes.
+
+    With a `return_id` they are taken off what is announced of that return; less, more and other goods are fine.
+    """
     caller, path, op, asked = caller_of(request), ORDER(request), op_key(request), await RETURN(request)
     order = (path.channel, path.external_id)
     allocator = await deciding(request, path.channel)
-    returned = allocator.return_units(asked.lines, op=op, order=order, why=asked.why, actor=caller.actor)
-    changed = await returned
+    told = {"return_id": asked.return_id, "why": asked.why, "actor": caller.actor}
+    changed = await allocator.return_units(asked.lines, op=op, order=order, **told)
     if not changed.replayed:
         state_of(request).metrics.returned(caller.seller, asked.lines)
     return answer(changed)

@@ -32,6 +32,9 @@ MOVES_MAX: Final = 50_000
 BALANCES: Final = 5_000
 ORPHANS_MAX: Final = 1_000
 
+ORDER_PARTS: Final = ("orders", "lines", "takes", "announced")
+"""The tables of orders, in the order in which a group of entries has their rows."""
+
 Progress = Callable[[int], None]
 """Hears how many more rows have been looked at."""
 
@@ -171,13 +174,11 @@ class EntryCheck:
                 self.findings.add("subjects_differ", f"entry {number}", "nothing", f"{kind} {id}", fix)
 
     async def _compare_orders(self, group: Group, last: int) -> None:
-        heads, lines, takes = (
-            store.as_tuples(kind, rows) for kind, rows in zip(("orders", "lines", "takes"), group.orders(), strict=True)
-        )
+        heads, *parts_of = (store.as_tuples(kind, rows) for kind, rows in zip(ORDER_PARTS, group.orders(), strict=True))
         found = {row[:2]: row for row in await self._rows_of("orders", [row[:2] for row in heads])}
         number_at = len(heads[0]) - 2 if heads else 0
         current = [row[:2] for row in heads if row[:2] in found and found[row[:2]][number_at] == row[number_at]]
-        same = {"lines": _by_order(lines), "takes": _by_order(takes)}
+        same = {kind: _by_order(rows) for kind, rows in zip(ORDER_PARTS[1:], parts_of, strict=True)}
         stored = {kind: _by_order(await self._rows_of(kind, current)) for kind in same}
         for row in heads:
             key, now = row[:2], found.get(row[:2])
@@ -231,7 +232,7 @@ class EntryCheck:
             await self._judge_subjects(whole=whole)
         if self.findings.has("subjects_differ"):
             return
-        for kind, word in (("orders", "order"), ("lines", "order"), ("takes", "order"), ("holds", "hold")):
+        for kind, word in (*((kind, "order") for kind in ORDER_PARTS), ("holds", "hold")):
             for key in await store.orphans(self.session, self.seller, kind, ORPHANS_MAX):
                 id = ":".join(key)
                 fix = Rows(word, (id,)) if whole else None

@@ -51,7 +51,9 @@ KINDS: Final = {
     "entry_columns_differ": Kind("an entry's columns do not say what its body says", FROM_ENTRIES),
     "moves_differ": Kind("the moves in SQL are not those of their entry", FROM_ENTRIES),
     "subjects_differ": Kind("what an entry is about is not what SQL has of it", FROM_ENTRIES),
-    "order_row_differs": Kind("an order in SQL, its lines or takes are not what the entries say", FROM_ENTRIES),
+    "order_row_differs": Kind(
+        "an order in SQL, its lines, takes or returns are not what the entries say", FROM_ENTRIES
+    ),
     "hold_row_differs": Kind("a hold in SQL, or what it was made of, is not what the entries say", FROM_ENTRIES),
     "shipment_rows_differ": Kind("what left the shelves with an entry is not what SQL has of it", FROM_ENTRIES),
     "recount_rows_differ": Kind("what is to be counted in SQL is not what the entries say", FROM_ENTRIES),

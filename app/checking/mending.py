@@ -76,14 +76,14 @@ class _Mender:
         key = tuple(fix.key[0].split(":", 1))
         number, entry = await self._last_about("order", fix.key[0])
         if number is None:
-            for kind in ("takes", "lines", "orders"):
+            for kind in ("announced", "takes", "lines", "orders"):
                 await mending.remove_rows(self.session, self.seller, kind, [key])
         elif entry is not None:
-            heads, lines, takes = (
+            rows_of_order = (
                 [row for row in rows if (row["channel"], row["external_id"]) == key]
                 for rows in self._rows(number, entry).orders()
             )
-            await ledger.put_orders(self.session, heads, lines, takes)
+            await ledger.put_orders(self.session, *rows_of_order)
         return number is None or entry is not None
 
     async def _hold(self, fix: Rows) -> bool:

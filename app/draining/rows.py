@@ -196,17 +196,19 @@ class Group:
 
     # --- what is to be written ---------------------------------------------------------------------------------
 
-    def orders(self) -> tuple[list[Row], list[Row], list[Row]]:
-        """The orders, their lines, their takes."""
+    def orders(self) -> tuple[list[Row], list[Row], list[Row], list[Row]]:
+        """The orders, their lines, their takes, and the lines of their announced returns."""
         heads: list[Row] = []
         lines: list[Row] = []
         takes: list[Row] = []
+        announced: list[Row] = []
         for number, packed in self._orders.values():
             record = decode_order(packed)
             heads.append(self._head(number, packed, record))
             lines += self._lines(record)
             takes += self._takes(record)
-        return heads, lines, takes
+            announced += self._announced(record)
+        return heads, lines, takes, announced
 
     def _key(self, record: OrderRecord) -> Row:
         order = record.order
@@ -237,6 +239,14 @@ class Group:
             for place, take in enumerate(line.takes):
                 facts = {"sku": take.sku, "location": take.location, "units": take.units, "picking": take.picking}
                 yield {**key, "line": line.line, "place": place, **facts}
+
+    def _announced(self, record: OrderRecord) -> Iterable[Row]:
+        key = self._key(record)
+        for announced in record.order.announced:
+            row = {**key, **msgspec.structs.asdict(announced), "due_ms": announced.due_ms or 0}
+            del row["lines"]
+            for line in announced.lines:
+                yield {**row, **msgspec.structs.asdict(line)}
 
     def holds(self) -> list[Row]:
         """The holds."""

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from allocator.announced import expected_units
 from allocator.balances import apply_change, encode_state
 from allocator.records import UNREADABLE, Change, OrderRecord, SkuState, decode_state
 
@@ -46,7 +47,9 @@ def is_plain(packed: bytes) -> bool:
 
 
 def is_closed(record: OrderRecord) -> bool:
-    """Whether nothing of an order is committed, backordered or in conflict."""
+    """Whether nothing of an order is committed, backordered, in conflict or announced to come back."""
+    if expected_units(record.order.announced):
+        return False
     return not any(line.committed or line.backordered or line.conflict for line in record.order.lines)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Table, exists, func, select, tuple_
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from .announced_tables import AnnouncedReturnRow
 from .ledger import ASK_MAX, blob
 from .ledger_tables import (
     BalancePlaceRow,
@@ -44,6 +45,7 @@ SUBJECTS: Final = _table(LedgerSubjectRow)
 ORDERS: Final = _table(OrderRow)
 LINES: Final = _table(OrderLineRow)
 TAKES: Final = _table(OrderTakeRow)
+ANNOUNCED: Final = _table(AnnouncedReturnRow)
 SHIPMENTS: Final = _table(ShipmentRow)
 SHIPMENT_LINES: Final = _table(ShipmentLineRow)
 TRANSFERS: Final = _table(TransferRow)
@@ -61,6 +63,7 @@ KEYS: Final = {
     "orders": (ORDERS, ("channel", "external_id")),
     "lines": (LINES, ("channel", "external_id")),
     "takes": (TAKES, ("channel", "external_id")),
+    "announced": (ANNOUNCED, ("channel", "external_id")),
     "shipments": (SHIPMENTS, ("number",)),
     "shipment_lines": (SHIPMENT_LINES, ("number",)),
     "transfers": (TRANSFERS, ("transfer_id",)),
@@ -196,7 +199,7 @@ async def orphans(session: AsyncSession, seller: str, kind: str, limit: int) -> 
 
 
 def _has_origin(kind: str, table: Table) -> Any:
-    if kind in {"lines", "takes"}:
+    if kind in {"lines", "takes", "announced"}:
         same = [ORDERS.c[name] == table.c[name] for name in ("seller", "channel", "external_id")]
         return exists().where(*same)
     if kind in {"hold_lines", "places"}:

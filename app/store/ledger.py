@@ -13,6 +13,7 @@ from sqlalchemy import Table, bindparam, delete, func, insert, literal, select, 
 from sqlmodel import SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from .announced_tables import AnnouncedReturnRow
 from .ledger_tables import (
     BalancePlaceRow,
     BalanceRow,
@@ -66,7 +67,7 @@ _STATES: Final = select(_BALANCE.sku, _BALANCE.state).where(
     _BALANCE.seller == bindparam("of"), _BALANCE.sku.in_(bindparam("skus", expanding=True))
 )
 _RECORDS: Final = select(*_columns(OrderRow, "channel", "external_id", "record")).where(*_of_channel(OrderRow))
-_GONE: Final = [delete(table).where(*_of_channel(table)) for table in (OrderTakeRow, OrderLineRow)]
+_GONE: Final = [delete(table).where(*_of_channel(table)) for table in (OrderTakeRow, OrderLineRow, AnnouncedReturnRow)]
 
 
 PAGES: Final = {
@@ -212,14 +213,14 @@ async def add_entries(session: AsyncSession, entries: Rows, moves: Rows, subject
             await execute(session, _inserting(table), rows)
 
 
-async def put_orders(session: AsyncSession, orders: Rows, lines: Rows, takes: Rows) -> None:
-    """These orders are now so; of their takes and lines nothing else is left."""
+async def put_orders(session: AsyncSession, orders: Rows, lines: Rows, takes: Rows, announced: Rows = ()) -> None:
+    """These orders are now so; of their takes, lines and announced returns nothing else is left."""
     keys = [(row["seller"], row["channel"], row["external_id"]) for row in orders]
     for those in _those(keys):
         for gone in _GONE:
             await execute(session, gone, those)
     await _upsert(session, OrderRow, orders)
-    for table, rows in ((OrderLineRow, lines), (OrderTakeRow, takes)):
+    for table, rows in ((OrderLineRow, lines), (OrderTakeRow, takes), (AnnouncedReturnRow, announced)):
         if rows:
             await execute(session, _inserting(table), rows)
 

@@ -8,15 +8,15 @@ remembered. A verb decides on a copy of the books; the copy counts only if it ha
 from typing import Any, NamedTuple
 
 from allocator import Config
+from tests.allocator.oracle_announce import AnnounceVerbs
 from tests.allocator.oracle_arguments import Nonsense, read
-from tests.allocator.oracle_exchange import ExchangeVerbs
 from tests.allocator.oracle_state import Books
 from tests.allocator.oracle_verbs import Refused
 
 JUMP_MS = 60_000
 EFFECTS = {
     *("moved", "held", "extended", "released", "expired", "placed", "changed", "served", "rescued", "configured"),
-    "exchanged",
+    *("exchanged", "announced"),
 }
 VERSIONED = {"moved", "held", "released", "placed", "changed", "exchanged"}
 PLACING = {"order", "exchange"}
@@ -120,7 +120,7 @@ class Oracle:
         if verb == "configure":
             own = {**own, "config": self.coming}
         try:
-            verbs = ExchangeVerbs(trial, self.now)
+            verbs = AnnounceVerbs(trial, self.now)
             word, facts = getattr(verbs, verb)(**own)
         except Refused as refusal:
             return Said(refusal.word, refusal.facts)
@@ -130,6 +130,8 @@ class Oracle:
             facts = [*facts, [[sku, trial.versions[sku]] for sku in sorted(trial.touched)]]
         if word == "placed":
             facts += verbs.promised
+        if verbs.named:
+            facts.append(verbs.named.row())
         if word in EFFECTS and own.get("mode") != "preview":
             self._keep(before, trial, effect=verb not in {"expire", "serve", "rescue"} or bool(facts[0]))
         return Said(word, facts)

@@ -115,6 +115,13 @@ def returned_lines(cursor: Cursor) -> list:
     return cursor.many(1, 500, lambda one: (one.text(ID), one.text(CODE), one.whole(1, UNITS), one.choice(*words)))
 
 
+def announced_lines(cursor: Cursor) -> list:
+    lines = cursor.many(0, 500, lambda one: (one.text(ID), one.whole(0, UNITS)))
+    if len({line for line, _ in lines}) < len(lines):
+        raise Nonsense("a line is named twice")
+    return lines
+
+
 def unit_lines(cursor: Cursor) -> list:
     return cursor.many(0, 500, lambda one: (one.text(ID), one.whole(1, UNITS)))
 
@@ -226,7 +233,22 @@ ARGUMENTS: dict[str, dict[str, Callable[[Cursor], Any]]] = {
         "partial": flag,
         "lines": edited_lines,
     },
-    "return_units": {**OP, "order_id": optional(ID + CODE), "why": optional(256), "lines": returned_lines},
+    "return_units": {
+        **OP,
+        "order_id": optional(ID + CODE),
+        "why": optional(256),
+        "return_id": optional(ID),
+        "lines": returned_lines,
+    },
+    "announce_return": {
+        **CHANGE,
+        "why": optional(256),
+        "return_id": text(ID),
+        "revision": whole(1, 10**13 - 1),
+        "location": optional(CODE),
+        "due_ms": lambda cursor: cursor.whole_or_none(1, 10**13 - 1),
+        "lines": announced_lines,
+    },
     "exchange": {
         **CHANGE,
         "why": optional(256),
@@ -264,5 +286,7 @@ def read(verb: str, arguments: Sequence[Any]) -> dict[str, Any]:
         raise Nonsense("quotas and units move to another place")
     if verb == "edit" and not (values["lines"] or values["replan"]) and values["strict"] is values["relaxed"] is None:
         raise Nonsense("nothing is to change")
+    if verb == "return_units" and values["return_id"] and not values["order_id"]:
+        raise Nonsense("a return that is named is of an order")
     own = {name: value for name, value in values.items() if name not in OP}
     return {**head, **{name: value for name, value in values.items() if name in OP}, "own": own}

@@ -25,7 +25,7 @@ class ExchangeVerbs(EditVerbs):
         self._know_locations([code for _, code, _, _ in returned])
         demand = {"channel": channel, "kind": kind, "candidates": candidates, "lines": lines}
         self._know_demand(**demand)
-        _, [old_state, old_lines] = self.return_units(order_id, why, returned)
+        _, [old_state, old_lines] = self.return_units(order_id, why, "", returned)
         _, said = self.order(
             op=op, mode="take", external_id=external_id, hold_id="", pending="", partial=False, **demand
         )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from allocator import Channel
+from tests.allocator.oracle_returns import Return, arrive_unnamed
 from tests.allocator.oracle_state import Hold, Line, Order, Take, take_at
 from tests.allocator.oracle_take import Demand, limit_of
 from tests.allocator.oracle_terms import Asked, Option, Place, Terms
@@ -10,6 +11,9 @@ from tests.allocator.oracle_verbs import PLACE_MAX, Answer, Refused, Verbs
 
 
 class OrderVerbs(Verbs):
+    named: Return | None = None
+    """The return that goods came back with."""
+
     def order(
         self,
         *,
@@ -245,7 +249,7 @@ class OrderVerbs(Verbs):
             if take.picking:
                 self.books.shelf(line.sku, take.location).reasons["put_away"] += some
 
-    def return_units(self, order_id: str, why: str, lines: list[Any]) -> Answer:
+    def return_units(self, order_id: str, why: str, return_id: str, lines: list[Any]) -> Answer:
         order = self._order(order_id) if order_id else None
         sold = self._lines(order, lines) if order else {}
         skus = {name: sold[name].sku if order else name for name, *_ in lines}
@@ -258,7 +262,20 @@ class OrderVerbs(Verbs):
                 self._put(skus[name], code, units)
             if disposition == "quarantine":
                 self.books.shelf(skus[name], code).reasons["quarantine"] += units
+        if order:
+            self._arrive(order, return_id, lines)
         return self._changed(order) if order else ("moved", [])
+
+    def _arrive(self, order: Order, return_id: str, lines: list[Any]) -> None:
+        """Goods of a named return are taken off it; what then can come no more is expected no more."""
+        sold = {line.line: line for line in order.lines}
+        if return_id:
+            named = order.returns.setdefault(return_id, Return(return_id, 0, 0, "", "", {}, {}, {}))
+            for name, _, units, _ in lines:
+                named.arrive(name, sold[name].sku, units)
+            self.named = named
+        for name in {name for name, *_ in lines}:
+            arrive_unnamed(list(order.returns.values()), name, sold[name].shipped - sold[name].returned)
 
     def _take_back(self, line: Line, units: int) -> None:
         if units > line.shipped - line.returned:

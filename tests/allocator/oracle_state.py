@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from allocator import Channel, Config
+from tests.allocator.oracle_returns import Return
 from tests.allocator.oracle_terms import Terms
 
 LAST_RANK = 99_999
@@ -153,11 +154,17 @@ class Order:
     rejected_at: list[str] = field(default_factory=list)
     desk: bool = False
     terms: Terms | None = None
+    returns: dict[str, Return] = field(default_factory=dict)
 
     def copy(self) -> "Order":
         facts = (self.channel, self.external_id, self.kind, self.op, self.placed_ms, self.rank, self.candidates)
         terms = self.terms and self.terms.copy()
-        return Order(*facts, [line.copy() for line in self.lines], [*self.rejected_at], self.desk, terms)
+        returns = {id: announced.copy() for id, announced in self.returns.items()}
+        return Order(*facts, [line.copy() for line in self.lines], [*self.rejected_at], self.desk, terms, returns)
+
+    def expected(self, line: str) -> int:
+        """Units of a line that are announced and have not arrived, over all returns."""
+        return sum(announced.expected(line) for announced in self.returns.values())
 
     @property
     def pickup(self) -> str:

@@ -172,6 +172,11 @@ NO_ENDED_HOLD = (
 
 VERBS: dict[str, list[Arg]] = {
     "adjust": [*HEAD, *OP, text("why", "count", 256), *MOVE, DIFFERENCE],
+    "announce_return": [
+        *(*HEAD, *OP, ORDER_ID, WHY, text("return_id", "R1", 512), whole("revision", "2", 1, 10**13 - 1)),
+        *(optional("location", "oslo", 64), whole("due_ms", "5", 1, 10**13 - 1, empty=True)),
+        *(whole("lines", "1", 0, 500), text("line", "1", 512), whole("units", "1", 0, UNITS)),
+    ],
     "availability": [
         *HEAD,
         optional("owner", "ann", 512),
@@ -281,7 +286,8 @@ VERBS: dict[str, list[Arg]] = {
         *(whole("orders", "1", 1, 100), text("order_id", "shop:1", 576)),
     ],
     "return_units": [
-        *(*HEAD, *OP, optional("order_id", "shop:1", 576), WHY, whole("lines", "1", 1, 500)),
+        *(*HEAD, *OP, optional("order_id", "shop:1", 576), WHY, optional("return_id", "", 512)),
+        whole("lines", "1", 1, 500),
         *(text("line or sku", "1", 512), text("location", "oslo", 64), whole("units", "1", 1, UNITS)),
         choice("disposition", "restock"),
     ],

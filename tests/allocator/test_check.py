@@ -151,9 +151,28 @@ async def test_a_sku_that_vanished_is_missed_by_whoever_names_it(redis, shop):
 LINE = (8, 0)
 ORDERED, LINE_COMMITTED, SHIPPED, RETURNED, TAKES = 2, 3, 4, 8, 9
 
+
+def announced(line: str, units: int, arrived: int) -> Callable[[list[Any]], None]:
+    """A return of the order, whose record has nothing behind its state."""
+    return lambda row: row.extend([[0], None, [["R1", 1, 0, "", "", [[line, CUP, units, arrived]]]]])
+
+
 damaged_order = [
     ("line_differs", "web:W1", put(*LINE, ORDERED, value=5), Violation("line_differs", CUP, "", "web:W1 1", 3, 5)),
     ("line_returned", "web:W2", put(*LINE, RETURNED, value=2), Violation("line_returned", CUP, "", "web:W2 1", 2, 1)),
+    (
+        "line_announced",
+        "web:W2",
+        announced("1", 2, 1),
+        Violation("line_announced", CUP, "", "web:W2 1", 1, 0),
+    ),
+    ("announced of no line", "web:W2", announced("7", 2, 1), Violation("line_announced", "", "", "web:W2 7", 1, 0)),
+    (
+        "below zero of what is announced",
+        "web:W2",
+        announced("1", 0, -1),
+        Violation("below_zero", CUP, "", "web:W2 1", -1, 0),
+    ),
     ("below_zero", "web:W2", put(*LINE, SHIPPED, value=-1), Violation("below_zero", CUP, "", "web:W2 1", -1, 0)),
     (
         "line_committed_differs",

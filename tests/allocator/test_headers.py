@@ -33,6 +33,7 @@ OUTCOMES = [
 """Every way in which an outcome word leaves a script."""
 
 DONE = {
+    "announced": "Goods are said to come back; no unit moves.",
     "available": "What may be promised.",
     "begun": "The empty keys carry the mark of this data set.",
     "changed_since": "What the call was about is not so any more; nothing was done.",

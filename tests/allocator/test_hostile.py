@@ -97,6 +97,7 @@ async def test_nonsense_is_no_replay_and_names_its_op(busy, redis, verb):
         ("unavailable", {"direction": "up"}, "direction has a value that is not known"),
         ("move_quota", {"to": "shop"}, "to must be another channel than from"),
         ("order", {"line": "1"}, "line is named twice"),
+        ("return_units", {"order_id": "", "return_id": "R1"}, "return_id is of an order"),
         ("order", {"candidates": ""}, "candidates is missing"),
         ("order", {"candidates": "[1]"}, "candidates must be up to 15 locations, each once, with their ties"),
         ("configure", {"version": "0"}, "version must be a whole number from 1 to 1000000000000"),

@@ -191,8 +191,9 @@ def test_every_answer_in_the_ledger_names_the_versions_of_its_change(history):
     for entry in history.ledger:
         raised = [[change.sku, change.version] for change in entry.changes]
         if entry.word in versioned:
-            # What an order was promised about time comes behind.
-            assert unpack(entry.answer)[7 if entry.word == "placed" else -1] == raised
+            # What an order was promised about time comes behind, and the return that goods came back with.
+            at = {"placed": 7, "changed": 2}.get(entry.word, -1)
+            assert unpack(entry.answer)[at] == raised
 
 
 def test_a_remembered_answer_is_stored_byte_for_byte_as_the_ledger_tells_it(twins, history):

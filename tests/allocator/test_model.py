@@ -207,11 +207,23 @@ class Shop(RuleBasedStateMachine):
         self.ask(self.allocator.edit(order.channel, order.external_id, wanted, op=self.op()))
 
     @precondition(some_order)
-    @rule(data=st.data(), row=wishes.returned, known=rarely.map(lambda no: not no), twice=rarely)
-    def give_back(self, data, row, known, twice):
+    @rule(
+        data=st.data(),
+        row=wishes.returned,
+        known=rarely.map(lambda no: not no),
+        twice=rarely,
+        name=st.sampled_from(["", "R1", "R2"]),
+    )
+    def give_back(self, data, row, known, twice, name):
         order = self.an_order(data)
         id = (order.channel, order.external_id) if known else None
-        self.ask(self.allocator.return_units([row] * (1 + twice), op=self.op(), order=id))
+        self.ask(self.allocator.return_units([row] * (1 + twice), op=self.op(), order=id, return_id=name))
+
+    @precondition(some_order)
+    @rule(data=st.data(), name=st.sampled_from(["R1", "R2", "R3"]), request=wishes.announcements)
+    def announce(self, data, name, request):
+        order = self.an_order(data)
+        self.ask(self.allocator.announce_return(order.channel, order.external_id, name, request))
 
     @precondition(some_order)
     @rule(data=st.data(), row=wishes.returned, request=wishes.orders, partial=rarely)

@@ -11,7 +11,18 @@ from typing import Any, NamedTuple
 import pytest
 from redis.asyncio import Redis
 
-from allocator import AdjustLine, Allocator, EditLine, EditRequest, ReturnLine, ShipLine, StockLine, errors
+from allocator import (
+    AdjustLine,
+    Allocator,
+    AnnounceLine,
+    AnnounceRequest,
+    EditLine,
+    EditRequest,
+    ReturnLine,
+    ShipLine,
+    StockLine,
+    errors,
+)
 from allocator.ledger import newest
 from allocator.pending import hold_id_of
 
@@ -39,6 +50,7 @@ reject         !unknown_order  !unknown_order  !unknown_order  !unknown_order  c
 move           !unknown_order  !unknown_order  !unknown_order  !unknown_order  committed       !not_committed
 rescue         .               .               .               .               conflict        .
 serve          .               .               .               .               .               .
+announce       !unknown_order  !unknown_order  !unknown_order  !unknown_order  !too_many_returns !too_many_returns
 return         !unknown_order  !unknown_order  !unknown_order  !unknown_order  !not_shipped    !not_shipped
 exchange       !unknown_order  !unknown_order  !unknown_order  !unknown_order  !not_shipped    !not_shipped
 
@@ -57,6 +69,7 @@ reject         conflict        !not_committed  !not_committed  conflict      !no
 move           partly_shipped  !not_committed  !not_committed  backordered   !not_committed  !not_committed
 rescue         conflict        .               .               conflict      .               .
 serve          .               .               .               committed     committed       .
+announce       partly_shipped  shipped         !too_many_returns !too_many_returns !too_many_returns !too_many_returns
 return         partly_shipped  shipped         !not_shipped    !not_shipped  !not_shipped    !not_shipped
 exchange       partly_shipped  shipped         !not_shipped    !not_shipped  !not_shipped    !not_shipped
 """
@@ -88,6 +101,7 @@ def edit(units: int) -> Step:
     return lambda shop: shop.edit(*ID, request, op="edit", actor="ann")
 
 
+COMING = AnnounceRequest(revision=1, lines=[AnnounceLine("1", 1)], why="because")
 BACK = ReturnLine(line="1", location="oslo", units=1, disposition="restock")
 
 
@@ -206,6 +220,11 @@ VERBS = {
     ),
     "rescue": Verb(lambda shop: shop.rescue(CUP, "oslo", [ID]), "rescue", "oslo", who="", before=lose),
     "serve": Verb(lambda shop: shop.serve(), "serve", who="", before=lambda shop: receive(shop, 20)),
+    "announce": Verb(
+        lambda shop: shop.announce_return(*ID, "R1", COMING, actor="ann"),
+        "announce_return",
+        "because",
+    ),
     "return": Verb(
         lambda shop: shop.return_units([BACK], op="back", order=ID, why="because", actor="ann"),
         "return",

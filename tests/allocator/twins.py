@@ -258,7 +258,7 @@ def orders_of_server(records: Records) -> dict[str, Any]:
         order = record.order
         lines = [(*(getattr(line, name) for name in LINE), take_rows(line.takes)) for line in order.lines]
         kept = (order.channel, order.external_id, order.kind, order.state, order.placed_ms, record.op, record.rank)
-        found[id] = *kept, record.candidates, lines, order.promised
+        found[id] = *kept, record.candidates, lines, order.promised, order.announced
     return found
 
 
@@ -271,5 +271,6 @@ def orders_of_oracle(books: Books) -> dict[str, Any]:
         lines = [(*(getattr(line, name) for name in LINE), oracle_rows(line.sku, line.takes)) for line in order.lines]
         kept = (order.channel, order.external_id, order.kind, order.state, order.placed_ms, order.op, order.rank)
         promised = answers.promised(order.terms.row()) if order.terms else None
-        found[id] = *kept, order.candidates, lines, promised
+        announced = [answers.announced_return(one.row()) for one in order.returns.values()]
+        found[id] = *kept, order.candidates, lines, promised, announced
     return found

@@ -4,6 +4,7 @@ import json
 from random import Random
 from typing import Any
 
+from allocator.announced import AnnounceLine, AnnounceRequest
 from allocator.arguments import fingerprint
 from allocator.arguments import ranking as ranking_of
 from allocator.model import (
@@ -53,6 +54,7 @@ VERBS = {
     "cancel": 4,
     "edit": 5,
     "give_back": 2,
+    "announce": 4,
     "reject": 4,
     "move": 3,
     "rescue": 4,
@@ -364,7 +366,18 @@ class Walk:
     def give_back(self) -> Any:
         order = self.a_shipped_order()
         id = (order.channel, order.external_id) if order else None
-        return self.allocator.return_units([self.returned()], op=self.op, order=id)
+        name = self.pick_one("", "R1", "R2") if order else ""
+        return self.allocator.return_units([self.returned()], op=self.op, order=id, return_id=name)
+
+    def announce(self) -> Any:
+        order = self.a_shipped_order() or self.an_order()
+        if order is None:
+            return None
+        name, revision = self.pick_one("R1", "R2", "R3"), self.random.randint(1, 9)
+        wanted = [AnnounceLine(line.line, self.random.randint(0, 2)) for line in order.lines[: self.pick_one(0, 1, 2)]]
+        place, due_ms = self.pick_one("", *LOCATIONS, "atlantis"), self.pick_one(None, self.allocator.now_ms)
+        request = AnnounceRequest(revision=revision, lines=wanted, location=place, due_ms=due_ms)
+        return self.allocator.announce_return(order.channel, order.external_id, name, request)
 
     def exchange(self) -> Any:
         order = self.a_shipped_order()

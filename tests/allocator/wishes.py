@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from allocator import Channel, Location, Rule
+from allocator.announced import AnnounceLine, AnnounceRequest
 from allocator.model import (
     AdjustLine,
     ArrivedLine,
@@ -21,6 +22,7 @@ from tests.allocator.town import (
     CHANNELS,
     CUP,
     LOCATIONS,
+    NOON,
     OUTLET,
     PEN,
     PLACES,
@@ -63,6 +65,17 @@ corrections = st.lists(
 )
 sent = st.lists(st.builds(SentLine, skus, st.integers(1, 3)), min_size=1, max_size=2)
 arrived = st.lists(st.builds(ArrivedLine, skus, st.integers(0, 2), st.integers(0, 1)), min_size=1, max_size=2)
+announcements = st.builds(
+    AnnounceRequest,
+    revision=st.integers(1, 6),
+    lines=st.lists(
+        st.builds(AnnounceLine, st.sampled_from("1123"), st.integers(0, 3)),
+        max_size=2,
+        unique_by=lambda line: line.line,
+    ),
+    location=st.sampled_from(["", "oslo", "atlantis"]),
+    due_ms=st.none() | st.just(NOON),
+)
 returned = st.builds(
     ReturnLine,
     location=locations,

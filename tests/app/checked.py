@@ -9,7 +9,7 @@ import msgspec
 from redis.asyncio import Redis
 from sqlalchemy import text
 
-from allocator import Allocator, Pipe, SellerKeys, errors, make_client
+from allocator import Allocator, AnnounceLine, AnnounceRequest, Pipe, SellerKeys, errors, make_client
 from allocator.ledger import read
 from allocator.model import AdjustLine, ArrivedLine, HoldRequest, Line, OrderRequest, SentLine, StockLine
 from allocator.records import Entry, decode_state
@@ -55,6 +55,8 @@ class Books:
         await one.order(OrderRequest(channel="web", external_id="W1", lines=[Line("1", CUP, 3)]))
         await one.order(OrderRequest(channel="web", external_id="W2", lines=[Line("1", CUP, 1)]))
         await one.ship("web", "W2", op="parcel")
+        back = AnnounceRequest(revision=1, lines=[AnnounceLine("1", 1)], location="rome", due_ms=1, why="too small")
+        await one.announce_return("web", "W2", "R1", back)
         await one.order(OrderRequest(channel="amazon", external_id="A1", lines=[Line("1", TEE, 7)]))
         await one.adjust([AdjustLine(TEE, "rome", -2)], op="count", why="miscount")
         await one.transfer_out("T1", "rome", "lima", [SentLine(CUP, 2)])

@@ -61,6 +61,7 @@ ON_BOTH_DATABASES = {
     "test_webhooks_api",
     "test_webhooks_leases",
     "test_recounts",
+    "test_returns_api",
     "test_webhooks_sending",
 }
 """The modules whose subject is what SQL does."""

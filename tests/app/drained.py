@@ -10,6 +10,7 @@ from allocator import SellerKeys
 from allocator.model import ArrivedLine, SentLine, StockLine
 from allocator.reading import Books, read_books
 from app.draining.drain import Drain
+from app.store.announced_tables import AnnouncedReturnRow
 from app.store.database import Database
 from app.store.ledger_tables import (
     BalancePlaceRow,
@@ -83,7 +84,7 @@ async def everything(database: Database) -> dict[str, list]:
     tables = (LedgerEntryRow, LedgerMoveRow, LedgerSubjectRow, OrderRow, OrderLineRow, OrderTakeRow)
     found = {}
     more = (ShipmentRow, ShipmentLineRow, HoldRow, HoldLineRow, BalanceRow, BalancePlaceRow, OpAnswerRow)
-    more += (TransferRow, TransferLineRow, TransferStepRow)
+    more += (TransferRow, TransferLineRow, TransferStepRow, AnnouncedReturnRow)
     for table in (*tables, *more):
         dumped = [row.model_dump(exclude={"recorded_ms"}) for row in await rows(database, table)]
         found[table.__tablename__] = sorted(dumped, key=repr)

@@ -47,6 +47,10 @@ IN_SQL = {
     "a take is gone": ("DELETE FROM order_take WHERE external_id = 'W1'", "order_row_differs"),
     "a take's place": ("UPDATE order_take SET location = 'lima' WHERE external_id = 'W1'", "order_row_differs"),
     "a take of no order": ("UPDATE order_take SET external_id = 'ghost' WHERE external_id = 'W1'", "order_row_differs"),
+    "a return is gone": ("DELETE FROM announced_return WHERE external_id = 'W2'", "order_row_differs"),
+    "a return's units": ("UPDATE announced_return SET expected = 2 WHERE external_id = 'W2'", "order_row_differs"),
+    "a return's place": ("UPDATE announced_return SET location = 'lima'", "order_row_differs"),
+    "a return of no order": ("UPDATE announced_return SET external_id = 'ghost'", "order_row_differs"),
     "a hold is gone": ("DELETE FROM hold_record WHERE hold_id = 'ann-1'", "hold_row_differs"),
     "a hold's state": ("UPDATE hold_record SET state = 'ended' WHERE hold_id = 'ann-1'", "hold_row_differs"),
     "a hold too many": (
@@ -138,6 +142,7 @@ async def everything(books: Books) -> dict[str, list[tuple[object, ...]]]:
     found["ledger_subject"] = await books.rows("ledger_subject")
     found["order_line"] = await books.rows("order_line")
     found["order_take"] = await books.rows("order_take")
+    found["announced_return"] = await books.rows("announced_return")
     found |= {table: await books.rows(table) for table in ("shipment", "shipment_line", "hold_line", "balance_place")}
     found |= {table: await books.rows(table) for table in ("transfer", "transfer_line", "transfer_step")}
     found["balance"] = await books.rows("balance", "sku, version, state")

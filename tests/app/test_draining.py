@@ -11,6 +11,7 @@ from allocator import SellerKeys, make_client
 from allocator.ledger import holds_of, read
 from allocator.records import Entry, decode_answer, decode_hold, decode_order, decode_state
 from app.draining.drain import Drain
+from app.store.announced_tables import AnnouncedReturnRow
 from app.store.database import Database
 from app.store.ledger_tables import (
     BalancePlaceRow,
@@ -100,6 +101,26 @@ async def test_lines_and_takes_are_those_of_the_orders(drain, database, client):
         assert row.model_dump(include=set(kept)) == kept
     units = sum(row.units for row in await rows(database, OrderTakeRow))
     assert units == sum(take.units for _, line in expected for take in line.takes) > 0
+
+
+async def test_announced_returns_are_those_of_the_orders(drain, database, client):
+    books = await books_of(client)
+
+    await drain.run()
+
+    drained = {
+        (row.channel, row.external_id, row.return_id, row.line): (row.units, row.arrived, row.expected)
+        for row in await rows(database, AnnouncedReturnRow)
+    }
+    orders = [record.order for record in books.orders.values()]
+    expected = {
+        (order.channel, order.external_id, known.return_id, line.line): (line.units, line.arrived, line.expected)
+        for order in orders
+        for known in order.announced
+        for line in known.lines
+    }
+    assert drained == expected
+    assert any(units for *_, units in drained.values())
 
 
 async def test_moves_add_up_to_the_stock(drain, database, client):

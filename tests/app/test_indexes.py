@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from app.store import balances, history, ledger, past_holds, past_orders, transfers
+from app.store import announced, balances, history, ledger, past_holds, past_orders, transfers
+from app.store.announced import WantedReturns
 from app.store.balances import WantedBalances
 from app.store.database import Database, sqlite_url
 from app.store.history import WantedMoves
@@ -34,6 +35,10 @@ def travels(**wanted: Any) -> Ask:
 
 def holds(**wanted: Any) -> Ask:
     return lambda session: past_holds.list_holds(session, "main", WantedHolds(**wanted), 101)
+
+
+def coming_back(**wanted: Any) -> Ask:
+    return lambda session: announced.list_expected(session, "main", WantedReturns(**wanted), 101)
 
 
 def moves(**wanted: Any) -> Ask:
@@ -77,6 +82,11 @@ LISTS = {
     "holds of a sku": holds(sku="CUP"),
     "holds of a place": holds(locations=["oslo"]),
     "holds of a sku in a state, page two": holds(sku="CUP", state="open", before=(5, "cart")),
+    "returns": coming_back(),
+    "returns of a place": coming_back(locations=["oslo"]),
+    "returns of a sku": coming_back(sku="CUP"),
+    "returns of a time, page two": coming_back(due_before_ms=9, after=(5, "shop", "1", "R1", "1")),
+    "returns of a channel and a place": coming_back(channels=["shop"], locations=["oslo"], due_before_ms=9),
     "movements": moves(),
     "movements of a sku": moves(sku="CUP"),
     "movements of a place": moves(locations=["oslo"]),
@@ -103,6 +113,7 @@ OF_ALL = {
     "transfers",
     "transfers of a place",
     "holds",
+    "returns",
     "movements",
     "balances",
 }

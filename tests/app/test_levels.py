@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from allocator import make_client
 from app import arrivals
-from app.api import bulk_orders, clock, desk, edits, holds, orders, pay, quotas, stock, transfers
+from app.api import bulk_orders, clock, desk, edits, holds, orders, pay, quotas, returns, stock, transfers
 from app.errors import LevelUnreachable
 from app.main import create_app
 from app.opening import make_first_key, open_service
@@ -26,6 +26,7 @@ VALKEY = present()[0]
 OTHERS = (
     desk.orders,
     edits.router,
+    returns.orders,
     pay.router,
     bulk_orders.router,
     holds.router,
@@ -45,6 +46,7 @@ async def everything(client: httpx.AsyncClient, **headers: str) -> dict[str, htt
     bulk = {"orders": [{"channel": "shop", "external_id": "b", "lines": [line("CUP", 1)]}]}
     way = {"from_location": "oslo", "to_location": "rome"}
     back = {"lines": [{"line": "1", "location": "oslo", "units": 1, "disposition": "restock"}]}
+    announced = {"revision": 1, "lines": [{"line": "1", "units": 1}]}
     new = {"channel": "shop", "external_id": "1-B", "lines": [line("CUP", 1)]}
     asked = [
         ("put_order", "PUT", "/v1/orders/shop/1", {"lines": [line("CUP", 1)]}),
@@ -54,6 +56,7 @@ async def everything(client: httpx.AsyncClient, **headers: str) -> dict[str, htt
         ("pick_order", "POST", "/v1/orders/shop/1/pick", {}),
         ("pay_order", "POST", "/v1/orders/shop/1/pay", None),
         ("ship_order", "POST", "/v1/orders/shop/1/ship", {}),
+        ("announce_return", "PUT", "/v1/orders/shop/1/returns/R1", announced),
         ("return_order", "POST", "/v1/orders/shop/1/return", back),
         ("exchange_order", "POST", "/v1/orders/shop/1/exchange", {**back, "order": new}),
         ("cancel_order", "POST", "/v1/orders/shop/2/cancel", {}),

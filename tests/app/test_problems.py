@@ -62,6 +62,8 @@ SLUGS = {
     "sku-frozen": 503,
     "checking": 503,
     "stale-config": 503,
+    "superseded": 409,
+    "too-many-returns": 409,
     "unanswered": 503,
     "unfit": 422,
     "unknown-channel": 404,

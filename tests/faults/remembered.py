@@ -21,6 +21,7 @@ from allocator.reading import Books, read_books
 from allocator.records import Entry, decode_order, decode_state
 from app.draining.drain import READER
 from app.draining.rows import VERSION, hash_of
+from app.store.announced_tables import AnnouncedReturnRow
 from app.store.cursors import read_cursor
 from app.store.database import Database, DatabaseAway
 from app.store.ledger_tables import (
@@ -146,7 +147,8 @@ async def _judge_records(database: Database, client: Redis) -> list[Fault]:
     store["ops"] = {op: answer for op, answer in store["ops"].items() if op in remembered["ops"]}
     faults = [fault for word in store for fault in differences(word, store[word], remembered[word])]
     lines, takes = await _rows(database, OrderLineRow), await _rows(database, OrderTakeRow)
-    return [*faults, *judge_lines(orders, lines, takes)]
+    returns = await _rows(database, AnnouncedReturnRow)
+    return [*faults, *judge_lines(orders, lines, takes), *judge_returns(orders, returns)]
 
 
 def differences(word: str, store: Mapping[str, Any], remembered: Mapping[str, Any]) -> Faults:
@@ -176,6 +178,17 @@ def judge_lines(orders: list[OrderRow], lines: list[OrderLineRow], takes: list[O
             ]
     yield from _unequal("line", _picked(OrderLineRow, expected_lines), _dumped(OrderLineRow, lines))
     yield from _unequal("take", _picked(OrderTakeRow, expected_takes), _dumped(OrderTakeRow, takes))
+
+
+def judge_returns(orders: list[OrderRow], returns: list[AnnouncedReturnRow]) -> Faults:
+    """Announced returns are those of the orders, and no others."""
+    expected = []
+    for row in orders:
+        for one in decode_order(row.record).order.announced:
+            facts = {**msgspec.structs.asdict(one), "due_ms": one.due_ms or 0}
+            key = {"channel": row.channel, "external_id": row.external_id, **facts}
+            expected += [{**key, **msgspec.structs.asdict(line)} for line in one.lines]
+    yield from _unequal("return", _picked(AnnouncedReturnRow, expected), _dumped(AnnouncedReturnRow, returns))
 
 
 def _names(table: type) -> list[str]:

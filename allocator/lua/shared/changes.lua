@@ -31,15 +31,16 @@ function changes.refuse_incomplete(head, order)
   return facts and gate.refuse(head, 'incomplete', facts)
 end
 
--- `deficit_allowed`: the physical world has changed with it.
-function changes.commit(head, verb, why, order, deficit_allowed)
+-- `deficit_allowed`: the physical world has changed with it. `more` ends the answer; packed, or nil.
+function changes.commit(head, verb, why, order, deficit_allowed, more)
   for _, line in ipairs(order.lines) do
     line.takes = takes.without_empty(line.takes)
   end
   local sealed = write.seal(deficit_allowed)
   local lines = orders.pack_lines(order)
   local packed, state = orders.pack(order, lines)
-  local answer = packing.head(3) .. cmsgpack.pack(state) .. lines .. cmsgpack.pack(sealed.versions)
+  local answer = packing.head(more and 4 or 3) .. cmsgpack.pack(state) .. lines .. cmsgpack.pack(sealed.versions) ..
+    (more or '')
   local record = orders.write(order, packed)
   return write.commit(head, verb, why, sealed, { record }, 'changed', answer)
 end

@@ -3,7 +3,8 @@
 -- Packed: { channel, external_id, kind, op, fingerprint, placed_ms, rank, candidates, lines, state }, and for an order
 -- that was rejected somewhere one more, { desk, location, ... }; for an order that was promised something about time, or
 -- is to be shipped or fetched in a special way, that one and one more, { ship_by_ms, deliver_by_ms, ship_complete, country,
--- region, pickup, place, ... }
+-- region, pickup, place, ... }; for an order of which returns are announced, those two and one more, { announced, ... },
+-- where an order without terms has nil before it
 --   candidates  the ranking it came with, as the text it came as; used again when a debt is served
 --   desk        1: its conflicts wait for somebody to decide, 0: they are served like backorders
 --   location    those that rejected it; it is never sent there again by itself
@@ -13,11 +14,14 @@
 --   place       { location, day, ship_by_ms, deliver_by_ms, left }: what was promised there; with a day it has one of the
 --               places of that day, until it has nothing there any more; left: 1 when units have been shipped from there
 --   lines       { { line, sku, ordered, committed, shipped, backordered, conflict, cancelled, returned, takes }, ... }
+--   announced   { return id, revision, due_ms, location, why, { { line, sku, units, arrived }, ... } }: a return (announcing)
 -- Index `slots`: the places that orders have, as 'day\0location\0order'; so those of one day can be counted.
 -- Needs: packing, stock, takes, and keys.orders, waiting, slots.
 
 -- Packed: an array of one 0.
 local NO_REJECTS = '\145\0'
+-- Packed: nil.
+local NO_TERMS = '\192'
 
 local function unpack_terms(row)
   local terms = { ship_by = row[1], deliver_by = row[2], complete = row[3], country = row[4], region = row[5],
@@ -30,11 +34,23 @@ local function unpack_terms(row)
   return terms
 end
 
+local function unpack_announced(rows)
+  local announced = {}
+  for i, row in ipairs(rows) do
+    local lines = {}
+    for j, line in ipairs(row[6]) do
+      lines[j] = { line = line[1], sku = line[2], units = line[3], arrived = line[4] }
+    end
+    announced[i] = { id = row[1], revision = row[2], due = row[3], location = row[4], why = row[5], lines = lines }
+  end
+  return announced
+end
+
 function orders.unpack(id, packed)
   local row = cmsgpack.unpack(packed)
   local order = { id = id, channel = row[1], external_id = row[2], kind = row[3], op = row[4], fingerprint = row[5],
     placed_ms = row[6], rank = row[7], candidates = row[8], lines = {}, desk = 0, rejected_at = {},
-    terms = row[12] and unpack_terms(row[12]) }
+    terms = row[12] and unpack_terms(row[12]), announced = row[13] and unpack_announced(row[13]) }
   for i, value in ipairs(row[11] or {}) do
     if i == 1 then
       order.desk = value
@@ -106,12 +122,30 @@ end
 
 local CLOSED = { shipped = true, returned = true, cancelled = true }
 
--- Whether this is the record of an order of which nothing waits or lies ready any more, for any bytes.
+-- Units of a line of a return that are announced and have not arrived.
+function orders.expected(line)
+  return math.max(0, line.units - line.arrived)
+end
+
+local function expects_goods(order)
+  for _, announced in ipairs(order.announced or {}) do
+    for _, line in ipairs(announced.lines) do
+      if orders.expected(line) > 0 then
+        return true
+      end
+    end
+  end
+  return false
+end
+
+-- Whether this is the record of an order of which nothing waits, lies ready or is announced to come back any more, for any
+-- bytes.
 function orders.is_closed(packed)
-  local sound, state = pcall(function()
-    return orders.state_of(orders.unpack('', packed))
+  local sound, closed = pcall(function()
+    local order = orders.unpack('', packed)
+    return CLOSED[orders.state_of(order)] and not expects_goods(order)
   end)
-  return sound and CLOSED[state] or false
+  return sound and closed or false
 end
 
 -- What was promised about time and more, packed.
@@ -121,6 +155,23 @@ function orders.pack_terms(terms)
     row[i + 6] = { place.location, place.day, place.ship_by, place.deliver_by, place.left }
   end
   return cmsgpack.pack(row)
+end
+
+-- An announced return as it is kept, and as it is answered.
+function orders.row_of_announced(announced)
+  local lines = {}
+  for i, line in ipairs(announced.lines) do
+    lines[i] = { line.line, line.sku, line.units, line.arrived }
+  end
+  return { announced.id, announced.revision, announced.due, announced.location, announced.why, lines }
+end
+
+local function pack_announced(order)
+  local rows = {}
+  for i, announced in ipairs(order.announced) do
+    rows[i] = orders.row_of_announced(announced)
+  end
+  return cmsgpack.pack(rows)
 end
 
 -- What is promised for a location ends when the order has nothing there any more and nothing was shipped from there. Its
@@ -148,11 +199,16 @@ function orders.pack(order, lines)
   local state = orders.state_of(order)
   local facts = packing.values({ order.channel, order.external_id, order.kind, order.op, order.fingerprint,
     order.placed_ms, order.rank, order.candidates })
-  local rejected_at = order.rejected_at
+  local rejected_at, terms = order.rejected_at, NO_TERMS
   if order.terms then
     settle_places(order)
+    terms = orders.pack_terms(order.terms)
+  end
+  if order.terms or order.announced then
     local rejects = rejected_at and cmsgpack.pack({ order.desk, unpack(rejected_at) }) or NO_REJECTS
-    return packing.head(12) .. facts .. lines .. cmsgpack.pack(state) .. rejects .. orders.pack_terms(order.terms), state
+    local announced = order.announced and pack_announced(order) or ''
+    local head = packing.head(order.announced and 13 or 12)
+    return head .. facts .. lines .. cmsgpack.pack(state) .. rejects .. terms .. announced, state
   end
   if not rejected_at or #rejected_at == 0 then
     return packing.head(10) .. facts .. lines .. cmsgpack.pack(state), state

@@ -3,7 +3,7 @@
 --   restock     on the shelf, for sale again
 --   quarantine  on the shelf, unavailable with the reason `quarantine`
 --   scrap       counted on the order, on no shelf
--- Needs: args, gate, stock, orders, places.
+-- Needs: args, gate, stock, orders, places, announcing.
 
 local DISPOSITIONS = { restock = true, quarantine = true, scrap = true }
 
@@ -34,8 +34,8 @@ local function shelve(line)
   end
 end
 
--- Books what came back in memory. Returns a refusal, or nil.
-function returning.book(head, order, lines)
+-- Books what came back in memory, as this return ('' for one without a name). Returns a refusal, or nil.
+function returning.book(head, order, lines, return_id)
   for _, line in ipairs(lines) do
     local on_hand = stock.on_hand(stock.skus[line.sku], line.location)
     local sold = order and orders.find_line(order, line.line)
@@ -49,5 +49,8 @@ function returning.book(head, order, lines)
       return gate.refuse(head, 'over_limit', { line.sku, line.location, on_hand })
     end
     shelve(line)
+  end
+  if order then
+    announcing.arrive(order, lines, return_id)
   end
 end

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from allocator import Allocator, Rule
+from allocator.announced import AnnounceLine, AnnounceRequest
 from allocator.model import (
     AdjustLine,
     ArrivedLine,
@@ -25,6 +26,7 @@ from allocator.model import (
     StockLine,
     UnitsLine,
 )
+from tests.allocator.oracle_returns import Return
 from tests.allocator.town import CUP, TEE, town
 
 CHANNEL, ORDER, TRANSFER = "web", "O", "T"
@@ -42,6 +44,10 @@ class Scene(Protocol):
     @property
     def place(self) -> str:
         """Where units of the order's first line lie, or lay."""
+
+    @property
+    def returns(self) -> list[Return]:
+        """What is known of the order's returns."""
 
     def later(self, milliseconds: int) -> None:
         """Time passes."""
@@ -81,6 +87,17 @@ def expired(s: Scene) -> Awaitable[Any]:
     return s.allocator.expire(elapsed_ms=61_000)
 
 
+def announced(units: int) -> Verb:
+    """A newer word about the return R: so many of the order's first line come back with it."""
+
+    def ask(s: Scene) -> Awaitable[Any]:
+        revision = 1 + max([known.revision for known in s.returns], default=0)
+        request = AnnounceRequest(revision=revision, lines=[AnnounceLine("1", units)], location="oslo")
+        return s.allocator.announce_return(*SUBJECT, "R", request)
+
+    return ask
+
+
 VERBS: dict[str, Verb] = {
     "pay": lambda s: s.allocator.pay(*SUBJECT),
     "pick": lambda s: s.allocator.pick(*SUBJECT, op=s.op),
@@ -93,6 +110,12 @@ VERBS: dict[str, Verb] = {
     "replan": lambda s: s.allocator.edit(
         *SUBJECT, EditRequest(ship_to=ShipTo(country="IT"), prefer=["rome"], replan=True, partial=True), op=s.op
     ),
+    "announce": announced(2),
+    "withdraw": announced(0),
+    "announce late": lambda s: s.allocator.announce_return(
+        *SUBJECT, "R", AnnounceRequest(revision=1, lines=[AnnounceLine("1", 3)])
+    ),
+    "return named": lambda s: s.allocator.return_units(back(1, "restock"), op=s.op, order=SUBJECT, return_id="R"),
     "return": lambda s: s.allocator.return_units(back(1, "restock"), op=s.op, order=SUBJECT),
     "scrap": lambda s: s.allocator.return_units(back(2, "scrap"), op=s.op, order=SUBJECT),
     "exchange": lambda s: s.allocator.exchange(
@@ -160,6 +183,7 @@ STATES: dict[str, list[Verb]] = {
     "held together": [received(CUP, "oslo", 5), received(TEE, "oslo", 1), placed("firm", ship_complete=True)],
     "conflict": [received(CUP, "oslo", 5), received(TEE, "oslo", 4), placed("promise"), VERBS["reject"]],
     "cancelled": [*SHELVES, placed("promise"), VERBS["cancel"]],
+    "announced": [*SHELVES, placed("promise"), VERBS["ship"], VERBS["announce"]],
     "returned": [*SHELVES, placed("firm"), VERBS["ship"], all_came_back],
     "in transit": [
         *SHELVES,

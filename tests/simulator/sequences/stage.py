@@ -8,6 +8,7 @@ from allocator import SellerKeys
 from allocator.reading import Books
 from tests.allocator.oracle import Oracle
 from tests.allocator.oracle_arguments import ARGUMENTS
+from tests.allocator.oracle_returns import Return
 from tests.allocator.oracle_state import Order
 from tests.allocator.test_ledger import Replay, without_blanks
 from tests.allocator.twins import Call
@@ -79,6 +80,11 @@ class Stage(ShimTwins):
         order = self.order
         first = next((take for line in order.lines[:1] for take in line.takes), None) if order else None
         return first.location if first else ANYWHERE
+
+    @property
+    def returns(self) -> list[Return]:
+        order = self.order
+        return list(order.returns.values()) if order else []
 
     def later(self, milliseconds: int) -> None:
         self.allocator.now_ms += milliseconds

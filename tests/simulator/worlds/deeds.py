@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from allocator import Allocator, Config, errors
+from allocator.announced import AnnounceLine, AnnounceRequest
 from allocator.model import (
     AdjustLine,
     ArrivedLine,
@@ -58,7 +59,8 @@ VERBS = {
     "ship": 4,
     "cancel": 4,
     "edit": 5,
-    "give_back": 2,
+    "give_back": 3,
+    "announce": 4,
     "reject": 3,
     "move": 3,
     "exchange": 4,
@@ -68,6 +70,8 @@ VERBS = {
     "again": 4,
 }
 """How often each is wanted, in proportion."""
+
+RETURNS = ("R1", "R2")
 
 Ask = Callable[[Allocator], Awaitable[Any]]
 
@@ -352,7 +356,15 @@ class Deeds:
 
     def give_back(self) -> tuple[str, Ask]:
         id, row, op = self.a_shipped_order(), self.returned(), self.name
-        return f"return:{op}", lambda allocator: allocator.return_units([row], op=op, order=id)
+        named = {"order": id, "return_id": self.pick_one("", *RETURNS) if id else ""}
+        return f"return:{op}", lambda allocator: allocator.return_units([row], op=op, **named)
+
+    def announce(self) -> tuple[str, Ask]:
+        id, name, revision = self.a_shipped_order() or ("web", "none"), self.pick_one(*RETURNS), self.units(20)
+        lines = [AnnounceLine("1", self.chance.randint(0, 2))] if self.pick_one(True, True, False) else []
+        request = AnnounceRequest(revision=revision, lines=lines, location=self.pick_one("", *LOCATIONS))
+        op = f"announce_return:{':'.join(id)}:{name}:{revision}"
+        return op, lambda allocator: allocator.announce_return(*id, name, request)
 
     def exchange(self) -> tuple[str, Ask]:
         id, row, op = self.a_shipped_order() or ("web", "none"), self.returned(), self.name

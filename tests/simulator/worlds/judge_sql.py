@@ -8,6 +8,7 @@ import msgspec
 
 from allocator.balances import VersionGap, apply_change, encode_state
 from allocator.ledger import config_of
+from allocator.model import Order
 from allocator.records import Remembered, SkuState, decode_hold, decode_order, decode_state, encode_answer
 from app.draining.rows import hash_of
 from tests.allocator.town import SELLER
@@ -139,14 +140,33 @@ def _order_projections(left: Left, records: dict[str, bytes]) -> tuple[Sheet, Sh
         "SELECT channel, external_id, line, place, sku, location, units, picking FROM order_take"
     ):
         found["take", f"{channel}:{id}", *facts[:2]] = facts[2:]
+    names = ", ".join(RETURN)
+    for channel, id, *facts in rows(f"SELECT channel, external_id, {names} FROM announced_return"):
+        found["return", f"{channel}:{id}", *facts[:2]] = facts
     for id, packed in records.items():
         order = decode_order(packed).order
+        expected |= _returns(id, order)
         expected["order", id] = [order.kind, order.state, order.placed_ms]
         for line in order.lines:
             expected["line", id, line.line] = [getattr(line, name) for name in LINE]
             for place, take in enumerate(line.takes):
                 expected["take", id, line.line, place] = [take.sku, take.location, take.units, int(take.picking)]
     return found, expected
+
+
+RETURN = ("return_id", "line", "revision", "due_ms", "location", "why", "sku", "units", "arrived", "expected")
+
+
+def _returns(id: str, order: Order) -> Sheet:
+    """Every line of an order's announced returns."""
+    return {
+        ("return", id, one.return_id, line.line): [
+            *(one.return_id, line.line, one.revision, one.due_ms or 0, one.location, one.why),
+            *(line.sku, line.units, line.arrived, line.expected),
+        ]
+        for one in order.announced
+        for line in one.lines
+    }
 
 
 def _hold_projections(left: Left, records: dict[str, bytes]) -> tuple[Sheet, Sheet]:

@@ -168,6 +168,39 @@ BUGS = (
             "if line.units > sold.shipped then",
         ),
     ),
+    # --- returns that are announced ---
+    Bug(
+        "goods that came are expected still",
+        Patch(f"{SHARED}/announcing.lua", "line.arrived = line.arrived + came.units", "line.arrived = line.arrived"),
+    ),
+    Bug(
+        "a late announcement counts",
+        Patch(f"{SHARED}/announcing.lua", "if before and said.revision <= before.revision then", "if false then"),
+    ),
+    Bug(
+        "more is announced than can come back",
+        Patch(
+            f"{SHARED}/announcing.lua",
+            "line.shipped - line.returned\n    if units > left",
+            "line.shipped\n    if units > left",
+        ),
+    ),
+    Bug(
+        "what can come no more is expected still",
+        Patch(
+            f"{SHARED}/announcing.lua",
+            "line.arrived, units = line.arrived + some, units - some",
+            "units = units - some",
+        ),
+    ),
+    Bug(
+        "an order that changes loses its announced returns",
+        Patch(f"{SHARED}/orders.lua", "announced = row[13] and unpack_announced(row[13]) }", "announced = nil }"),
+    ),
+    Bug(
+        "SQL is not told of announced returns",
+        Patch("app/draining/rows.py", "            announced += self._announced(record)\n", ""),
+    ),
     # --- orders whose payment is pending ---
     Bug(
         "an order that was accepted can be pending once more",

@@ -33,6 +33,7 @@ from .api import (
     recounts,
     sellers,
     stock,
+    sync,
     transfers,
     webhooks,
 )
@@ -79,6 +80,7 @@ ROUTERS = (
     events.router,
     webhooks.router,
     connections.router,
+    sync.router,
     keys.me,
     keys.router,
     sellers.router,

@@ -80,7 +80,7 @@ def scheduler() -> None:
 def worker(
     data_dir: Annotated[Path | None, typer.Option(help="Folder of a service with a Valkey of its own.")] = None,
 ) -> None:
-    """Copy what happens into SQL, keep channels up to date, beside others. `serve` does it unless ALLOT_DRAIN is false."""
+    """Copy what happens into SQL, keep channels up to date; any number. `serve` does it unless ALLOT_DRAIN is false."""
     from .working import run
 
     raise typer.Exit(run(data_dir))

@@ -90,7 +90,7 @@ class ListingShown(msgspec.Struct, frozen=True):
     sku: '' for what is no listing of ours; named: what the channel calls it. pushed: its newest number was accepted.
     told: in units of the listing, null while nobody knows; version: the sku's by then. outcome: '' before the first
     push, accepted (taken, not seen yet), applied (seen on the channel), failed (it is tried again at due_ms) or dead;
-    code and says: why. ticket: the bulk push that carries it. shown: what the channel showed when it was looked at last.
+    code and says: why. ticket: the bulk push that carries it. shown: what the channel showed at the last look.
     """
 
     listing: str

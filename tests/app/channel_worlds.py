@@ -134,7 +134,7 @@ class World:
                     break
 
     async def lists(self, channel: str = "shop", **listings: tuple[str, int] | None) -> None:
-        """Put listings into the config: `_11=("CUP", 1)` is listing 11, of CUP, with a pack of one; None takes it out."""
+        """Put listings into the config: `_11=("CUP", 1)` is listing 11, of CUP, a pack of one; None takes it out."""
         wishes = []
         for name, given in listings.items():
             listing = name.removeprefix("_").replace("_", "/")

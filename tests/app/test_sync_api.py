@@ -74,7 +74,8 @@ async def test_a_number_is_told_again_on_demand(client, shop):
     shop.sandbox.items["gid://shopify/InventoryItem/11"].available[shop.sandbox.location] = 99
 
     marked = (await client.post(f"{HERE}/push", json={"skus": ["CUP"]})).json()
-    await shop.do(STEPS["push"])
+    # The first one finds another number than was expected.
+    await shop.do(STEPS["push"], STEPS["push"])
 
     assert (marked, shop.sandbox.shows("11")) == ({"listings": 1}, 15)
 

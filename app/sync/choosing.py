@@ -70,7 +70,7 @@ def is_worth(wish: Wish, left: int, most: int) -> bool:
         return True
     reserve = max(1, most // RESERVE)
     if wish.wanted < wish.shown and wish.wanted <= LOW:
-        return left > reserve // 2
+        return left > max(1, reserve // 2)
     if left <= reserve:
         return False
     least = max(0.0, 1.0 - 2.0 * left / most)

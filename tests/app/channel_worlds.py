@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from allocator import Allocator, OrderRequest, StockLine
+from allocator import Allocator, OrderRequest, Placed, StockLine
 from allocator.model import Line as OrderLine
 from app.config.engine import Engine as ConfigEngine
 from app.config.engine import Plan
@@ -146,13 +146,16 @@ class World:
         verdict = await engine.change(Plan(wishes, "test"))
         assert verdict.version is not None, verdict
 
-    async def sells(self, sku: str, units: int, channel: str = "till", location: str = "oslo", **more: Any) -> Any:
+    async def sells(self, sku: str, units: int, channel: str = "till", **more: Any) -> Placed:
         """Somebody buys elsewhere."""
         number = time.monotonic_ns()
         lines = [OrderLine("1", sku, units)]
         return await self.allocator.order(
             OrderRequest(channel=channel, external_id=f"o-{number}", lines=lines, **more), "test"
         )
+
+    async def ships(self, order: Placed) -> None:
+        await self.allocator.ship(order.channel, order.external_id, op=f"parcel-{time.monotonic_ns()}")
 
     async def receives(self, sku: str, units: int, location: str = "oslo") -> None:
         await self.allocator.receive([StockLine(sku, location, units)], op=f"truck-{time.monotonic_ns()}")

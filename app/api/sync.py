@@ -23,8 +23,8 @@ from app.sync.sync_words import (
     ExchangePage,
     ExchangeShown,
     ExchangesQuery,
-    ListingPage,
     Marked,
+    ShownPage,
     ShownQuery,
     SkusAsked,
     SyncStatus,
@@ -55,7 +55,7 @@ async def get_sync(request: Request) -> Response:
         return answer(await overview.status_of(session, facts, newest=newest))
 
 
-@router.get("/{connection}/shown", **documented(CONNECTION, SHOWN, scope=READ, answers=ListingPage, refuses=UNKNOWN))
+@router.get("/{connection}/shown", **documented(CONNECTION, SHOWN, scope=READ, answers=ShownPage, refuses=UNKNOWN))
 async def list_shown(request: Request) -> Response:
     """Each listing with the number it was told and the one it shows, when, and what is wrong with it."""
     asked, code, seller = SHOWN(request), CONNECTION(request).connection, caller_of(request).seller
@@ -72,7 +72,7 @@ async def list_shown(request: Request) -> Response:
             limit=asked.limit + 1,
         )
     page, more = cut(found, asked.limit, _listing_key)
-    return answer(ListingPage([overview.show_listing(row) for row in page], more))
+    return answer(ShownPage([overview.show_listing(row) for row in page], more))
 
 
 @router.post("/{connection}/push", **documented(CONNECTION, SKUS, scope=WRITE, answers=Marked, refuses=UNKNOWN))

@@ -10,7 +10,7 @@ from app.store.shown import ShownFacts, count_shown, push_anew
 from app.times import now_ms
 from channels import CHANNELS
 
-from .sync_words import ListingShown, Marked, Numbers, SyncStatus
+from .sync_words import Marked, Numbers, ShownListing, SyncStatus
 
 NEVER_MS: Final = 0
 
@@ -51,10 +51,10 @@ def behind_ms(position: str, newest: str) -> int:
     return max(0, int(newest.partition("-")[0]) - int(position.partition("-")[0]))
 
 
-def show_listing(row: ShownFacts) -> ListingShown:
+def show_listing(row: ShownFacts) -> ShownListing:
     """A listing as callers see it."""
-    own = {name: getattr(row, name) for name in ListingShown.__struct_fields__ if name != "pushed"}
-    return ListingShown(**own, pushed=row.changes == row.settled and not row.ticket)
+    own = {name: getattr(row, name) for name in ShownListing.__struct_fields__ if name != "pushed"}
+    return ShownListing(**own, pushed=row.changes == row.settled and not row.ticket)
 
 
 async def push_again(session: Session, by: By, facts: ConnectionFacts, skus: list[str] | None) -> Marked:

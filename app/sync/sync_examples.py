@@ -63,7 +63,7 @@ SYNC_EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "behind_ms": 0,
         "reconciled_ms": 1_795_251_600_000,
     },
-    words.ListingPage: {"data": [_LISTING], "next_cursor": None},
+    words.ShownPage: {"data": [_LISTING], "next_cursor": None},
     words.Marked: {"listings": 1},
     words.ExchangePage: {"data": [_EXCHANGE], "next_cursor": None},
 }

@@ -83,7 +83,7 @@ class SyncStatus(msgspec.Struct, frozen=True):
     reconciled_ms: int
 
 
-class ListingShown(msgspec.Struct, frozen=True):
+class ShownListing(msgspec.Struct, frozen=True):
     """
     A listing: what it was told and what it shows. Times in ms, 0 for never.
 
@@ -114,10 +114,10 @@ class ListingShown(msgspec.Struct, frozen=True):
     revisions: int
 
 
-class ListingPage(msgspec.Struct, frozen=True):
+class ShownPage(msgspec.Struct, frozen=True):
     """Listings by their ids, and the cursor of the next page or null."""
 
-    data: list[ListingShown]
+    data: list[ShownListing]
     next_cursor: str | None
 
 

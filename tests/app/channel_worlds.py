@@ -15,6 +15,7 @@ from app.config.engine import Plan
 from app.config.judging import ANY, Wish
 from app.config.kinds import Listing as ListingConfig
 from app.deps import State
+from app.draining.drain import Drain
 from app.lines.lines import Line, secrets_purpose
 from app.lines.means import Account, SharedPaces, SharedToken, SqlLog
 from app.store.connections import ConnectionFacts, find_connection, put_connection
@@ -90,6 +91,7 @@ class World:
         self.engine = Engine(self.connector, means)
         self.facts: ConnectionFacts = None
         self.is_ours = True
+        self._drain = Drain(state.database, client)
 
     @property
     def allocator(self) -> Allocator:
@@ -156,6 +158,10 @@ class World:
 
     async def ships(self, order: Placed) -> None:
         await self.allocator.ship(order.channel, order.external_id, op=f"parcel-{time.monotonic_ns()}")
+
+    async def drain(self) -> None:
+        """What happened is in SQL."""
+        await self._drain.run()
 
     async def receives(self, sku: str, units: int, location: str = "oslo") -> None:
         await self.allocator.receive([StockLine(sku, location, units)], op=f"truck-{time.monotonic_ns()}")

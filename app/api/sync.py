@@ -97,8 +97,7 @@ async def replay_shown(request: Request) -> Response:
 async def reconcile_shown(request: Request) -> Response:
     """Compare everything the channel shows with what it was told, beginning within seconds, a page at a time."""
     async with state_of(request).database.writing() as session:
-        await overview.reconcile_now(session, by(request), await _find(session, request))
-        return answer(await overview.status_of(session, await _find(session, request)))
+        return answer(await overview.reconcile_now(session, by(request), await _find(session, request)))
 
 
 @router.get(

@@ -104,8 +104,7 @@ async def _replay(house: House, *, seller: str, code: str, skus: list[str] | Non
 async def _reconcile(house: House, *, seller: str, code: str) -> SyncStatus:
     async with house.database.writing() as session:
         facts = await desk.find(session, seller, code, lock=True)
-        await overview.reconcile_now(session, by_user(seller), facts)
-        return await overview.status_of(session, facts)
+        return await overview.reconcile_now(session, by_user(seller), facts)
 
 
 def _tell(marked: Marked, *, json: bool, text: str) -> None:

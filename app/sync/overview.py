@@ -1,5 +1,6 @@
 """How far a channel is behind the stock, and what can be done about it: what the API and the command line share."""
 
+from dataclasses import replace
 from typing import Final
 
 from app.audit import By, note
@@ -69,10 +70,11 @@ async def replay(session: Session, by: By, facts: ConnectionFacts, skus: list[st
     return await _noted(session, by, "sync.replay", facts, skus=skus, count=count)
 
 
-async def reconcile_now(session: Session, by: By, facts: ConnectionFacts) -> None:
+async def reconcile_now(session: Session, by: By, facts: ConnectionFacts) -> SyncStatus:
     """Begin a full comparison with the channel within seconds."""
     await change_connection(session, facts.seller, facts.code, reconciled_ms=NEVER_MS)
     await add_entries(session, [note(by, "sync.reconcile", facts.code, {})])
+    return await status_of(session, replace(facts, reconciled_ms=NEVER_MS))
 
 
 async def _noted(

@@ -35,7 +35,7 @@ async def push_bulk(work: Work, rows: Sequence[ShownFacts]) -> bool:
     numbers = await newest(work, rows)
     going = [row for row in rows if not numbers[row.listing].why]
     levels = [level_of(work, row, numbers[row.listing]) for row in going]
-    await write_down(work, {row.listing: {"told": None} for row in going})
+    await write_down(work, {row.listing: outcomes.on_its_way(now_ms()) for row in going})
     try:
         ticket = await work.line.engine.run(work.line.connector.push_bulk(levels))
     except Refused as error:

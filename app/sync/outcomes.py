@@ -72,6 +72,11 @@ def held_back(facts: Facts, left: int, now_ms: int) -> Fields:
     return {"code": BUDGET, "says": says, "due_ms": day_ends_ms(now_ms, facts.day_zone)}
 
 
+def on_its_way(now_ms: int) -> Fields:
+    """From here on nobody knows what the channel shows, whatever was told or seen before."""
+    return {"told": None, "told_ms": now_ms}
+
+
 def left_today(row: ShownFacts, facts: Facts, now_ms: int) -> int:
     """How many revisions the channel's day still has for a listing."""
     assert facts.revisions_per_day is not None

@@ -110,7 +110,7 @@ async def send(work: Work, rows: Sequence[ShownFacts]) -> None:
     numbers = await newest(work, rows)
     found = sort(work, known, numbers, now_ms())
     going = [known[wish.listing] for wish in found.wishes]
-    await write_down(work, {**found.rest, **{row.listing: {"told": None} for row in going}})
+    await write_down(work, {**found.rest, **{row.listing: outcomes.on_its_way(now_ms()) for row in going}})
     if going:
         await _tell(work, going, numbers)
 

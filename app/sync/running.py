@@ -120,11 +120,15 @@ class Runner:
 
     async def _once(self, step: Step, key: Key, stay: "_Stay", trouble: Trouble) -> bool | None:
         """Run a step; whether there is more to do, None when it failed. Raises NotOurs."""
+        version = self._facts[key].version
         try:
             more = await step.run(await self._work_of(key, stay))
         except NotOurs:
             raise
         except Exception as error:  # noqa: BLE001 - whatever one run does, the next one must come
+            if (facts := self._facts.get(key)) is None or facts.version != version:
+                # Its line was closed under it: the connection is another one now.
+                return True
             await trouble.has(step.name, error, expected=isinstance(error, EXPECTED))
             return None
         await trouble.over(step.name)

@@ -8,7 +8,6 @@ import structlog
 from app.store.connections import change_connection
 from app.store.database import Database, SqlError
 from app.times import now_ms
-from channels.errors import ChannelError
 
 SAYS_MAX: Final = 500
 
@@ -23,6 +22,7 @@ class Trouble:
         self._seller, self._code = key
         self._said: dict[str, str] = {}
         self._written: str | None = None
+        self._since_ms = 0
 
     async def has(self, step: str, error: Exception, *, expected: bool) -> None:
         """A step failed."""
@@ -31,7 +31,7 @@ class Trouble:
             names = {"seller": self._seller, "connection": self._code, "step": step, "says": says}
             log.error("channel_step_failed", **names, exc_info=None if expected else error)
         self._said[step] = says
-        if isinstance(error, ChannelError) or not isinstance(error, SqlError):
+        if not isinstance(error, SqlError):
             await self._write()
 
     async def over(self, step: str) -> None:
@@ -45,8 +45,10 @@ class Trouble:
         says = "; ".join(f"{step}: {says}" for step, says in sorted(self._said.items()))[:SAYS_MAX]
         if says == self._written:
             return
-        since_ms = now_ms() if says else 0
+        self._since_ms = (self._since_ms or now_ms()) if says else 0
         with suppress(*SqlError):
             async with self._database.writing() as session:
-                await change_connection(session, self._seller, self._code, failing=says, failing_since_ms=since_ms)
+                await change_connection(
+                    session, self._seller, self._code, failing=says, failing_since_ms=self._since_ms
+                )
             self._written = says

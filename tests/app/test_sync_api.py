@@ -2,6 +2,8 @@
 
 import pytest
 
+from app.metrics import SYNC
+from app.survey import Survey
 from app.sync.out_steps import FOLLOW, LISTINGS, OUT_STEPS
 from tests.app.channel_worlds import CODE, world_of
 from tests.app.holders import bearer, make
@@ -131,3 +133,24 @@ async def test_what_operators_do_is_audited(client, shop):
     audit = (await client.get("/v1/audit")).text
 
     assert all(f"sync.{word}" in audit for word in ("push", "replay", "reconcile"))
+
+
+async def test_what_is_wrong_is_counted_for_alerts(shop, state):
+    shop.sandbox.faults.refuse.add("PLATE")
+    await shop.do(LISTINGS)
+    await shop.change("11", changed_ms=1)
+    await Survey().look(state)
+    before = gauges(state)
+    await shop.do(*OUT)
+    await shop.change("11", shown=99)
+    await shop.reopened(failing="push: Down")
+
+    await Survey().look(state)
+
+    after = gauges(state)
+    assert before["unpushed_age_seconds"] > 1_000_000
+    assert after == {"unpushed_age_seconds": 0, "dead_listings": 1, "drifted_listings": 1, "connection_failing": 1}
+
+
+def gauges(state) -> dict[str, float]:
+    return {name: state.metrics._gauges[family.name]["main", CODE] for name, family in SYNC.items()}

@@ -1,11 +1,14 @@
 """Numbers on their way to a channel, over its sandbox."""
 
+from dataclasses import replace
+
 import pytest
 import stamina
 
 from app.opening import open_service
 from app.store.shown import push_anew
 from app.sync.out_steps import FOLLOW, LISTINGS, OUT_STEPS
+from app.sync.outcomes import failed
 from app.times import now_ms
 from channels.engine import ATTEMPTS_MAX
 from channels.errors import Down
@@ -229,3 +232,67 @@ async def test_numbers_go_to_the_places_that_are_mapped(state):
             "gid://shopify/Location/5": 10,
             "gid://shopify/Location/6": 5,
         }
+
+
+async def test_a_push_whose_answer_was_lost_is_looked_for_before_the_next_one(state):
+    async with world_of(state, "amazon") as amazon:
+        await amazon.lists(CUP=("CUP", 1), PLATE=("PLATE", 1))
+        amazon.sandbox.faults.lose["push"] = 1
+        await amazon.do(*NOTE, PUSH)
+        unclear = await amazon.rows()
+        await amazon.later(200)
+        shown = amazon.sandbox.shows("PLATE")
+        reads = amazon.sandbox.calls.count("searchListingsItems")
+
+        await amazon.do(PUSH)
+
+        done = await amazon.rows()
+        assert {(row.code, row.told) for row in unclear.values()} == {("unclear", None)}
+        assert amazon.sandbox.calls.count("searchListingsItems") > reads
+        # What had arrived is seen and not sent again, what had not is.
+        assert (shown, done["PLATE"].outcome, done["PLATE"].told) == (4, "applied", 4)
+        assert (done["CUP"].outcome, done["CUP"].told) == ("accepted", 15)
+
+
+async def test_a_number_that_was_lost_is_not_taken_for_the_one_before(shop):
+    """The channel may show what nobody heard of: going back to the old number is a push as well."""
+    await shop.do(*NOTE, PUSH)
+    await shop.sells("CUP", 4)
+    await shop.do(FOLLOW)
+    shop.sandbox.faults.lose["push"] = 100
+    with pytest.raises(Down):
+        await PUSH.run(await shop.work())
+    shop.sandbox.faults.lose.clear()
+    await shop.receives("CUP", 4)
+
+    await shop.do(FOLLOW, PUSH)
+    await shop.later(60)
+    await shop.do(PUSH)
+
+    assert (shop.sandbox.shows("11"), (await shop.row("11")).outcome) == (15, "applied")
+
+
+async def test_what_fails_is_tried_again_ever_more_seldom_and_given_up_in_the_end(shop):
+    await shop.do(*NOTE, PUSH)
+    row = await shop.row("11")
+
+    attempts, waits = 0, []
+    while True:
+        fields = failed(replace(row, attempts=attempts), "later", "", 0)
+        attempts, waits = fields["attempts"], [*waits, fields["due_ms"]]
+        if fields["outcome"] == "dead":
+            break
+
+    assert waits == sorted(waits)
+    assert (waits[0], waits[-1]) == (5_000, 3_600_000)
+    assert 12 * 3_600_000 < sum(waits) < 36 * 3_600_000
+
+
+async def test_one_that_failed_goes_soon_when_its_number_changes(shop):
+    await shop.do(*NOTE, PUSH)
+    await shop.change("11", outcome="failed", due_ms=now_ms() + 3_600_000, attempts=9)
+    await shop.sells("CUP", 1)
+
+    await shop.do(FOLLOW)
+
+    assert (await shop.row("11")).due_ms <= now_ms() + 30_000

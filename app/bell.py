@@ -27,6 +27,10 @@ class Bell:
         """Whoever rang until now is served by the look that comes."""
         self._rung.clear()
 
+    async def stop(self) -> None:
+        """Until the order to stop."""
+        await self._stop.wait()
+
     async def sleep(self, seconds: float) -> None:
         """Until the time is over, or the order to stop."""
         with suppress(TimeoutError):

@@ -25,6 +25,7 @@ COMMANDS = {
     "count": "exchange.command",
     "keys": "keys_command",
     "sellers": "sellers_command",
+    "sync": "sync.command",
     "health": "health",
 }
 """Everything else, in the order of the help, and the module that has it."""
@@ -79,7 +80,7 @@ def scheduler() -> None:
 def worker(
     data_dir: Annotated[Path | None, typer.Option(help="Folder of a service with a Valkey of its own.")] = None,
 ) -> None:
-    """Copy what happens into SQL; of several workers one works. `serve` does it unless ALLOT_DRAIN is false."""
+    """Copy what happens into SQL, keep channels up to date; any number. `serve` does it unless ALLOT_DRAIN is false."""
     from .working import run
 
     raise typer.Exit(run(data_dir))

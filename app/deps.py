@@ -10,6 +10,7 @@ from allocator import Allocator, Pipe
 from .audit import Audit
 from .errors import OpKeyMissing, Unfit
 from .levels import Levels
+from .lines.lines import Lines
 from .metrics import Metrics
 from .rights import Caller
 from .sealing import Sealer
@@ -17,7 +18,6 @@ from .security import Keys
 from .settings import Settings
 from .standing import Heard
 from .store.database import Database
-from .sync.lines import Lines
 
 OP_KEY: Final = "Idempotency-Key"
 OP_KEY_MAX: Final = 128

@@ -34,6 +34,7 @@ from .api import (
     returns,
     sellers,
     stock,
+    sync,
     transfers,
     webhooks,
 )
@@ -82,6 +83,7 @@ ROUTERS = (
     events.router,
     webhooks.router,
     connections.router,
+    sync.router,
     keys.me,
     keys.router,
     sellers.router,

@@ -150,6 +150,16 @@ PARKED_AGE: Final = Family(
     "allot_oldest_parked_count_seconds", "For how long the oldest of them has waited; 0 when none does.", ("seller",)
 )
 
+SYNC: Final = {
+    name: Family(f"allot_{name}", meaning, ("seller", "connection"))
+    for name, meaning in {
+        "unpushed_age_seconds": "For how long the oldest change of a number is not told to a channel; 0 when all are.",
+        "dead_listings": "Listings whose number was given up, until somebody replays it.",
+        "drifted_listings": "Listings that show another number than they were told.",
+        "connection_failing": "1 while something keeps a connection from going on.",
+    }.items()
+}
+
 SKUS: Final = Family("allot_skus", "Skus with a stock record.", ("seller",))
 SKUS_LOW: Final = Family(
     "allot_skus_low",
@@ -192,6 +202,7 @@ READ: Final = (
     *(CHECKED_TIME, CHECKED_SECONDS, CHECKED_RECORDS, VIOLATIONS),
     *(UNDRAINED, UNDRAINED_BYTES, DRAIN_FAILING),
     *(OPEN_RECOUNTS, RECOUNT_AGE, PARKED_COUNTS, PARKED_AGE),
+    *SYNC.values(),
 )
 """Gauges about what a seller has that every process reads for itself."""
 

@@ -25,6 +25,7 @@ from .draining.drain import Drain
 from .embedded import EmbeddedValkey
 from .keeping import kept_running
 from .levels import Levels
+from .lines.lines import Lines
 from .metrics import Metrics
 from .recovery.verifying import Verifier
 from .remembering import SqlHistory
@@ -39,7 +40,6 @@ from .store.datasets import ensure_dataset
 from .store.durability import refuse_unsafe as refuse_unsafe_database
 from .store.keys import list_keys, make_key
 from .store.sellers import SellerFacts, ensure_seller, list_sellers, mark_begun, require_seller
-from .sync.lines import Lines
 from .times import now_ms
 
 SELLER = "main"

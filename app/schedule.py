@@ -29,8 +29,10 @@ from .opening import open_sellers
 from .reject_rates import refresh_rates
 from .rescuing import rescue_all
 from .store.database import DatabaseAway
+from .store.exchanges import drop_exchanges
 from .store.leases import read_lease
 from .survey import Survey
+from .times import DAY_MS, now_ms
 from .watching import LedgerWatch
 
 GRACE_SECONDS: Final = 5
@@ -170,6 +172,12 @@ async def read_reject_rates(state: State, memory: Memory) -> None:  # noqa: ARG0
     await refresh_rates(state)
 
 
+async def forget_exchanges(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
+    """Delete what was said with channels longer ago than anybody asks for."""
+    async with state.database.writing() as session:
+        await drop_exchanges(session, before_ms=now_ms() - state.settings.exchange_days * DAY_MS)
+
+
 async def hear_scheduler(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
     """Learn what the scheduler at work has to say."""
     async with state.database.reading() as session:
@@ -206,6 +214,7 @@ SHARED_JOBS: Final = (
     Job(keep_config, 1),
     Job(work_counts, 1),
     Job(survey, 1),
+    Job(forget_exchanges, 3_600),
 )
 """What is done once for all: by the scheduler that works."""
 

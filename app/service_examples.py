@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from .answers import Alive, Explanation, Ready, SellerStanding
+from .sync.sync_examples import SYNC_EXAMPLES
 from .sync.words import ConnectionList, ConnectionPut, ConnectionShown, ConnectionTested, TestStep
 
 _CONNECTION: Final = {
@@ -26,6 +27,7 @@ _CONNECTION: Final = {
 }
 
 SERVICE_EXAMPLES: Final[dict[type, Any]] = {
+    **SYNC_EXAMPLES,
     Alive: {"alive": True},
     SellerStanding: {
         "seller": "main",

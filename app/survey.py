@@ -21,6 +21,7 @@ from .store.counts import waiting_counts
 from .store.database import SqlError
 from .store.recounts import waiting_recounts
 from .store.rounds import last_round
+from .store.unpushed import unpushed
 from .times import now_ms
 
 CHUNK: Final = 250
@@ -140,6 +141,7 @@ class Survey:
         await _tell_gate(state, seller)
         await _tell_check(state, seller)
         await _tell_waiting(state, seller)
+        await _tell_channels(state, seller)
         await self._count_shipped(state, seller)
 
     async def _count_shipped(self, state: State, seller: str) -> None:
@@ -181,6 +183,21 @@ async def _tell_waiting(state: State, seller: str) -> None:
             state.metrics.set(number, waiting.number, seller)
             since_ms = now_ms() if waiting.since_ms is None else waiting.since_ms
             state.metrics.set(age, max(0, now_ms() - since_ms) / 1000, seller)
+
+
+async def _tell_channels(state: State, seller: str) -> None:
+    """How far channels are behind the stock. Nothing while SQL does not answer."""
+    with suppress(*SqlError):
+        async with state.database.reading() as session:
+            found = await unpushed(session, seller)
+        for family in m.SYNC.values():
+            state.metrics.forget(family, seller)
+        for code, one in found.items():
+            age_s = 0.0 if one.oldest_ms is None else max(0, now_ms() - one.oldest_ms) / 1000
+            state.metrics.set(m.SYNC["unpushed_age_seconds"], age_s, seller, code)
+            state.metrics.set(m.SYNC["dead_listings"], one.dead, seller, code)
+            state.metrics.set(m.SYNC["drifted_listings"], one.drift, seller, code)
+            state.metrics.set(m.SYNC["connection_failing"], int(bool(one.failing)), seller, code)
 
 
 async def _tell_gate(state: State, seller: str) -> None:

@@ -1,10 +1,10 @@
 """
 `allot worker`: what goes on beside the API, in a process of its own.
 
-It copies the ledger into SQL, lets leave Valkey what is old and in SQL, and opens the skus of a store that was started
-anew when they are what SQL remembers. Any number may run, one of them works; whatever fails is said once and tried
-again, since orders go on meanwhile and nothing is lost. It looks a few times a second, and at once when an answer waits
-for it.
+It copies the ledger into SQL, lets leave Valkey what is old and in SQL, opens the skus of a store that was started anew
+when they are what SQL remembers, and keeps channels and stock together. Any number may run, one of them works, and one
+for each connection to a channel; whatever fails is said once and tried again, since orders go on meanwhile and nothing
+is lost. It looks a few times a second, and at once when an answer waits for it.
 """
 
 import asyncio
@@ -17,24 +17,27 @@ from typing import Final
 
 import structlog
 import uvloop
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from allocator import make_client
 
 from . import log as logs
 from .bell import Bell
 from .checking.running import RunningCheck
+from .data_folder import DataFolder
 from .draining.drain import Drain
 from .draining.forgetting import Forgetting
 from .embedded import EmbeddedValkey
-from .opening import check_database, database_url
+from .opening import check_database, database_url, open_service
 from .pulse import Pulse
 from .recovery.verifying import Verifier
 from .roles import NotFit, settings_for
+from .schedule import Job, open_new_sellers, running
 from .server_process import ServerFailed
 from .settings import Settings
 from .signals import WAKE_DRAIN, listening
 from .store.database import Database, SqlError
+from .sync.running import syncing
 from .whereabouts import in_a_line
 
 ROLE: Final = "worker"
@@ -49,6 +52,9 @@ VERIFY_SECONDS: Final = 0.5
 
 PAGE_PAUSE_SECONDS: Final = 0.05
 """Between two pages of records that may leave Valkey: nobody should notice."""
+
+OWN_JOBS: Final = (Job(open_new_sellers, 2),)
+"""What every worker needs for itself."""
 
 Told = Callable[[str], None]
 
@@ -106,6 +112,7 @@ async def work(settings: Settings, stop: asyncio.Event, told: Told = lambda _: N
                     _verify(verifier, bell),
                     _forget(forgetting, bell),
                     _check(RunningCheck(database, client), bell),
+                    _sync(settings, bell),
                 )
     finally:
         await client.aclose()
@@ -181,6 +188,27 @@ async def _check(check: RunningCheck, bell: Bell) -> None:
         await bell.sleep(TRY_AGAIN_SECONDS)
     with suppress(*SqlError):
         await check.stop()
+
+
+async def _sync(settings: Settings, bell: Bell) -> None:
+    """Work at channels, with a service's state of our own, as soon as there is a service."""
+    said = ""
+    while not bell.stopped:
+        try:
+            async with open_service(_beside(settings), gated=True) as state, running(state, OWN_JOBS), syncing(state):
+                said = ""
+                await bell.stop()
+        except Exception as error:  # noqa: BLE001 - the next try must come, whatever one says
+            said = _say(error, said, "sync_failed")
+            await bell.sleep(TRY_AGAIN_SECONDS)
+
+
+def _beside(settings: Settings) -> Settings:
+    """The settings of another process on the same stores, which neither starts nor fills any."""
+    folder = settings.data_dir.expanduser().absolute()
+    pepper = settings.key_pepper or SecretStr(DataFolder(folder).pepper().decode())
+    shared = {"redis_url": settings.redis_url or EmbeddedValkey(settings.data_dir).url, "key_pepper": pepper}
+    return settings.model_copy(update={**shared, "database_url": database_url(settings), "seed_path": None})
 
 
 def _say(error: Exception, said: str, what: str = "drain_failed") -> str:

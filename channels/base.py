@@ -37,12 +37,12 @@ class Facts(NamedTuple):
 
     docs: the vendor's documentation. batch: most listings of one push. rates: limits by operation, per account, until
     the channel says better. quantity_max: the largest number it takes. revisions_per_day: how often one listing may be
-    changed in a day, None for as often as one likes. bulk: most listings of one bulk push, 0 where there is none;
-    bulk_from: from how many on it is the shorter way. poll_s: how often orders are looked for; overlap_s: how far back
-    each look goes behind the last one. reads_back: whether it can be asked what it shows. spreads: whether it shows
-    numbers by location. shown_after_s: how long it usually takes until a number that was accepted is shown;
-    told_after_s: until an order that changed is found. signs_body: whether a webhook's signature covers its body; where
-    none does, a webhook only names orders, and what they are is asked of the channel.
+    changed in a day, None for as often as one likes; day_zone: where that day begins at midnight. bulk: most listings
+    of one bulk push, 0 where there is none; bulk_from: from how many on it is the shorter way. poll_s: how often orders
+    are looked for; overlap_s: how far back each look goes behind the last one. reads_back: whether it can be asked what
+    it shows. spreads: whether it shows numbers by location. shown_after_s: how long it usually takes until a number
+    that was accepted is shown; told_after_s: until an order that changed is found. signs_body: whether a webhook's
+    signature covers its body; where none does, a webhook only names orders, and what they are is asked of the channel.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Facts(NamedTuple):
     counts: Counts
     quantity_max: int
     revisions_per_day: int | None = None
+    day_zone: str = "UTC"
     bulk: int = 0
     bulk_from: int = 0
     poll_s: int = 60

@@ -5,6 +5,15 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Index, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
+from .ledger_tables import only
+
+DUE = "changes > settled"
+ACCEPTED = "outcome = 'accepted'"
+DEAD = "outcome = 'dead'"
+TICKET = "ticket <> ''"
+DRIFT = "shown <> told AND shown_ms >= told_ms"
+"""States of a listing, each with an index of its own; who asks for one says it in these very words."""
+
 
 class ConnectionRow(SQLModel, table=True):
     """
@@ -47,14 +56,23 @@ class ShownRow(SQLModel, table=True):
     `named` is what the channel calls what it sells.
 
     `changes` rises when its number may be another one, `settled` is the `changes` that the last accepted push had seen:
-    while they differ it is to be pushed, from `due_ms` on. `refs` are ids of the channel's own. `version` is the sku's
-    when `told` was read. `outcome`: '' before the first push, accepted, applied, refused, failed or dead; `code` and
-    `says` are the channel's. `ticket`: the bulk push that carries it. `revisions` were made on `revisions_day`, a day
-    since 1970 of the channel's. `falling` is how many units an hour it loses, worked out at `falling_ms`.
+    while they differ it is to be pushed, from `due_ms` on. `refs` are ids of the channel's own. `told` is None while
+    nobody knows: before the first push, and while one is on its way. `version` is the sku's when `told` was read.
+    `outcome`: '' before the first push, accepted, applied, failed or dead; `code` and `says` are the channel's, or
+    ours. `ticket`: the bulk push that carries it. `shown` is newer than `told` when `shown_ms` is. `revisions` were
+    made on `revisions_day`, a day since 1970 of the channel's. `falling` is how many units an hour it loses, worked out
+    at `falling_ms`.
     """
 
     __tablename__ = "shown"
-    __table_args__ = (Index("ix_shown_sku", "seller", "connection", "sku"),)
+    __table_args__ = (
+        Index("ix_shown_sku", "seller", "connection", "sku"),
+        Index("ix_shown_due", "seller", "connection", "due_ms", **only(DUE)),
+        Index("ix_shown_accepted", "seller", "connection", "told_ms", **only(ACCEPTED)),
+        Index("ix_shown_dead", "seller", "connection", "listing", **only(DEAD)),
+        Index("ix_shown_ticket", "seller", "connection", "ticket", **only(TICKET)),
+        Index("ix_shown_drift", "seller", "connection", "listing", **only(DRIFT)),
+    )
 
     seller: str = Field(primary_key=True, max_length=64)
     connection: str = Field(primary_key=True, max_length=64)

@@ -95,6 +95,13 @@ async def rows_of_change(session: AsyncSession, seller: str, version: int) -> li
     return [RowFacts(row.kind, row.key, row.before, row.after) for row in await session.exec(query)]
 
 
+async def rows_of_changes(session: AsyncSession, seller: str, kind: str, *, after: int, until: int) -> set[str]:
+    """The keys of this kind that versions after one and until another were about."""
+    mine: list[Any] = [ConfigChangeRow.seller == seller, ConfigChangeRow.kind == kind]
+    mine += [col(ConfigChangeRow.version) > after, col(ConfigChangeRow.version) <= until]
+    return set(await session.exec(select(ConfigChangeRow.key).where(*mine)))
+
+
 async def page_changes(
     session: AsyncSession, seller: str, *, before: int | None, limit: int, kind: str = "", key: str = ""
 ) -> list[ChangeFacts]:

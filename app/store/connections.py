@@ -61,9 +61,9 @@ async def list_connections(session: AsyncSession, seller: str) -> list[Connectio
     return [_facts(row) for row in await session.exec(mine.order_by(col(ConnectionRow.code)))]
 
 
-async def working_connections(session: AsyncSession) -> list[ConnectionFacts]:
-    """Every seller's connections that are not paused."""
-    query = select(ConnectionRow).where(col(ConnectionRow.paused).is_(False))
+async def all_connections(session: AsyncSession) -> list[ConnectionFacts]:
+    """Every seller's connections."""
+    query = select(ConnectionRow)
     return [
         _facts(row) for row in await session.exec(query.order_by(col(ConnectionRow.seller), col(ConnectionRow.code)))
     ]

@@ -62,6 +62,12 @@ async def renew_lease(session: AsyncSession, name: str, *, owner: str, term: int
     return True
 
 
+async def holds_lease(session: AsyncSession, name: str, *, owner: str, term: int) -> bool:
+    """Whether this is still the owner's term; nobody can take over until the transaction ends."""
+    row = await session.get(Lease, name, with_for_update={"read": True}, populate_existing=True)
+    return row is not None and (row.owner, row.term) == (owner, term)
+
+
 async def give_up_lease(session: AsyncSession, name: str, *, owner: str, term: int) -> None:
     """Let another process work at once; nothing when one already does."""
     row = await session.get(Lease, name, with_for_update=True)

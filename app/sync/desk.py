@@ -8,6 +8,7 @@ from allocator import Allocator, errors
 from app.audit import By, note
 from app.edge import unfit
 from app.errors import ConnectionUnknown, TooManyConnections, Unfit
+from app.lines.lines import secrets_purpose
 from app.sealing import Sealer
 from app.store.audit import add_entries
 from app.store.connections import (
@@ -23,7 +24,6 @@ from app.store.sellers import require_seller
 from app.times import now_ms
 from channels import CHANNELS, Connector
 
-from .lines import secrets_purpose
 from .words import ConnectionPut
 
 CONNECTIONS_MAX: Final = 100

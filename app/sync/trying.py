@@ -4,12 +4,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
+from app.lines.lines import Line
 from app.times import now_ms
 from channels.base import Window
 from channels.errors import ChannelError
 from channels.wire import Steps
 
-from .lines import Line
 from .words import ConnectionTested, TestStep
 
 BACK_MS: Final = 3_600_000

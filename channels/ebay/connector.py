@@ -106,6 +106,7 @@ class Ebay(Noticing):
         counts="net",
         quantity_max=2_147_483_647,
         revisions_per_day=250,
+        day_zone="America/Los_Angeles",
         poll_s=60,
         overlap_s=600,
         spreads=True,

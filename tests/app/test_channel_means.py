@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from app.lines.means import Account, SharedPaces, SharedToken, SqlLog
 from app.sealing import Sealer
 from app.store.connections import ConnectionFacts, find_connection, put_connection
 from app.store.exchanges import drop_exchanges, page_exchanges
-from app.sync.means import Account, SharedPaces, SharedToken, SqlLog
 from channels.base import Token
 from channels.engine import Exchange
 from channels.pacing import Learned, OwnPaces, Rate

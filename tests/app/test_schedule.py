@@ -252,6 +252,7 @@ def test_the_table_has_every_job_and_how_often_it_runs():
         "write_audit": 2,
         "write_key_use": 60,
         "survey": 1,
+        "forget_exchanges": 3_600,
         "look_at_stores": 5,
         "hear_scheduler": 2,
         "watch_levels": 5,

@@ -1,0 +1,1 @@
+"""Lines to channels: what talks to one account, with means that all processes share."""

@@ -1,0 +1,34 @@
+"""What channels tell by themselves of numbers they show: each in the caller's transaction."""
+
+from collections.abc import Collection, Sequence
+
+from app.store.connections import ConnectionFacts
+from app.store.database import Session
+from app.store.shown import ask_of_tickets, change_shown, find_shown, look_again_at
+from app.times import now_ms
+from channels.base import Shown
+
+from . import outcomes
+
+
+async def note_shown(session: Session, facts: ConnectionFacts, shown: Sequence[Shown]) -> None:
+    """
+    Numbers a channel says it shows. A webhook may be old: one that differs from what was told is only looked into.
+
+    What is no listing of ours is left to the full comparison.
+    """
+    known = await find_shown(session, facts.seller, facts.code, [one.listing for one in shown])
+    at_ms = now_ms()
+    told = [(known[one.listing], one) for one in shown if one.listing in known]
+    changes = {row.listing: outcomes.listed(row, one, at_ms) for row, one in told if not row.ticket}
+    await change_shown(session, facts.seller, facts.code, changes)
+
+
+async def look_again(session: Session, facts: ConnectionFacts, listings: Collection[str]) -> None:
+    """Listings whose numbers the channel says have changed: they are read at the next occasion."""
+    await look_again_at(session, facts.seller, facts.code, listings)
+
+
+async def ticket_finished(session: Session, facts: ConnectionFacts, tickets: Collection[str]) -> None:
+    """Bulk pushes the channel is through with: what became of them is asked at the next occasion."""
+    await ask_of_tickets(session, facts.seller, facts.code, tickets, at_ms=now_ms())

@@ -33,6 +33,7 @@ from .api import (
     recounts,
     sellers,
     stock,
+    tills,
     transfers,
     webhooks,
 )
@@ -79,6 +80,7 @@ ROUTERS = (
     events.router,
     webhooks.router,
     connections.router,
+    tills.router,
     keys.me,
     keys.router,
     sellers.router,

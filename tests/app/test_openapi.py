@@ -71,6 +71,8 @@ WITHOUT_SCRIPT = {
     "pause_connection",
     "resume_connection",
     "test_connection",
+    "take_till_events",
+    "read_till_stock",
     "get_deliveries",
     "take_count",
     "begin_snapshot",

@@ -6,7 +6,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
-from app.store import channel_tables, count_tables, ledger_tables, recount_tables  # noqa: F401 - part of the metadata
+from app.store import (  # noqa: F401 - part of the metadata
+    channel_tables,
+    count_tables,
+    ledger_tables,
+    recount_tables,
+    till_tables,
+)
 from app.store.tables import metadata
 
 LOCK_ID = 7_243_001

@@ -5,7 +5,13 @@ from typing import Any, Literal
 from alembic import context
 from sqlmodel import AutoString
 
-from app.store import channel_tables, count_tables, ledger_tables, recount_tables  # noqa: F401 - part of the metadata
+from app.store import (  # noqa: F401 - part of the metadata
+    channel_tables,
+    count_tables,
+    ledger_tables,
+    recount_tables,
+    till_tables,
+)
 from app.store.tables import metadata
 
 

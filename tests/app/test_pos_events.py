@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
+from allocator import Line, OrderRequest
 from allocator.gate import Gate
 from app.rescuing import rescue
 from app.store.connections import find_connection
 from app.times import DAY_MS
+from tests.app.away import sql_away
 from tests.app.holders import bearer, make
 from tests.app.talk import atp, line, order, slug
 from tests.app.test_counts_api import at_work
@@ -358,26 +360,36 @@ async def test_the_secret_is_kept_sealed(tills, state):
 # --- when something is away ---------------------------------------------------------------------------------------
 
 
-async def test_a_batch_that_broke_off_is_finished_when_it_comes_again(tills, state, allocator, monkeypatch):
-    """The store is gone behind the first sale: 503, and what was done is done once."""
+async def test_a_batch_that_broke_off_is_finished_when_it_comes_again(tills, allocator, redis_of_service):
+    """The store is another one for a while; and of what was planned then one sale is booked by somebody who dies."""
     batch = [event("sale", ("CUP", "1"), ago_ms=1_000 * (3 - number)) for number in range(3)]
-    run, calls = allocator.order, []
+    await redis_of_service.hset("{main}:seller", "epoch", "another")
+    away = await send(tills, *batch)
+    await redis_of_service.hset("{main}:seller", "epoch", allocator.epoch)
+    sold = OrderRequest(
+        channel="till",
+        external_id=f"tills:{batch[1]['event_id']}",
+        lines=[Line("CUP", "CUP", 1)],
+        kind="gone",
+        at="oslo",
+    )
+    await allocator.order(sold)
 
-    async def breaking(*arguments, **more):
-        calls.append(arguments)
-        if len(calls) > 1:
-            raise OSError("gone")
-        return await run(*arguments, **more)
+    found = await results(tills, *batch), await results(tills, *batch)
 
-    monkeypatch.setattr(allocator, "order", breaking)
-    with pytest.raises(OSError, match="gone"):
-        await send(tills, *batch)
-    monkeypatch.undo()
-
-    assert await on_hand(tills) == 9
-    assert await results(tills, *batch) == [("applied", "")] * 3
-    assert await results(tills, *batch) == [("duplicate", "")] * 3
+    assert (away.status_code, slug(away)) == (503, "not-ready")
+    assert found == ([("applied", "")] * 3, [("duplicate", "")] * 3)
     assert await on_hand(tills) == 7
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+async def test_while_sql_is_away_a_batch_waits_and_nothing_of_it_is_booked(tills, state):
+    sale = event("sale", ("CUP", "1"))
+    async with sql_away(state):
+        away = await send(tills, sale)
+
+    assert (away.status_code, slug(away)) == (503, "database-away")
+    assert await results(tills, sale) == [("applied", "")]
 
 
 async def test_a_sku_that_is_frozen_keeps_the_batch_waiting_but_no_other_event(tills, allocator, redis_of_service):

@@ -39,17 +39,14 @@ def event(type: str, *lines: tuple[str, str], ago_ms: int = 0, at_ms: int | None
     }
 
 
-async def send(
-    client: httpx.AsyncClient,
-    *events: dict[str, Any],
-    secret: str = SECRET,
-    at_s: int | None = None,
-    path: str = EVENTS,
-) -> httpx.Response:
+async def send(client: httpx.AsyncClient, *events: dict[str, Any], path: str = EVENTS, **signed: Any) -> httpx.Response:
     """These events as a till sends them."""
     body = msgspec.json.encode({"events": events})
-    signed = signature([secret], body, now_ms() // 1_000 if at_s is None else at_s)
-    return await client.post(path, content=body, headers={HEADER: signed})
+    return await client.post(path, content=body, headers=signature_of(body, **signed))
+
+
+def signature_of(body: bytes, *, secret: str = SECRET, at_s: int | None = None) -> dict[str, str]:
+    return {HEADER: signature([secret], body, now_ms() // 1_000 if at_s is None else at_s)}
 
 
 async def results(client: httpx.AsyncClient, *events: dict[str, Any]) -> list[tuple[str, str]]:

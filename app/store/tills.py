@@ -8,7 +8,7 @@ from sqlalchemy import Table, bindparam, delete, func, insert, or_, select, upda
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from .statements import all_rows, execute
+from .statements import all_rows, dialect, execute
 from .till_tables import TillEventRow, TillMoveRow
 
 CHUNK: Final = 500
@@ -112,6 +112,13 @@ async def add_till_events(
         await execute(session, insert(_EVENTS), [{**mine, **vars(event)} for event in events])
     if moves:
         await execute(session, insert(_MOVES), [{**mine, **move._asdict()} for move in moves])
+
+
+async def add_moves(session: AsyncSession, seller: str, connection: str, moves: Sequence[MoveFacts]) -> None:
+    """What events did that was not planned; there already is as good."""
+    rows = [{"seller": seller, "connection": connection, **move._asdict()} for move in moves]
+    if rows:
+        await execute(session, dialect(session).insert(_MOVES).on_conflict_do_nothing(), rows)
 
 
 async def settle_till_events(session: AsyncSession, seller: str, connection: str, settled: Sequence[Settled]) -> None:

@@ -5,11 +5,10 @@ What the allocator refuses for good is the event's answer. What nobody knows, or
 stays planned, and whoever sends it again has it booked again, with one effect.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple
-
-import structlog
 
 from allocator import (
     AdjustLine,
@@ -47,16 +46,22 @@ CODES: Final = {
 }
 """What was done otherwise than one would think, and why."""
 
-log = structlog.get_logger(__name__)
+CONTAINED: Final = "counted since"
+"""What the ledger has for a correction of what a later count contained."""
 
 
 class Booked(NamedTuple):
-    """What became of an event: applied or rejected, a word for why, what it says, and its time in the ledger."""
+    """
+    What became of an event: applied or rejected, a word for why, what it says, and its time in the ledger.
+
+    corrected: (sku, units) that were taken back below nothing, by what counts do not see as a movement.
+    """
 
     state: str
     code: str = ""
     says: str = ""
     booked_ms: int = 0
+    corrected: Sequence[tuple[str, int]] = ()
 
 
 class Due(NamedTuple):
@@ -170,14 +175,17 @@ class Booker:
         plan = due.plan
         if booked.state == REJECTED or plan.type == "adjustment":
             return booked
-        lines = [AdjustLine(sku, plan.location, -units) for sku, units in plan.moves() if sku in plan.contained]
+        moves = [(sku, units) for sku, units in plan.moves() if sku in plan.contained]
+        lines = [AdjustLine(sku, plan.location, -units) for sku, units in moves]
+        told = {"op": f"{due.op}:contained", "why": CONTAINED, "actor": self.by.actor}
+        booked = booked._replace(code=booked.code or "contained", says=booked.says or CODES["contained"])
         try:
-            await self.allocator.adjust(lines, op=f"{due.op}:contained", why="counted since", actor=self.by.actor)
+            await self.allocator.adjust(lines, **told)
         except NotEnough:
-            # Fewer lie there by the books than came back: somebody has to look, and a count says what is true.
-            log.warning("till_event_not_taken_back", seller=self.by.seller, op=due.op)
-            return booked
-        return booked._replace(code=booked.code or "contained", says=booked.says or CODES["contained"])
+            # More was sold there since than lies there by the books: an adjustment ends at 0, a count does not.
+            await self.allocator.count(lines, source=self.connection, **told)
+            return booked._replace(corrected=moves)
+        return booked
 
 
 def _booked(due: Due, *, replayed: bool) -> Booked:

@@ -121,7 +121,7 @@ class Reader:
 def _cursor_of(since: str) -> Cursor:
     """Raises Unfit."""
     try:
-        cursor = read_cursor_of(since, _read)
+        cursor: Cursor | None = read_cursor_of(since, _read)
         assert cursor is not None
         ledger.place(cursor[1])
     except (ValueError, Unfit) as error:

@@ -16,8 +16,10 @@ from app.store.sellers import require_seller
 from app.store.tills import (
     PLANNED,
     REJECTED,
+    MoveFacts,
     Settled,
     TillEventFacts,
+    add_moves,
     add_till_events,
     counted_ms,
     find_till_events,
@@ -128,6 +130,7 @@ class Tills:
         done: dict[str, Booked] = {}
         waits: AllocatorError | None = None
         settled: list[Settled] = []
+        corrected: list[MoveFacts] = []
         for event in sorted(events, key=lambda one: one.occurred_ms):
             if event.state != PLANNED:
                 done[event.event_id] = Booked(event.state, event.code)
@@ -141,7 +144,12 @@ class Tills:
                 continue
             done[event.event_id] = booked
             settled.append(Settled(event.event_id, booked.state, booked.code, booked.booked_ms))
+            corrected += [
+                MoveFacts(sku, plan.location, plan.at_ms, event.event_id, False, units)
+                for sku, units in booked.corrected
+            ]
         async with self.database.writing() as session:
+            await add_moves(session, self.facts.seller, self.facts.code, corrected)
             await settle_till_events(session, self.facts.seller, self.facts.code, settled)
         if waits is not None:
             raise waits

@@ -1,8 +1,9 @@
 """
 Counts of tills against what happened before and after them, whichever is heard first.
 
-The model is a shelf that lives through everything in the order in which it happened: a count says what lies there, and
-everything else adds to it or takes from it. However late, doubled and mixed up the tills say it, the books end up there.
+The model is a shelf that lives through everything in the order in which it happened: a count says what lies there,
+and everything else adds to it or takes from it. However late, doubled and mixed up the tills say it, the books end up
+there.
 """
 
 import random
@@ -10,8 +11,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 
-from app.times import ms_of, now_ms
+from app.store.ledger_tables import LedgerEntryRow
+from app.times import DAY_MS, ms_of, now_ms
 from channels.pos import TillEvent
 from tests.app.test_counts_api import at_work
 from tests.app.tills import CONNECTION, HERE, MINUTE_MS, adjust, event, on_hand, results
@@ -22,8 +26,11 @@ SEEDS = range(12)
 
 @pytest.fixture
 async def tills(client, state, settings):
-    """A connection to tills, and somebody who copies the ledger into SQL."""
+    """A connection to tills of a shop that has been open for a day, and somebody who copies the ledger into SQL."""
     async with at_work(state, settings):
+        await state.levels.arrivals.arrived("main")
+        async with state.database.writing() as session:
+            await session.exec(update(LedgerEntryRow).values(at_ms=col(LedgerEntryRow.at_ms) - DAY_MS))
         assert (await client.put(HERE, json=CONNECTION)).status_code == 201
         yield client
 

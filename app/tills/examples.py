@@ -13,6 +13,8 @@ _SALE: Final = {
     "location": "oslo",
     "lines": [{"sku": "CUP", "quantity": "1"}],
     "reference": "till 3/1234",
+    "to_location": "",
+    "disposition": "restock",
 }
 _COUNT: Final = {
     "event_id": "till3-20261122-0008",
@@ -20,6 +22,9 @@ _COUNT: Final = {
     "occurred_at": "2026-11-22T10:30:00Z",
     "location": "oslo",
     "lines": [{"sku": "PLATE", "quantity": "4"}],
+    "reference": "",
+    "to_location": "",
+    "disposition": "restock",
 }
 
 TILL_EXAMPLES: Final[dict[type, Any]] = {

@@ -30,6 +30,9 @@ from .quantities import shown
 READ_COUNT: Final = 500
 """Most entries of one answer."""
 
+GONE: Final = -1
+"""The version of a sku that there is no more."""
+
 Position = Annotated[str, msgspec.Meta(max_length=41)]
 
 Cursor = tuple[Literal["all", "from"], Position, str]
@@ -68,7 +71,8 @@ class Reader:
         more = len(found) > limit
         last = found[limit - 1][0] if more else ""
         following = write_cursor(("all", position, last) if more else ("from", position, ""))
-        return Feed(await self._rows(list(scales), scales), following, more, reset)
+        rows = await self._rows(list(scales), scales)
+        return Feed(rows, following, more or await self._end() != position, reset)
 
     async def _from(self, position: str, limit: int) -> Feed:
         """What the entries behind the position have touched; all of it again where that cannot be told."""
@@ -114,7 +118,9 @@ class Reader:
             for level in levels:
                 scale = scales.get(level.sku, 1)
                 available, published = (shown(max(0, units), scale) for units in (level.atp_now, level.published))
-                rows.append(FeedRow(level.sku, available, published, level.version))
+                # What config has no more the store may still know.
+                version = level.version if level.sku in scales else GONE
+                rows.append(FeedRow(level.sku, available, published, version))
         return rows
 
 

@@ -284,11 +284,11 @@ async def test_quantities_are_decimals_in_the_unit_of_the_sku(tills):
 @pytest.mark.parametrize(
     ("change", "where"),
     [
-        ({"type": "theft"}, "body /events/type"),
-        ({"occurred_at": "2026-11-22T10:00:00"}, "body /events/occurred_at"),
-        ({"colour": "red"}, "body /events"),
-        ({"lines": []}, "body /events/lines"),
-        ({"event_id": "with blanks"}, "body /events/event_id"),
+        ({"type": "theft"}, "body /events/0/type"),
+        ({"occurred_at": "2026-11-22T10:00:00"}, "body /events/0/occurred_at"),
+        ({"colour": "red"}, "body /events/0"),
+        ({"lines": []}, "body /events/0/lines"),
+        ({"event_id": "with blanks"}, "body /events/0/event_id"),
     ],
 )
 async def test_a_batch_of_another_form_is_refused_with_the_place(tills, change, where):

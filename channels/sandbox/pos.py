@@ -155,6 +155,8 @@ class PosSandbox:
         refused = await self.faults.before(operation)
         if refused is not None:
             return refused
+        if self.faults.strikes(self.faults.throttle, operation):
+            return Response("too many requests", 429, {"Retry-After": "1"})
         body = await request.body()
         try:
             prove(request.headers.get(HEADER, ""), self._secrets.all, body, self._now_ms() / 1_000)

@@ -2,8 +2,10 @@
 
 import httpx
 import pytest
+import stamina
 
 from channels.base import Listing, Window
+from channels.engine import ATTEMPTS_MAX
 from channels.errors import Nonsense, Unauthorized
 from channels.pos import Pos, PosSecrets, PosSettings
 from channels.pos.signing import AGE_MAX_S, prove, signature
@@ -37,6 +39,13 @@ async def sent(bench: Bench) -> list:
     """The messages of what has happened so far."""
     await bench.sandbox.deliver()
     return bench.inbox
+
+
+@pytest.fixture
+def quick():
+    stamina.set_testing(testing=True, attempts=ATTEMPTS_MAX, cap=True)
+    yield
+    stamina.set_testing(testing=False)
 
 
 class TestPos(StockContract):
@@ -95,6 +104,15 @@ async def test_results_of_other_articles_are_nonsense(bench):
         steps = bench.connector.push([bench.level("CUP", 3)])
         next(steps)
         steps.send(Answer(200, {}, b'{"results": [{"sku": "TEE", "status": "shown"}]}'))
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_hub_that_is_busy_is_asked_again_when_it_says(bench):
+    bench.sandbox.faults.throttle["push"] = 1
+
+    [pushed] = await bench.run(bench.connector.push([bench.level("CUP", 3)]))
+
+    assert (pushed.outcome, bench.sandbox.calls) == ("accepted", ["push", "push"])
 
 
 async def test_there_are_no_orders_to_ask_for(bench):

@@ -26,7 +26,6 @@ from .life_examples import LIFE_EXAMPLES, PROMISED
 from .order_explaining import OrderExplained
 from .service_examples import SERVICE_EXAMPLES
 from .stock_forms import Stocked, StockPage
-from .tills.examples import TILL_EXAMPLES
 from .webhooks import words as webhooks
 
 _TAKE: Final = {
@@ -158,7 +157,6 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     **CONFIG_EXAMPLES,
     **history_examples(_ORDER, _STOCKED),
     **COUNT_EXAMPLES,
-    **TILL_EXAMPLES,
     **LIFE_EXAMPLES,
     requests.AvailabilityAsked: {"skus": ["CUP", "PLATE"], "channels": ["shop"]},
     requests.HoldAsked: {

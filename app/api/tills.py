@@ -1,6 +1,6 @@
 """Tills: what has happened at them, and the numbers they may sell."""
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request, Response
 
@@ -26,6 +26,7 @@ from app.times import now_ms
 from channels.base import Delivery
 from channels.errors import Unauthorized
 from channels.pos import Pos, TillEvents
+from channels.pos.signing import HEADER
 
 router = guarded_router("/v1/pos", "tills")
 
@@ -34,9 +35,9 @@ EVENTS: Final = Body(TillEvents)
 SINCE: Final = Query(FeedQuery)
 
 
-@router.post(
-    "/{connection}/events",
-    **documented(
+def _signed() -> dict[str, Any]:
+    """What documents the route: everything, and the header that proves the body."""
+    said = documented(
         CONNECTION,
         EVENTS,
         scope="tills:write",
@@ -44,8 +45,22 @@ SINCE: Final = Query(FeedQuery)
         acknowledges=True,
         stops="facts",
         refuses=(ConnectionUnknown, SignatureWrong),
-    ),
-)
+    )
+    said["openapi_extra"]["parameters"].append(
+        {
+            "name": HEADER,
+            "in": "header",
+            "required": False,
+            "description": "Needed where the connection has a secret: the moment in unix seconds, at most 300 from "
+            "now, and for each secret the hex HMAC-SHA256 of that moment, a dot and the raw body.",
+            "schema": {"type": "string"},
+            "example": "t=1795262400,v1=30ec5002948f9a3f19e66e797377fc293f0bcda552a0b8bd98d47406360a7f02",
+        }
+    )
+    return said
+
+
+@router.post("/{connection}/events", **_signed())
 @acknowledged
 async def take_till_events(request: Request) -> Response:
     """
@@ -53,8 +68,7 @@ async def take_till_events(request: Request) -> Response:
 
     They may come late (up to 7 days), twice and in any order. A sale is booked whether the units were there or not. A
     count says what lay there when it happened: what happened later stays booked on top, whenever it is heard. Each
-    event has one effect, whatever becomes of the others; repeat the request as often as you like. Where the connection
-    has a secret, the header `X-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256(secret, t + "." + body)>` is needed.
+    event has one effect, whatever becomes of the others; repeat the request as often as you like, signed anew.
     """
     caller, code = caller_of(request), CONNECTION(request).connection
     body, asked = await EVENTS.with_bytes(request)
@@ -109,7 +123,7 @@ def _prove(request: Request, facts: ConnectionFacts, body: bytes) -> None:
     try:
         connector.prove(Delivery(dict(request.headers), body), now_ms())
     except Unauthorized as error:
-        raise SignatureWrong(str(error), where="header X-Signature") from error
+        raise SignatureWrong(str(error), where=f"header {HEADER}") from error
 
 
 def _keep_limits(caller: Caller, facts: ConnectionFacts, asked: TillEvents) -> None:

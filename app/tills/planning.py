@@ -14,7 +14,7 @@ of them does.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -119,15 +119,23 @@ def digest_of(event: TillEvent) -> str:
     return blake2b(msgspec.json.encode(event), digest_size=16).hexdigest()
 
 
-def in_time(events: Iterable[TillEvent]) -> list[tuple[int, TillEvent]]:
-    """Events with their numbers, in the order in which they happened: a return comes after its sale."""
-    return sorted(enumerate(events), key=lambda numbered: (ms_of(numbered[1].occurred_at), numbered[0]))
+def in_time(events: Iterable[TillEvent], now_ms: int) -> Iterator[tuple[int, int, TillEvent]]:
+    """
+    Events with their numbers and moments, in the order in which they happened: a return comes after its sale.
+
+    All of it has happened, so a till that says later has a clock that is ahead: then it happened just now, one after
+    the other.
+    """
+    ordered = sorted(enumerate(events), key=lambda numbered: (ms_of(numbered[1].occurred_at), numbered[0]))
+    for place, (number, event) in enumerate(ordered, 1):
+        occurred_ms = ms_of(event.occurred_at)
+        yield number, occurred_ms if occurred_ms <= now_ms else now_ms - len(ordered) + place, event
 
 
 def plan_events(events: list[TillEvent], heard: Heard, setting: Setting) -> Planned:
     """What is to be booked for these events, of those that are new."""
     planned = Planned()
-    for number, event in in_time(events):
+    for number, at_ms, event in in_time(events, setting.now_ms):
         digest, before = digest_of(event), heard.events.get(event.event_id)
         if before is not None:
             if before.digest != digest:
@@ -137,7 +145,7 @@ def plan_events(events: list[TillEvent], heard: Heard, setting: Setting) -> Plan
         if unfitting is not None:
             planned.unfitting[number] = unfitting
             continue
-        plan = _plan(event, heard, setting)
+        plan = _plan(event, at_ms, heard, setting)
         facts = TillEventFacts(
             event_id=event.event_id,
             digest=digest,
@@ -225,13 +233,12 @@ def _merged(event: TillEvent, setting: Setting) -> list[tuple[str, int]]:
     return list(units.items())
 
 
-def _plan(event: TillEvent, heard: Heard, setting: Setting) -> Plan:
+def _plan(event: TillEvent, at_ms: int, heard: Heard, setting: Setting) -> Plan:
     plan = Plan(
         type=event.type,
         location=setting.location(event.location),
         lines=_merged(event, setting),
-        # It has happened, so a till that says later has a clock that is ahead.
-        at_ms=min(ms_of(event.occurred_at), setting.now_ms),
+        at_ms=at_ms,
         order=_order_of(event, heard, setting),
         transfer=(event.reference or event.event_id) if event.type == "transfer" else "",
         to_location=setting.location(event.to_location) if event.to_location else "",

@@ -1,13 +1,16 @@
 """Takes what tills have sent: planned in one transaction, booked in the order in which it happened, then settled."""
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 import msgspec
+import structlog
 
-from allocator.errors import AllocatorError, Checking, Frozen, UnknownChannel
+from allocator.errors import Checking, Frozen, UnknownChannel
 from app.events.asking import ask
 from app.store.config import find_records
 from app.store.connections import ConnectionFacts
@@ -35,6 +38,15 @@ from .planning import Heard, Plan, Planned, Setting, plan_events
 from .quantities import shown
 
 BEFORE: Final = "it was rejected when it came first, and that is final: send what is right under a new event_id"
+
+
+AT_ONCE: Final = 50
+"""Most events that are booked at the same time."""
+
+REJECTED_SHOWN: Final = 20
+"""As many events of a batch are named in the log."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,16 @@ class Tills:
             else:
                 results.append(_result(event, done[event.event_id], after, is_new=event.event_id not in known))
                 known.add(event.event_id)
+        self._note(results)
         return results
+
+    def _note(self, results: Sequence[EventResult]) -> None:
+        """Rejected is what has happened all the same: somebody should know."""
+        rejected = [result for result in results if result.status == "rejected"]
+        if rejected:
+            named = {result.event_id: result.code for result in rejected[:REJECTED_SHOWN]}
+            told = {"connection": self.facts.code, "rejected": len(rejected), "events": named}
+            log.warning("till_events_rejected", seller=self.facts.seller, **told)
 
     # --- deciding -----------------------------------------------------------------------------------------------
 
@@ -119,41 +140,55 @@ class Tills:
         counts = [ms_of(event.occurred_at) for event in events if event.type == "count"]
         if counts:
             counted = [place[:2] for place in places if place[2]]
-            for move in await late_moves(session, seller, counted, since_ms=min([*counts, setting.now_ms])):
+            for move in await late_moves(
+                session, seller, counted, since_ms=min([*counts, setting.now_ms - len(events)])
+            ):
                 heard.moves[move.place].append(move)
         return heard
 
     # --- doing --------------------------------------------------------------------------------------------------
 
     async def _book(self, events: Collection[TillEventFacts]) -> dict[str, Booked]:
-        """What became of each event, by its id. Raises Frozen, Checking: for one of them, once all others are done."""
-        done: dict[str, Booked] = {}
-        waits: AllocatorError | None = None
+        """
+        What became of each event, by its id.
+
+        Raises Frozen, Checking for one of them when all others are done, for their skus must wait and nothing else; and
+        at once what says that nothing can be done now. What was done is settled before.
+        """
+        done = {event.event_id: Booked(event.state, event.code) for event in events if event.state != PLANNED}
+        due = sorted((event for event in events if event.state == PLANNED), key=lambda one: one.occurred_ms)
+        waits: BaseException | None = None
+        booked: list[TillEventFacts] = []
+        for some in _together(due):
+            said = await asyncio.gather(*map(self._book_one, some), return_exceptions=True)
+            for event, one in zip(some, said, strict=True):
+                if isinstance(one, Booked):
+                    done[event.event_id] = one
+                    booked.append(event)
+                elif waits is None or isinstance(waits, Frozen | Checking):
+                    waits = one
+            if waits is not None and not isinstance(waits, Frozen | Checking):
+                break
+        await self._settle(booked, done)
+        if waits is not None:
+            raise waits
+        return done
+
+    async def _book_one(self, event: TillEventFacts) -> Booked:
+        return await self.booker.book(event.event_id, _plan_of(event), event.heard_ms)
+
+    async def _settle(self, booked: Sequence[TillEventFacts], done: Mapping[str, Booked]) -> None:
         settled: list[Settled] = []
         corrected: list[MoveFacts] = []
-        for event in sorted(events, key=lambda one: one.occurred_ms):
-            if event.state != PLANNED:
-                done[event.event_id] = Booked(event.state, event.code)
-                continue
-            plan = msgspec.json.decode(event.plan, type=Plan)
-            try:
-                booked = await self.booker.book(event.event_id, plan, event.heard_ms)
-            except (Frozen, Checking) as error:
-                # Its sku must wait, and nothing else: the others are booked, and known when the batch comes again.
-                waits = error
-                continue
-            done[event.event_id] = booked
-            settled.append(Settled(event.event_id, booked.state, booked.code, booked.booked_ms))
+        for event in booked:
+            said, plan = done[event.event_id], _plan_of(event)
+            settled.append(Settled(event.event_id, said.state, said.code, said.booked_ms))
             corrected += [
-                MoveFacts(sku, plan.location, plan.at_ms, event.event_id, False, units)
-                for sku, units in booked.corrected
+                MoveFacts(sku, plan.location, plan.at_ms, event.event_id, False, units) for sku, units in said.corrected
             ]
         async with self.database.writing() as session:
             await add_moves(session, self.facts.seller, self.facts.code, corrected)
             await settle_till_events(session, self.facts.seller, self.facts.code, settled)
-        if waits is not None:
-            raise waits
-        return done
 
     async def _after(self, scales: Mapping[str, int]) -> dict[str, str]:
         """What the channel may promise now of these skus, in their units; nothing where there is no such channel."""
@@ -162,6 +197,22 @@ class Tills:
             async for _, levels in ask(self.booker.allocator, scales, [self.facts.channel]):
                 after |= {level.sku: shown(max(0, level.atp_now), scales[level.sku]) for level in levels}
         return after
+
+
+def _plan_of(event: TillEventFacts) -> Plan:
+    return msgspec.json.decode(event.plan, type=Plan)
+
+
+def _together(events: Sequence[TillEventFacts]) -> Iterator[Sequence[TillEventFacts]]:
+    """
+    Events in their order, those together that may be booked at once: neighbours of one kind that is never refused.
+
+    A return waits for the sales before it, and an adjustment or a transfer for what comes to the shelf before it.
+    """
+    for type, some in groupby(events, key=lambda event: event.type):
+        neighbours, count = list(some), AT_ONCE if type in ("sale", "return") else 1
+        for start in range(0, len(neighbours), count):
+            yield neighbours[start : start + count]
 
 
 def _result(event: TillEvent, booked: Booked, after: Mapping[str, str], *, is_new: bool) -> EventResult:

@@ -99,6 +99,18 @@ async def test_a_till_whose_clock_is_ahead_counts_what_lies_there_now(tills):
     assert await on_hand(tills) == 6
 
 
+async def test_of_what_a_clock_that_is_ahead_says_at_once_the_order_is_kept(tills):
+    batch = [
+        event("sale", ("CUP", "2"), ago_ms=-200_000),
+        event("count", ("CUP", "7"), ago_ms=-210_000),
+        event("sale", ("CUP", "1"), ago_ms=-220_000),
+    ]
+
+    assert await results(tills, *reversed(batch)) == [("applied", "")] * 3
+
+    assert await on_hand(tills) == 6
+
+
 # --- an hour offline ----------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ ROLES = ("serve", "api", "scheduler", "worker")
 COMMANDS = {
     "replay": "replay",
     "demo": "demo",
+    "sandbox": "sandbox_command",
     "bench": "bench",
     "rebuild": "rebuild",
     "release": "release",

@@ -43,6 +43,17 @@ class Body(Generic[T]):
 
     async def __call__(self, request: Request) -> T:
         """The body. Raises Malformed, Unfit, BodyTooLarge, OutsideLimits."""
+        _, asked = await self.with_bytes(request)
+        if self.reach:
+            keep_limits(request, self.reach, asked, "body")
+        return asked
+
+    async def with_bytes(self, request: Request) -> tuple[bytes, T]:
+        """
+        The body as it was sent, which may be signed, and what it says; the limits of the key are the caller's to keep.
+
+        Raises Malformed, Unfit, BodyTooLarge.
+        """
         raw = await _read(request)
         try:
             asked = self._decode(raw or b"{}" if self.optional else raw)
@@ -50,9 +61,7 @@ class Body(Generic[T]):
             raise unfit(error, "body", self.type) from error
         except ValueError as error:
             raise Malformed(f"the body is not JSON: {error}", where="body") from error
-        if self.reach:
-            keep_limits(request, self.reach, asked, "body")
-        return asked
+        return raw, asked
 
 
 async def _read(request: Request) -> bytes:

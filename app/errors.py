@@ -22,6 +22,7 @@ What the service itself refuses, before or beside the allocator.
     ├── TooManyWebhooks   the seller has as many webhooks as he may have
     ├── ConnectionUnknown the seller has no such connection to a channel
     ├── TooManyConnections  the seller has as many connections as he may have
+    ├── SignatureWrong    what tills sent is not signed as it must be
     ├── Unsealable        what was sealed was sealed with another key
     ├── CountUnknown      the seller has no such count
     ├── CountStands       the count is not in a state for this
@@ -132,6 +133,10 @@ class ConnectionUnknown(RequestRefused):
 
 class TooManyConnections(RequestRefused):
     """The seller has as many connections as he may have."""
+
+
+class SignatureWrong(RequestRefused):
+    """The body is not signed with the connection's secret, or was some time ago."""
 
 
 class Unsealable(RequestRefused):

@@ -35,6 +35,7 @@ from .api import (
     sellers,
     stock,
     sync,
+    tills,
     transfers,
     webhooks,
 )
@@ -84,6 +85,7 @@ ROUTERS = (
     webhooks.router,
     connections.router,
     sync.router,
+    tills.router,
     keys.me,
     keys.router,
     sellers.router,

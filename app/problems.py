@@ -38,6 +38,7 @@ from .errors import (
     OpKeyMissing,
     RateLimited,
     RequestRefused,
+    SignatureWrong,
     TooManyConnections,
     TooManyStreams,
     TooManyWebhooks,
@@ -121,6 +122,14 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
         "There are as many connections as there may be",
         "The seller has the most connections to channels that he may have.",
         "Delete one that is not needed any more.",
+    ),
+    SignatureWrong: Kind(
+        403,
+        "wrong-signature",
+        "The body is not signed as it must be",
+        "The connection has a secret, and the header X-Signature is missing, not of these very bytes, or of more than "
+        "300 seconds ago or ahead.",
+        "Sign the raw body with the connection's secret each time that you send it, and set the clock.",
     ),
     Unsealable: Kind(
         503,

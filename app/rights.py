@@ -26,6 +26,7 @@ SCOPES: Final[dict[str, str]] = {
     "stock:write": "receive, correct, block and take back stock",
     "counts:write": "say what was counted",
     "counts:release": "let through or refuse counts that somebody has to look at",
+    "tills:write": "say what has happened at tills",
     "quotas:write": "ring-fence units for a channel",
     "events:read": "follow changes as they happen",
     "webhooks:write": "say where changes are sent",
@@ -48,7 +49,7 @@ _ANALYST: Final = _READS | {"holds:read", "stock:read", "config:read", "connecti
 
 ROLES: Final[dict[str, frozenset[str]]] = {
     "storefront": _SELLS,
-    "pos": _SELLS | {"orders:ship", "orders:exchange", "stock:read", "counts:write"},
+    "pos": _SELLS | {"orders:ship", "orders:exchange", "stock:read", "counts:write", "tills:write"},
     "channel": _SELLS | {"orders:ship", "orders:exchange", "config:read", "webhooks:write"},
     "warehouse": _READS | {"orders:ship", "stock:read", "stock:write", "counts:write"},
     "operator": frozenset(SCOPES) - {"keys:write", "seller:write"},

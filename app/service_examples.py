@@ -1,10 +1,11 @@
-"""Examples of what the service says of itself."""
+"""Examples of what the service says of itself, of its connections and to tills."""
 
 from typing import Any, Final
 
 from .answers import Alive, Explanation, Ready, SellerStanding
 from .sync.sync_examples import SYNC_EXAMPLES
 from .sync.words import ConnectionList, ConnectionPut, ConnectionShown, ConnectionTested, TestStep
+from .tills.examples import TILL_EXAMPLES
 
 _CONNECTION: Final = {
     "code": "myshop",
@@ -28,6 +29,7 @@ _CONNECTION: Final = {
 
 SERVICE_EXAMPLES: Final[dict[type, Any]] = {
     **SYNC_EXAMPLES,
+    **TILL_EXAMPLES,
     Alive: {"alive": True},
     SellerStanding: {
         "seller": "main",

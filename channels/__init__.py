@@ -10,11 +10,12 @@ from typing import Any, Final
 from .amazon import Amazon
 from .base import Connector
 from .ebay import Ebay
+from .pos import Pos
 from .shopify import Shopify
 from .woocommerce import WooCommerce
 
 CHANNELS: Final[Mapping[str, type[Connector[Any, Any]]]] = {
-    connector.facts.name: connector for connector in (Amazon, Ebay, Shopify, WooCommerce)
+    connector.facts.name: connector for connector in (Amazon, Ebay, Pos, Shopify, WooCommerce)
 }
 
 __all__ = ["CHANNELS", "Connector"]

@@ -10,6 +10,7 @@ from app.history_forms import Cursor
 from app.key_forms import PageSize
 from app.requests import Asked, Text
 from app.store.counts import CountFacts, LineFacts
+from app.times import ms_of
 
 LINES_MAX: Final = 1_000
 """Most lines of one request."""
@@ -233,7 +234,7 @@ def lines_of(asked: list[PlaceCounted], first: int = 1) -> list[LineFacts]:
             sku=line.sku,
             location=line.location,
             counted=line.counted,
-            as_of_ms=None if line.as_of is None else int(line.as_of.timestamp() * 1_000),
+            as_of_ms=None if line.as_of is None else ms_of(line.as_of),
             seen_up_to=line.seen_up_to,
         )
         for number, line in enumerate(asked, first)

@@ -54,6 +54,7 @@ ON_BOTH_DATABASES = {
     "test_levels_ledger",
     "test_odd_questions",
     "test_past_api",
+    "test_pos_counts",
     "test_seeding",
     "test_store",
     "test_sync_bulk",

@@ -78,6 +78,8 @@ WITHOUT_SCRIPT = {
     "replay_shown",
     "reconcile_shown",
     "list_exchanges",
+    "take_till_events",
+    "read_till_stock",
     "get_deliveries",
     "take_count",
     "begin_snapshot",

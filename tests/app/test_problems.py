@@ -25,6 +25,7 @@ SLUGS = {
     "unknown-connection": 404,
     "too-many-connections": 409,
     "secrets-unreadable": 503,
+    "wrong-signature": 403,
     "webhook-disabled": 409,
     "body-too-large": 413,
     "database-away": 503,

@@ -95,8 +95,8 @@ def courier_of(inbox: list[Message]) -> Courier:
     return Courier(send, random.Random(7))
 
 
-class ChannelContract:
-    """Subclass it, and give it a fixture `bench`."""
+class StockContract:
+    """What is asked of numbers alone, for channels that tell of no orders. Subclass it, with a fixture `bench`."""
 
     @pytest.fixture(autouse=True)
     def quick(self):
@@ -158,18 +158,6 @@ class ChannelContract:
 
         assert ({one.sku: one.listing for one in listed}, cursor) == ({"CUP": bench.cup, "TEE": bench.tee}, "")
 
-    # --- orders in ----------------------------------------------------------------------------------------------
-
-    async def test_an_order_is_told_with_all_that_is_needed_to_take_it(self, bench):
-        id = bench.sandbox.buys(bench.cup, 2)
-
-        order = await bench.run(bench.connector.order(str(id)))
-
-        [line] = order.lines
-        assert (order.external_id, order.state, order.country) == (str(id), "paid", "NO")
-        assert (line.listing, line.sku, line.units) == (bench.cup, "CUP", 2)
-        assert order.placed_ms == NOON_MS
-
     async def test_an_order_between_the_decision_and_the_push_is_not_sold_away(self, bench):
         """What was decided before it is too much by its units: the number must be pushed again, less them."""
         decided = 10
@@ -183,6 +171,30 @@ class ChannelContract:
         await bench.run(bench.connector.push([bench.level(bench.cup, decided - 4, shown=shown.units)]))
         bench.wait()
         assert bench.sandbox.shows(bench.cup) == 6
+
+    # --- keys ------------------------------------------------------------------------------------------------------
+
+    async def test_keys_that_do_not_work_are_told_as_such(self, bench):
+        locked_out = bench_of(self.stranger(), bench.sandbox, bench.clock, [], (bench.cup, bench.tee))
+
+        with pytest.raises(Unauthorized):
+            await locked_out.run(locked_out.connector.read([Listing(bench.cup)]))
+
+
+class ChannelContract(StockContract):
+    """Subclass it, and give it a fixture `bench`."""
+
+    # --- orders in ----------------------------------------------------------------------------------------------
+
+    async def test_an_order_is_told_with_all_that_is_needed_to_take_it(self, bench):
+        id = bench.sandbox.buys(bench.cup, 2)
+
+        order = await bench.run(bench.connector.order(str(id)))
+
+        [line] = order.lines
+        assert (order.external_id, order.state, order.country) == (str(id), "paid", "NO")
+        assert (line.listing, line.sku, line.units) == (bench.cup, "CUP", 2)
+        assert order.placed_ms == NOON_MS
 
     async def test_orders_are_found_page_by_page_each_once(self, bench):
         made = [str(bench.sandbox.buys(bench.cup, 0)) for _ in range(self.orders_of_two_pages)]
@@ -298,12 +310,6 @@ class ChannelContract:
         written = "\n".join(str(exchange) for exchange in bench.notes.exchanges)
 
         assert not [secret for secret in (*self.secrets, "ann@example.org", "Ann") if secret in written]
-
-    async def test_keys_that_do_not_work_are_told_as_such(self, bench):
-        locked_out = bench_of(self.stranger(), bench.sandbox, bench.clock, [], (bench.cup, bench.tee))
-
-        with pytest.raises(Unauthorized):
-            await locked_out.run(locked_out.connector.read([Listing(bench.cup)]))
 
 
 async def orders_in(bench: Bench, window: Window) -> list[Any]:

@@ -11,6 +11,7 @@ from app.store import (  # noqa: F401 - part of the metadata
     count_tables,
     ledger_tables,
     recount_tables,
+    till_tables,
 )
 from app.store.tables import metadata
 

@@ -1,0 +1,155 @@
+"""
+Counts of tills against what happened before and after them, whichever is heard first.
+
+The model is a shelf that lives through everything in the order in which it happened: a count says what lies there,
+and everything else adds to it or takes from it. However late, doubled and mixed up the tills say it, the books end up
+there.
+"""
+
+import random
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import update
+from sqlmodel import col
+
+from app.store.ledger_tables import LedgerEntryRow
+from app.times import DAY_MS, ms_of, now_ms
+from channels.pos import TillEvent
+from tests.app.test_counts_api import at_work
+from tests.app.tills import CONNECTION, HERE, MINUTE_MS, adjust, event, on_hand, results
+
+HOUR_MS = 60 * MINUTE_MS
+SEEDS = range(12)
+
+
+@pytest.fixture
+async def tills(client, state, settings):
+    """A connection to tills of a shop that has been open for a day, and somebody who copies the ledger into SQL."""
+    async with at_work(state, settings):
+        await state.levels.arrivals.arrived("main")
+        async with state.database.writing() as session:
+            await session.exec(update(LedgerEntryRow).values(at_ms=col(LedgerEntryRow.at_ms) - DAY_MS))
+        assert (await client.put(HERE, json=CONNECTION)).status_code == 201
+        yield client
+
+
+async def test_a_sale_after_the_count_is_booked_on_top_even_if_it_is_heard_first(tills):
+    count = event("count", ("CUP", "6"), ago_ms=10 * MINUTE_MS)
+
+    await results(tills, event("sale", ("CUP", "2"), ago_ms=5 * MINUTE_MS))
+    await results(tills, count)
+
+    assert await on_hand(tills) == 6 - 2
+
+
+async def test_a_sale_before_the_count_that_was_heard_before_it_is_in_the_count(tills):
+    await results(tills, event("sale", ("CUP", "2"), ago_ms=10 * MINUTE_MS))
+
+    await results(tills, event("count", ("CUP", "8"), ago_ms=5 * MINUTE_MS))
+
+    assert await on_hand(tills) == 8
+
+
+async def test_a_sale_before_the_count_that_is_heard_after_it_is_in_the_count(tills):
+    await results(tills, event("count", ("CUP", "8"), ago_ms=5 * MINUTE_MS))
+    sale = event("sale", ("CUP", "2"), ago_ms=10 * MINUTE_MS)
+
+    assert await results(tills, sale) == [("applied", "contained")]
+    assert await results(tills, sale) == [("duplicate", "contained")]
+
+    assert await on_hand(tills) == 8
+    order = (await tills.get(f"/v1/orders/till/tills:{sale['event_id']}")).json()
+    assert order["lines"][0]["shipped"] == 2
+
+
+async def test_of_two_counts_the_one_that_was_later_stands(tills):
+    await results(tills, event("count", ("CUP", "8"), ago_ms=5 * MINUTE_MS))
+
+    assert await results(tills, event("count", ("CUP", "3"), ago_ms=10 * MINUTE_MS)) == [("applied", "older")]
+
+    assert await on_hand(tills) == 8
+
+
+async def test_what_the_warehouse_did_meanwhile_stays_on_top_of_a_late_count(tills):
+    await results(tills, event("count", ("CUP", "6"), at_ms=now_ms() - HOUR_MS))
+    late = event("count", ("CUP", "5"), ago_ms=30 * MINUTE_MS)
+
+    await adjust(tills, "CUP", 4)
+    await results(tills, late)
+
+    assert await on_hand(tills) == 5 + 4
+
+
+@pytest.mark.parametrize("type", ["sale", "return", "adjustment"])
+async def test_each_kind_of_event_is_in_a_later_count(tills, type):
+    await results(tills, event("count", ("CUP", "8"), ago_ms=5 * MINUTE_MS))
+
+    assert await results(tills, event(type, ("CUP", "2"), ago_ms=10 * MINUTE_MS)) == [("applied", "contained")]
+
+    assert await on_hand(tills) == 8
+
+
+async def test_a_till_whose_clock_is_ahead_counts_what_lies_there_now(tills):
+    await results(tills, event("sale", ("CUP", "2"), ago_ms=-200_000))
+    await results(tills, event("count", ("CUP", "7"), ago_ms=-210_000))
+    await results(tills, event("sale", ("CUP", "1"), ago_ms=-220_000))
+
+    assert await on_hand(tills) == 6
+
+
+async def test_of_what_a_clock_that_is_ahead_says_at_once_the_order_is_kept(tills):
+    batch = [
+        event("sale", ("CUP", "2"), ago_ms=-200_000),
+        event("count", ("CUP", "7"), ago_ms=-210_000),
+        event("sale", ("CUP", "1"), ago_ms=-220_000),
+    ]
+
+    assert await results(tills, *reversed(batch)) == [("applied", "")] * 3
+
+    assert await on_hand(tills) == 6
+
+
+# --- an hour offline ----------------------------------------------------------------------------------------------
+
+
+def an_hour(chance: random.Random, skus: list[str]) -> list[dict[str, Any]]:
+    """What happened within an hour, in the order in which it did; no two things in the same moment."""
+    begin = now_ms() - HOUR_MS
+    moments = sorted(chance.sample(range(HOUR_MS - MINUTE_MS), 40))
+    made: list[dict[str, Any]] = []
+    for moment in moments:
+        type = chance.choice(["sale", "sale", "sale", "return", "adjustment", "count"])
+        quantity = chance.randint(0, 20) if type == "count" else chance.randint(1, 3)
+        made.append(event(type, (chance.choice(skus), str(quantity)), at_ms=begin + moment))
+    return made
+
+
+def lived(events: list[dict[str, Any]], shelves: dict[str, int]) -> dict[str, int]:
+    """What lies there at the end."""
+    shelves = dict(shelves)
+    for one in sorted(events, key=lambda one: ms_of(msgspec.convert(one, TillEvent).occurred_at)):
+        [line] = one["lines"]
+        units = int(line["quantity"])
+        if one["type"] == "count":
+            shelves[line["sku"]] = units
+        else:
+            shelves[line["sku"]] += -units if one["type"] == "sale" else units
+    return shelves
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_however_late_doubled_and_mixed_up_an_hour_is_heard_the_shelves_are_as_they_are(tills, seed):
+    chance = random.Random(seed)
+    happened = an_hour(chance, ["CUP", "PLATE"])
+    heard = [*happened, *chance.sample(happened, 10)]
+    chance.shuffle(heard)
+    size = chance.choice([1, 3, 7, len(heard)])
+
+    for start in range(0, len(heard), size):
+        found = await results(tills, *heard[start : start + size])
+        assert {status for status, _ in found} <= {"applied", "duplicate"}
+
+    shelves = {"CUP": await on_hand(tills), "PLATE": await on_hand(tills, "PLATE")}
+    assert shelves == lived(happened, {"CUP": 10, "PLATE": 4})

@@ -103,6 +103,7 @@ async def test_nonsense_is_no_replay_and_names_its_op(busy, redis, verb):
         ("configure", {"version": "0"}, "version must be a whole number from 1 to 1000000000000"),
         ("configure", {"base": "1", "version": "1"}, "version must be greater than the one in force"),
         ("recall", {"record": b"?"}, "record is not that of an ended hold or a closed order"),
+        ("recall", {"kind": "order", "record": b"?"}, "record is not that of an ended hold or a closed order"),
         ("repair", {"bucket": "backordered"}, "bucket is none of that place"),
         ("repair", {"state": "?"}, "state cannot be read"),
         ("repair", {"kind": "hold", "record": "?"}, "record cannot be read"),

@@ -22,6 +22,8 @@ What the service itself refuses, before or beside the allocator.
     ├── TooManyWebhooks   the seller has as many webhooks as he may have
     ├── ConnectionUnknown the seller has no such connection to a channel
     ├── TooManyConnections  the seller has as many connections as he may have
+    ├── SignatureWrong    a webhook that its channel has not sent
+    ├── ChannelAway       a webhook that cannot be proved without its channel, which does not answer
     ├── Unsealable        what was sealed was sealed with another key
     ├── CountUnknown      the seller has no such count
     ├── CountStands       the count is not in a state for this
@@ -132,6 +134,14 @@ class ConnectionUnknown(RequestRefused):
 
 class TooManyConnections(RequestRefused):
     """The seller has as many connections as he may have."""
+
+
+class SignatureWrong(RequestRefused):
+    """The webhook is not from its channel."""
+
+
+class ChannelAway(RequestRefused):
+    """The channel does not answer, and has to be asked about its webhook."""
 
 
 class Unsealable(RequestRefused):

@@ -91,6 +91,7 @@ SHIPPED: Final = Family(
 )
 JOB_RUNS: Final = Family("allot_job_runs_total", "Runs of jobs: done or failed.", ("name", "outcome"))
 DELIVERIES: Final = Family("allot_webhook_tries_total", "Tries to deliver webhooks by what came of them.", ("outcome",))
+MENDED: Final = Family("allot_webhooks_mended_total", "Webhooks of channels that had to be made or woken.", ("seller",))
 BATCHES: Final = Family("allot_batches_total", "Batches of calls sent to the store.")
 
 REQUEST_SECONDS: Final = Family(
@@ -150,6 +151,19 @@ PARKED_AGE: Final = Family(
     "allot_oldest_parked_count_seconds", "For how long the oldest of them has waited; 0 when none does.", ("seller",)
 )
 
+ORDERS_WAITING: Final = Family(
+    "allot_channel_orders_waiting", "Orders heard from channels that are not taken yet.", ("seller",)
+)
+ORDERS_WAITING_AGE: Final = Family(
+    "allot_oldest_channel_order_seconds", "For how long the oldest of them has waited; 0 when none does.", ("seller",)
+)
+ORDERS_PARKED: Final = Family(
+    "allot_channel_orders_parked", "Orders heard from channels that somebody must look at.", ("seller",)
+)
+ERRANDS_DEAD: Final = Family(
+    "allot_channel_errands_dead", "Shipments and cancellations that a channel does not take.", ("seller",)
+)
+
 SKUS: Final = Family("allot_skus", "Skus with a stock record.", ("seller",))
 SKUS_LOW: Final = Family(
     "allot_skus_low",
@@ -185,13 +199,14 @@ UNITS: Final = {
     }.items()
 }
 
-COUNTERS: Final = (REQUESTS, ORDERS, ORDER_UNITS, HOLDS, RETURNED, SHIPPED, JOB_RUNS, DELIVERIES, BATCHES)
+COUNTERS: Final = (REQUESTS, ORDERS, ORDER_UNITS, HOLDS, RETURNED, SHIPPED, JOB_RUNS, DELIVERIES, MENDED, BATCHES)
 TIMINGS: Final = (REQUEST_SECONDS, SCRIPT_SECONDS, JOB_SECONDS)
 READ: Final = (
     *(CONFIG_VERSION, LEDGER, DRAIN_AGE, OPEN_HOLDS, WAITING, GATE, FROZEN),
     *(CHECKED_TIME, CHECKED_SECONDS, CHECKED_RECORDS, VIOLATIONS),
     *(UNDRAINED, UNDRAINED_BYTES, DRAIN_FAILING),
     *(OPEN_RECOUNTS, RECOUNT_AGE, PARKED_COUNTS, PARKED_AGE),
+    *(ORDERS_WAITING, ORDERS_WAITING_AGE, ORDERS_PARKED, ERRANDS_DEAD),
 )
 """Gauges about what a seller has that every process reads for itself."""
 

@@ -28,6 +28,7 @@ from .edge import REPLAYED
 from .errors import (
     Behind,
     BodyTooLarge,
+    ChannelAway,
     ConnectionUnknown,
     DeliveryUnknown,
     KeysUnknown,
@@ -38,6 +39,7 @@ from .errors import (
     OpKeyMissing,
     RateLimited,
     RequestRefused,
+    SignatureWrong,
     TooManyConnections,
     TooManyStreams,
     TooManyWebhooks,
@@ -121,6 +123,21 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
         "There are as many connections as there may be",
         "The seller has the most connections to channels that he may have.",
         "Delete one that is not needed any more.",
+    ),
+    SignatureWrong: Kind(
+        401,
+        "bad-signature",
+        "The webhook is not from its channel",
+        "Its signature, or what stands for one on this channel, is not the one that the connection's secrets make.",
+        "Put the connection again with the secret that its channel signs with. Orders are found by polling meanwhile.",
+    ),
+    ChannelAway: Kind(
+        503,
+        "channel-away",
+        "The channel does not answer",
+        "A webhook has to be proved by asking its channel, which does not answer now. Nothing was heard.",
+        "Send it again: it is heard once.",
+        retry_s=5,
     ),
     Unsealable: Kind(
         503,

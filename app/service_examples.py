@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from .answers import Alive, Explanation, Ready, SellerStanding
-from .sync.words import ConnectionList, ConnectionPut, ConnectionShown, ConnectionTested, TestStep
+from .sync.words import ConnectionList, ConnectionPut, ConnectionShown, ConnectionTested, Heard, TestStep
 
 _CONNECTION: Final = {
     "code": "myshop",
@@ -59,6 +59,7 @@ SERVICE_EXAMPLES: Final[dict[type, Any]] = {
         "locations": {"105": "oslo"},
     },
     ConnectionShown: _CONNECTION,
+    Heard: {"heard": True},
     ConnectionList: {"data": [_CONNECTION]},
     TestStep: {"name": "listings", "ok": True, "says": "250 on the first page", "took_ms": 312},
     ConnectionTested: {

@@ -19,6 +19,8 @@ from . import metrics as m
 from .deps import State
 from .store.counts import waiting_counts
 from .store.database import SqlError
+from .store.errands import count_dead
+from .store.heard import waiting_orders
 from .store.recounts import waiting_recounts
 from .store.rounds import last_round
 from .times import now_ms
@@ -140,6 +142,7 @@ class Survey:
         await _tell_gate(state, seller)
         await _tell_check(state, seller)
         await _tell_waiting(state, seller)
+        await _tell_channels(state, seller)
         await self._count_shipped(state, seller)
 
     async def _count_shipped(self, state: State, seller: str) -> None:
@@ -181,6 +184,18 @@ async def _tell_waiting(state: State, seller: str) -> None:
             state.metrics.set(number, waiting.number, seller)
             since_ms = now_ms() if waiting.since_ms is None else waiting.since_ms
             state.metrics.set(age, max(0, now_ms() - since_ms) / 1000, seller)
+
+
+async def _tell_channels(state: State, seller: str) -> None:
+    """What of the channels' orders is not done. Nothing while SQL does not answer."""
+    with suppress(*SqlError):
+        async with state.database.reading() as session:
+            found, dead = await waiting_orders(session, seller), await count_dead(session, seller)
+        age_s = (now_ms() - found.oldest_ms) / 1000 if found.oldest_ms else 0
+        state.metrics.set(m.ORDERS_WAITING, found.waiting, seller)
+        state.metrics.set(m.ORDERS_WAITING_AGE, max(0, age_s), seller)
+        state.metrics.set(m.ORDERS_PARKED, found.parked, seller)
+        state.metrics.set(m.ERRANDS_DEAD, dead, seller)
 
 
 async def _tell_gate(state: State, seller: str) -> None:

@@ -25,6 +25,8 @@ SLUGS = {
     "unknown-connection": 404,
     "too-many-connections": 409,
     "secrets-unreadable": 503,
+    "bad-signature": 401,
+    "channel-away": 503,
     "webhook-disabled": 409,
     "body-too-large": 413,
     "database-away": 503,

@@ -26,6 +26,7 @@ from .life_examples import LIFE_EXAMPLES, PROMISED
 from .order_explaining import OrderExplained
 from .service_examples import SERVICE_EXAMPLES
 from .stock_forms import Stocked, StockPage
+from .sync.in_examples import IN_EXAMPLES
 from .webhooks import words as webhooks
 
 _TAKE: Final = {
@@ -397,4 +398,5 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     FrozenSkus: {"frozen": [{"sku": "CUP", "evidence": "oslo on_hand is 95, the ledger adds up to 15"}]},
     FrozenSku: {"sku": "CUP", "evidence": "oslo on_hand is 95, the ledger adds up to 15"},
     **SERVICE_EXAMPLES,
+    **IN_EXAMPLES,
 }

@@ -14,8 +14,8 @@ import httpx
 
 from allocator import Order
 from app.deps import State
-from app.store.connections import change_connection, find_connection
-from app.store.heard import HeardFacts, find_heard
+from app.store.connections import ConnectionFacts, change_connection, find_connection
+from app.store.heard import HeardFacts, find_heard, settle
 from app.sync.lines import Line, connector_of
 from app.sync.means import Account, SharedPaces, SharedToken, SqlLog
 from app.sync.steps import Work
@@ -137,8 +137,19 @@ class There:
         """Run a step that fails for a reason of the channel's; the connection as it stands then."""
         with suppress(ChannelError):
             await self.run(step)
+        return await self.facts()
+
+    async def due_now(self, external_id: str) -> None:
+        """The pause before an order is tried again is over."""
+        async with self.state.database.writing() as session:
+            await settle(session, "main", "there", await self.heard(external_id), due_ms=0)
+
+    async def facts(self) -> ConnectionFacts:
+        """The connection as it stands."""
         async with self.state.database.reading() as session:
-            return await find_connection(session, "main", "there")
+            found = await find_connection(session, "main", "there")
+        assert found is not None
+        return found
 
     async def set(self, **changes: Any) -> None:
         """Change fields of the connection."""

@@ -71,6 +71,11 @@ WITHOUT_SCRIPT = {
     "pause_connection",
     "resume_connection",
     "test_connection",
+    "list_heard_orders",
+    "replay_heard_orders",
+    "pull_orders",
+    "list_errands",
+    "replay_errands",
     "get_deliveries",
     "take_count",
     "begin_snapshot",
@@ -114,7 +119,7 @@ WITHOUT_SCRIPT = {
 }
 """Guarded operations that are more or less than one script, by the id that generated clients call them by."""
 
-OPEN = {"is_alive", "is_ready", "explain_problem", "read_metrics"}
+OPEN = {"is_alive", "is_ready", "explain_problem", "read_metrics", "hear_webhook", "answer_handshake"}
 
 NEVER = {
     "explain_order": {"unknown_hold"},

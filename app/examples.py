@@ -180,7 +180,11 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         ]
     },
     requests.PickAsked: {"location": "oslo"},
-    requests.ShipAsked: {"lines": [{"line": "1", "location": "oslo", "units": 2}]},
+    requests.ShipAsked: {
+        "lines": [{"line": "1", "location": "oslo", "units": 2}],
+        "carrier": "UPS",
+        "tracking": "1Z999AA10123456784",
+    },
     requests.CancelAsked: {"lines": [{"line": "1", "units": 1}], "why": "the customer changed his mind"},
     requests.ReceiveAsked: {"lines": [{"sku": "CUP", "location": "oslo", "units": 20}], "why": "delivery 4711"},
     requests.AdjustAsked: {"lines": [{"sku": "CUP", "location": "oslo", "units": -1}], "why": "broken at the shelf"},

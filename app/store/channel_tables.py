@@ -193,6 +193,6 @@ class ParcelWayRow(SQLModel, table=True):
 
     seller: str = Field(primary_key=True, max_length=64)
     op: str = Field(primary_key=True, max_length=800)
-    carrier: str = Field(max_length=100)
-    tracking: str = Field(max_length=100)
+    carrier: str = Field(max_length=128)
+    tracking: str = Field(max_length=128)
     at_ms: int = Field(sa_type=BigInteger)

@@ -83,7 +83,8 @@ async def note_news(session: AsyncSession, seller: str, connection: str, id: str
     """Remember a webhook; False when it has been heard before."""
     row = {"seller": seller, "connection": connection, "id": id, "topic": topic, "at_ms": now_ms}
     insert = dialect(session).insert(HeardNewsRow).values(row).on_conflict_do_nothing()
-    return bool((await execute(session, insert)).rowcount)
+    # Not by how many rows: drivers do not say that of every insert.
+    return (await execute(session, insert.returning(col(HeardNewsRow.id)))).first() is not None
 
 
 async def drop_news(session: AsyncSession, *, before_ms: int) -> int:

@@ -14,6 +14,7 @@ import httpx
 
 from allocator import Order
 from app.deps import State
+from app.draining.drain import Drain
 from app.store.connections import ConnectionFacts, change_connection, find_connection
 from app.store.heard import HeardFacts, find_heard, settle
 from app.sync.lines import Line, connector_of
@@ -100,6 +101,7 @@ class There:
     clock: Clock
     work: Work
     answers: list[int]
+    drain: Drain
 
     @property
     def cup(self) -> str:
@@ -221,7 +223,8 @@ async def connected(app: Any, client: httpx.AsyncClient, connector: str, *, pack
     sandbox = sandbox_of(connector, courier_to(app, answers), clock, kept)
     line = state.lines._open["main", "there"] = line_to(state, facts, kept, sandbox)
     work = Work(state, facts, line, state.allocators["main"], lambda: True)
-    return There(state, connector, sandbox, clock, work, answers)
+    drain = Drain(state.database, state.pipe.client)
+    return There(state, connector, sandbox, clock, work, answers, drain)
 
 
 def line_to(state: State, facts: Any, connector: Any, sandbox: Any) -> Line:

@@ -21,8 +21,8 @@ def upgrade() -> None:
         "parcel_way",
         sa.Column("seller", sa.String(length=64), nullable=False),
         sa.Column("op", sa.String(length=800), nullable=False),
-        sa.Column("carrier", sa.String(length=100), nullable=False),
-        sa.Column("tracking", sa.String(length=100), nullable=False),
+        sa.Column("carrier", sa.String(length=128), nullable=False),
+        sa.Column("tracking", sa.String(length=128), nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("seller", "op", name=op.f("pk_parcel_way")),
     )

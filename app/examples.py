@@ -26,7 +26,6 @@ from .life_examples import LIFE_EXAMPLES, PROMISED
 from .order_explaining import OrderExplained
 from .service_examples import SERVICE_EXAMPLES
 from .stock_forms import Stocked, StockPage
-from .sync.in_examples import IN_EXAMPLES
 from .webhooks import words as webhooks
 
 _TAKE: Final = {
@@ -180,11 +179,7 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         ]
     },
     requests.PickAsked: {"location": "oslo"},
-    requests.ShipAsked: {
-        "lines": [{"line": "1", "location": "oslo", "units": 2}],
-        "carrier": "UPS",
-        "tracking": "1Z999AA10123456784",
-    },
+    requests.ShipAsked: {"lines": [{"line": "1", "location": "oslo", "units": 2}]},
     requests.CancelAsked: {"lines": [{"line": "1", "units": 1}], "why": "the customer changed his mind"},
     requests.ReceiveAsked: {"lines": [{"sku": "CUP", "location": "oslo", "units": 20}], "why": "delivery 4711"},
     requests.AdjustAsked: {"lines": [{"sku": "CUP", "location": "oslo", "units": -1}], "why": "broken at the shelf"},
@@ -402,5 +397,4 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     FrozenSkus: {"frozen": [{"sku": "CUP", "evidence": "oslo on_hand is 95, the ledger adds up to 15"}]},
     FrozenSku: {"sku": "CUP", "evidence": "oslo on_hand is 95, the ledger adds up to 15"},
     **SERVICE_EXAMPLES,
-    **IN_EXAMPLES,
 }

@@ -9,7 +9,7 @@ scrape turns it into the library's types. No label is ever a sku, an order or an
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, MutableMapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -19,24 +19,16 @@ from prometheus_client.registry import Collector
 from allocator import Placed, ReturnLine
 from app.version import VERSION
 
+from .families import MENDED, OF_CHANNELS, Family, Labels
+
 QUICK: Final = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0)
 """Bounds for requests and scripts, in seconds; 8 ms is the promise for one-line orders."""
 
 SLOW: Final = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Bounds for jobs, in seconds."""
 
-Labels = tuple[str, ...]
-
 Row = tuple[str, Labels, float]
 """A metric's name, the values of its labels, and its own value."""
-
-
-class Family(NamedTuple):
-    """One metric: its name, what it means, and the names of its labels."""
-
-    name: str
-    help: str
-    labels: Labels = ()
 
 
 class Timing:
@@ -91,7 +83,6 @@ SHIPPED: Final = Family(
 )
 JOB_RUNS: Final = Family("allot_job_runs_total", "Runs of jobs: done or failed.", ("name", "outcome"))
 DELIVERIES: Final = Family("allot_webhook_tries_total", "Tries to deliver webhooks by what came of them.", ("outcome",))
-MENDED: Final = Family("allot_webhooks_mended_total", "Webhooks of channels that had to be made or woken.", ("seller",))
 BATCHES: Final = Family("allot_batches_total", "Batches of calls sent to the store.")
 
 REQUEST_SECONDS: Final = Family(
@@ -151,18 +142,6 @@ PARKED_AGE: Final = Family(
     "allot_oldest_parked_count_seconds", "For how long the oldest of them has waited; 0 when none does.", ("seller",)
 )
 
-ORDERS_WAITING: Final = Family(
-    "allot_channel_orders_waiting", "Orders heard from channels that are not taken yet.", ("seller",)
-)
-ORDERS_WAITING_AGE: Final = Family(
-    "allot_oldest_channel_order_seconds", "For how long the oldest of them has waited; 0 when none does.", ("seller",)
-)
-ORDERS_PARKED: Final = Family(
-    "allot_channel_orders_parked", "Orders heard from channels that somebody must look at.", ("seller",)
-)
-ERRANDS_DEAD: Final = Family(
-    "allot_channel_errands_dead", "Shipments and cancellations that a channel does not take.", ("seller",)
-)
 
 SKUS: Final = Family("allot_skus", "Skus with a stock record.", ("seller",))
 SKUS_LOW: Final = Family(
@@ -206,7 +185,7 @@ READ: Final = (
     *(CHECKED_TIME, CHECKED_SECONDS, CHECKED_RECORDS, VIOLATIONS),
     *(UNDRAINED, UNDRAINED_BYTES, DRAIN_FAILING),
     *(OPEN_RECOUNTS, RECOUNT_AGE, PARKED_COUNTS, PARKED_AGE),
-    *(ORDERS_WAITING, ORDERS_WAITING_AGE, ORDERS_PARKED, ERRANDS_DEAD),
+    *OF_CHANNELS,
 )
 """Gauges about what a seller has that every process reads for itself."""
 

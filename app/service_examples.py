@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from .answers import Alive, Explanation, Ready, SellerStanding
+from .sync.in_examples import IN_EXAMPLES
 from .sync.words import ConnectionList, ConnectionPut, ConnectionShown, ConnectionTested, Heard, TestStep
 
 _CONNECTION: Final = {
@@ -26,6 +27,7 @@ _CONNECTION: Final = {
 }
 
 SERVICE_EXAMPLES: Final[dict[type, Any]] = {
+    **IN_EXAMPLES,
     Alive: {"alive": True},
     SellerStanding: {
         "seller": "main",

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from allocator import census, errors
 from allocator.gate import CHECKING, FROZEN, OPEN, SHUT, Gate
 
+from . import families as f
 from . import metrics as m
 from .deps import State
 from .store.counts import waiting_counts
@@ -192,10 +193,10 @@ async def _tell_channels(state: State, seller: str) -> None:
         async with state.database.reading() as session:
             found, dead = await waiting_orders(session, seller), await count_dead(session, seller)
         age_s = (now_ms() - found.oldest_ms) / 1000 if found.oldest_ms else 0
-        state.metrics.set(m.ORDERS_WAITING, found.waiting, seller)
-        state.metrics.set(m.ORDERS_WAITING_AGE, max(0, age_s), seller)
-        state.metrics.set(m.ORDERS_PARKED, found.parked, seller)
-        state.metrics.set(m.ERRANDS_DEAD, dead, seller)
+        state.metrics.set(f.ORDERS_WAITING, found.waiting, seller)
+        state.metrics.set(f.ORDERS_WAITING_AGE, max(0, age_s), seller)
+        state.metrics.set(f.ORDERS_PARKED, found.parked, seller)
+        state.metrics.set(f.ERRANDS_DEAD, dead, seller)
 
 
 async def _tell_gate(state: State, seller: str) -> None:

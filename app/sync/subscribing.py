@@ -4,7 +4,7 @@ from typing import Final
 
 import structlog
 
-from app.metrics import MENDED
+from app.families import MENDED
 from app.store.connections import change_connection, find_connection
 from app.times import now_ms
 from channels.errors import ChannelError

@@ -25,6 +25,7 @@ COMMANDS = {
     "count": "exchange.command",
     "keys": "keys_command",
     "sellers": "sellers_command",
+    "sync": "sync.in_command",
     "health": "health",
 }
 """Everything else, in the order of the help, and the module that has it."""

@@ -31,6 +31,7 @@ from .rescuing import rescue_all
 from .store.database import DatabaseAway
 from .store.leases import read_lease
 from .survey import Survey
+from .sync.forgetting import forget_heard
 from .watching import LedgerWatch
 
 GRACE_SECONDS: Final = 5
@@ -165,6 +166,11 @@ async def keep_config(state: State, memory: Memory) -> None:  # noqa: ARG001 eve
         await turn_windows(engine)
 
 
+async def forget_news(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
+    """Forget webhooks of channels that were heard long ago."""
+    await forget_heard(state)
+
+
 async def read_reject_rates(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
     """Learn how often locations reject."""
     await refresh_rates(state)
@@ -206,6 +212,7 @@ SHARED_JOBS: Final = (
     Job(keep_config, 1),
     Job(work_counts, 1),
     Job(survey, 1),
+    Job(forget_news, 3_600),
 )
 """What is done once for all: by the scheduler that works."""
 

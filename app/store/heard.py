@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .channel_tables import HeardNewsRow, HeardOrderRow
 from .comparing import number, words
+from .ledger_tables import OrderRow
 from .statements import all_rows, dialect, execute
 
 WAITING: Final = "waiting"
@@ -222,6 +223,37 @@ async def wake(
         parked.append(col(HeardOrderRow.due_ms) < parked_before_ms)
     again = update(HeardOrderRow).where(*parked).values(state=WAITING, attempts=0, due_ms=now_ms)
     return int((await execute(session, again)).rowcount)
+
+
+async def wake_lost(
+    session: AsyncSession,
+    seller: str,
+    connection: str,
+    channel: str,
+    *,
+    now_ms: int,
+    window: tuple[int, int],
+    limit: int,
+) -> list[str]:
+    """Let orders wait again that were taken in this time (ms) and that SQL does not have; which, at most so many."""
+    there = select(col(OrderRow.seller)).where(
+        col(OrderRow.seller) == seller,
+        col(OrderRow.channel) == channel,
+        col(OrderRow.external_id) == col(HeardOrderRow.external_id),
+    )
+    query = select(col(HeardOrderRow.external_id)).where(
+        *_mine(seller, connection),
+        col(HeardOrderRow.state) == TAKEN,
+        col(HeardOrderRow.code) == "",
+        col(HeardOrderRow.due_ms).between(*window),
+        ~there.exists(),
+    )
+    lost = [str(id) for (id,) in await all_rows(session, query.order_by(col(HeardOrderRow.due_ms)).limit(limit))]
+    for start in range(0, len(lost), ROWS_MAX):
+        some = col(HeardOrderRow.external_id).in_(lost[start : start + ROWS_MAX])
+        again = update(HeardOrderRow).where(*_mine(seller, connection), some, col(HeardOrderRow.state) == TAKEN)
+        await execute(session, again.values(state=WAITING, attempts=0, due_ms=now_ms))
+    return lost
 
 
 # --- for people ----------------------------------------------------------------------------------------------------

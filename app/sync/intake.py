@@ -30,8 +30,9 @@ from app.store.heard import (
     note_asked,
     settle,
     wake,
+    wake_lost,
 )
-from app.times import now_ms
+from app.times import DAY_MS, now_ms
 from channels.base import Order
 from channels.errors import Busy, ChannelError, Nonsense, Refused
 
@@ -45,6 +46,11 @@ AT_ONCE: Final = 20
 
 PAUSE_MS_MAX: Final = 300_000
 """Longest pause before an order that could not be taken is tried again."""
+
+SETTLED_MS: Final = 120_000
+"""How long what was decided may take to be in SQL before it is looked at again."""
+
+LOST_MAX: Final = 500
 
 UNMAPPED: Final = ("unknown_listing", "unknown_sku", "unknown_channel")
 """Codes of orders that wait for a change of the config."""
@@ -108,6 +114,22 @@ async def wake_unmapped(work: Work) -> bool:
             before_ms = newest[0].at_ms + MARGIN_MS
             mine = facts.seller, facts.code
             await wake(session, *mine, now_ms=now_ms(), codes=UNMAPPED, parked_before_ms=before_ms)
+    return False
+
+
+async def wake_lost_orders(work: Work) -> bool:
+    """
+    Take orders again that were taken and are not in SQL after a while: a store that was lost may have had them alone.
+
+    One that is only on its way there is found as it is.
+    """
+    facts, at_ms = work.facts, now_ms()
+    window = at_ms - DAY_MS, at_ms - SETTLED_MS
+    async with work.state.database.writing() as session:
+        mine = facts.seller, facts.code, facts.channel
+        lost = await wake_lost(session, *mine, now_ms=at_ms, window=window, limit=LOST_MAX)
+    if lost:
+        log.warning("orders_not_in_sql", connection=facts.code, orders=len(lost))
     return False
 
 

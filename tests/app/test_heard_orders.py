@@ -5,7 +5,7 @@ import stamina
 
 from allocator import Line, OrderRequest
 from app.store.heard import page_heard
-from app.sync.intake import take_waiting, wake_unmapped
+from app.sync.intake import SETTLED_MS, take_waiting, wake_lost_orders, wake_unmapped
 from app.sync.pulling import pull
 from channels.base import Parcel
 from tests.app.heard_shop import There, connected, listed
@@ -213,3 +213,29 @@ async def test_what_was_told_twice_is_one_order(woo):
         every = await page_heard(session, "main", "there", state="", before=None, limit=9)
     assert [(one.external_id, one.state) for one in every] == [(id, "taken")]
     assert await woo.lines(id) == {"ordered": 1, "committed": 1}
+
+
+# --- what a store lost ----------------------------------------------------------------------------------------------
+
+
+async def test_an_order_that_a_lost_store_had_alone_is_taken_again(woo, redis_of_service, monkeypatch):
+    id = woo.buys(2)
+    await pulled(woo)
+    await redis_of_service.hdel("{main}:orders", f"amazon:{id}")
+    await redis_of_service.hdel("{main}:ops", f"order:amazon:{id}:1")
+    monkeypatch.setattr("app.sync.intake.SETTLED_MS", -SETTLED_MS)
+
+    await woo.run(wake_lost_orders, take_waiting)
+
+    assert await woo.lines(id) == {"ordered": 2, "committed": 2}
+
+
+async def test_an_order_that_sql_has_is_left_alone(woo, monkeypatch):
+    id = woo.buys(2)
+    await pulled(woo)
+    await woo.drain.run()
+    monkeypatch.setattr("app.sync.intake.SETTLED_MS", -SETTLED_MS)
+
+    await woo.run(wake_lost_orders)
+
+    assert (await woo.heard(id)).state == "taken"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.schedule import Memory, forget_news
 from app.store.heard import (
     Told,
     drop_news,
@@ -16,6 +17,9 @@ from app.store.heard import (
     waiting_orders,
     wake,
 )
+from app.survey import Survey
+from app.sync.forgetting import DAYS
+from app.times import DAY_MS, now_ms
 from tests.app.talk import slug
 
 MINE = ("main", "there")
@@ -127,6 +131,34 @@ async def test_what_is_not_taken_is_counted(session):
 
     assert (found.waiting, found.parked, found.oldest_ms) == (2, 1, 10)
     assert await waiting_orders(session, "other") == (0, 0, 0)
+
+
+async def test_the_job_forgets_what_was_heard_two_weeks_ago(state):
+    old_ms = now_ms() - DAYS * DAY_MS - 1_000
+    async with state.database.writing() as session:
+        await note_news(session, *MINE, "old", topic="", now_ms=old_ms)
+        await note_news(session, *MINE, "new", topic="", now_ms=now_ms())
+
+    await forget_news(state, Memory())
+
+    async with state.database.writing() as session:
+        assert await note_news(session, *MINE, "old", topic="", now_ms=1)
+        assert not await note_news(session, *MINE, "new", topic="", now_ms=1)
+
+
+async def test_what_waits_for_people_is_in_the_metrics(client, state):
+    await heard(state, "1", "2")
+    async with state.database.writing() as session:
+        await note_told(session, *MINE, [told("3", 1)], via="hook", now_ms=now_ms() - 90_000)
+
+    await Survey().look(state)
+
+    text = (await client.get("/metrics")).text
+    assert 'allot_channel_orders_parked{seller="main"} 2.0' in text
+    assert 'allot_channel_orders_waiting{seller="main"} 1.0' in text
+    assert 'allot_channel_errands_dead{seller="main"} 0.0' in text
+    [age] = [line for line in text.splitlines() if line.startswith("allot_oldest_channel_order_seconds{")]
+    assert 90 <= float(age.split()[-1]) < 600
 
 
 # --- over HTTP ------------------------------------------------------------------------------------------------------

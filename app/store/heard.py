@@ -31,7 +31,7 @@ class HeardFacts:
 
     revision: of the newest picture, -1 for none; taken: the newest that our order follows, -1 for none. followed: what
     was made of it so far, as JSON. ask: the channel is to be asked for it. state: waiting (from due_ms on), taken or
-    parked (since due_ms; code and says tell why). via: hook, poll or ask.
+    parked (since due_ms; code and says tell why). via: hook, poll, pull or ask.
     """
 
     external_id: str
@@ -212,16 +212,18 @@ async def wake(
     ids: Collection[str] | None = None,
     codes: Collection[str] | None = None,
     parked_before_ms: int | None = None,
+    state: str = PARKED,
+    **changes: Any,
 ) -> int:
-    """Let parked orders be tried again: these, those parked for these codes or before then, or all; how many."""
-    parked = [*_mine(seller, connection), col(HeardOrderRow.state) == PARKED]
+    """Let orders be tried again that are parked: these, those with these codes or parked before then; how many."""
+    parked = [*_mine(seller, connection), col(HeardOrderRow.state) == state]
     if ids is not None:
         parked.append(col(HeardOrderRow.external_id).in_([words(id) for id in ids]))
     if codes is not None:
         parked.append(col(HeardOrderRow.code).in_(sorted(codes)))
     if parked_before_ms is not None:
         parked.append(col(HeardOrderRow.due_ms) < parked_before_ms)
-    again = update(HeardOrderRow).where(*parked).values(state=WAITING, attempts=0, due_ms=now_ms)
+    again = update(HeardOrderRow).where(*parked).values(state=WAITING, attempts=0, due_ms=now_ms, **changes)
     return int((await execute(session, again)).rowcount)
 
 

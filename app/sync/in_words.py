@@ -58,7 +58,7 @@ class HeardOrder(msgspec.Struct, frozen=True):
 
     revision: the newest that was heard, taken: the newest that our order follows; -1 for none. state: waiting (from
     due_ms on), taken or parked: then somebody must look; code and says tell why, and what to do. ask: the channel is to
-    be asked for it. via: hook, poll or ask. Times in ms, 0 for never.
+    be asked for it. via: hook, poll, pull (from further back) or ask. Times in ms, 0 for never.
     """
 
     channel: str

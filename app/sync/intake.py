@@ -37,8 +37,9 @@ from channels.base import Order
 from channels.errors import Busy, ChannelError, Nonsense, Refused
 
 from .following import Following
-from .outcomes import Outcome, parked
+from .outcomes import PLACED_BEFORE, Outcome, parked, taken
 from .pictures import Followed, FollowedLine, followed_of, picture_of, told_of, written
+from .pulling import PULL
 from .steps import Work
 
 AT_ONCE: Final = 20
@@ -160,6 +161,9 @@ async def _ask(work: Work, heard: HeardFacts) -> HeardFacts | None:
 async def _try(work: Work, heard: HeardFacts) -> Trial:
     """Follow the newest picture. Raises what cannot be done now, and what somebody must look at."""
     theirs, followed = picture_of(heard), followed_of(heard)
+    if heard.placed_ms < work.facts.created_ms and not followed.lines and heard.via != PULL:
+        says = "it was placed before there was a connection: pull from further back to take such orders too"
+        return Trial(taken(PLACED_BEFORE, says), followed)
     try:
         followed = await _mapped(work, theirs, followed)
     except Unmapped as error:

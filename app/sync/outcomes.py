@@ -13,6 +13,9 @@ class Outcome(NamedTuple):
     says: str = ""
 
 
+PLACED_BEFORE: Final = "placed_before"
+"""The code of orders that are older than their connection: what they take was taken off before it was there."""
+
 ALL_DONE: Final = Outcome(TAKEN)
 """Our order is what the channel's is."""
 

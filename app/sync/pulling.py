@@ -8,18 +8,21 @@ last one. So whatever goes wrong in between, the next look begins where this one
 from typing import Final
 
 from app.store.connections import ConnectionFacts, change_connection, find_connection, move_watermark
-from app.store.heard import note_odd, note_told
+from app.store.heard import TAKEN, note_odd, note_told, wake
 from app.times import now_ms
 from channels.base import Page, Window
 from channels.errors import ChannelError
 
+from .outcomes import PLACED_BEFORE
 from .pictures import told_of
 from .steps import Work
 
 WINDOW_MS_MAX: Final = 86_400_000
 """Longest time asked for at once: what was missed in weeks comes day by day, and a failure costs one day."""
 
-VIA: Final = "poll"
+POLL: Final = "poll"
+PULL: Final = "pull"
+"""Found because somebody had orders looked for from before the connection was made."""
 
 
 async def pull(work: Work) -> bool:
@@ -43,13 +46,13 @@ async def _look(work: Work, facts: ConnectionFacts) -> bool:
         page: Page = await work.line.engine.run(work.line.connector.orders(window, cursor))
         if not work.still_ours():
             return False
-        await _write_down(work, page)
+        await _write_down(work, page, PULL if facts.watermark_ms < facts.created_ms else POLL)
         if page.watermark_ms is not None:
             reached_ms = min(reached_ms, page.watermark_ms)
         cursor = page.cursor
         if not cursor:
             break
-    more = window.until_ms < now_ms() - WINDOW_MS_MAX // 2
+    more = window.until_ms == facts.watermark_ms + WINDOW_MS_MAX
     async with work.state.database.writing() as session:
         before, after = facts.watermark_ms, max(facts.watermark_ms, reached_ms)
         moved = await move_watermark(session, facts.seller, facts.code, before=before, after=after)
@@ -63,14 +66,17 @@ def _window(facts: ConnectionFacts, overlap_s: int) -> Window:
     return Window(since_ms, min(now_ms(), facts.watermark_ms + WINDOW_MS_MAX))
 
 
-async def _write_down(work: Work, page: Page) -> None:
+async def _write_down(work: Work, page: Page, via: str) -> None:
     at_ms, mine = now_ms(), (work.facts.seller, work.facts.code)
     if not page.orders and not page.odd:
         return
     async with work.state.database.writing() as session:
-        await note_told(session, *mine, [told_of(order) for order in page.orders], via=VIA, now_ms=at_ms)
+        await note_told(session, *mine, [told_of(order) for order in page.orders], via=via, now_ms=at_ms)
+        if via == PULL:
+            ids = [order.external_id for order in page.orders]
+            await wake(session, *mine, now_ms=at_ms, ids=ids, codes=(PLACED_BEFORE,), state=TAKEN, via=PULL)
         for one in page.odd:
-            await note_odd(session, *mine, one.external_id, one.says, via=VIA, now_ms=at_ms)
+            await note_odd(session, *mine, one.external_id, one.says, via=via, now_ms=at_ms)
 
 
 async def _note_pulled(work: Work) -> None:

@@ -209,15 +209,19 @@ def courier_to(app: Any, answers: list[int]) -> Courier:
     return Courier(send, random.Random(7))
 
 
-async def connected(app: Any, client: httpx.AsyncClient, connector: str, *, pack_size: int = 1) -> There:
+async def connected(
+    app: Any, client: httpx.AsyncClient, connector: str, *, pack_size: int = 1, **settings: Any
+) -> There:
     """A connection `there` of the channel `amazon` to a new sandbox; its CUP is mapped, its TEE is not."""
     state: State = app.state.service
-    body = {"connector": connector, "channel": "amazon", "settings": SETTINGS[connector], "secrets": SECRETS[connector]}
+    body = {"connector": connector, "channel": "amazon", "secrets": SECRETS[connector]}
+    body["settings"] = {**SETTINGS[connector], **settings}
     assert (await client.put("/v1/connections/there", json=body)).status_code == 201
     await listed(client, LISTINGS[connector][0], "CUP", pack_size=pack_size)
     clock, answers = Clock(), list[int]()
     async with state.database.writing() as session:
-        await change_connection(session, "main", "there", watermark_ms=clock.began_ms - 60_000)
+        began_ms = clock.began_ms - 60_000
+        await change_connection(session, "main", "there", watermark_ms=began_ms, created_ms=began_ms)
         facts = await find_connection(session, "main", "there")
     kept = connector_of(facts, state.sealer)
     sandbox = sandbox_of(connector, courier_to(app, answers), clock, kept)

@@ -203,6 +203,19 @@ async def keep_followed(session: AsyncSession, seller: str, connection: str, ext
     await execute(session, this.values(followed=followed))
 
 
+async def is_parked(
+    session: AsyncSession, seller: str, connection: str, *, codes: Collection[str], before_ms: int
+) -> bool:
+    """Whether an order was parked for one of these codes before then."""
+    query = select(col(HeardOrderRow.external_id)).where(
+        *_mine(seller, connection),
+        col(HeardOrderRow.state) == PARKED,
+        col(HeardOrderRow.due_ms) < before_ms,
+        col(HeardOrderRow.code).in_(sorted(codes)),
+    )
+    return (await execute(session, query.limit(1))).first() is not None
+
+
 async def wake(
     session: AsyncSession,
     seller: str,

@@ -76,31 +76,34 @@ _decode_off = msgspec.json.Decoder(Off).decode
 async def make_errands(work: Work) -> bool:
     """Look at what happened since the last look; whether there is more."""
     facts = work.facts
-    async with work.state.database.writing() as session:
-        number = await told_back(session, facts.seller, facts.code)
-        if number is None:
-            number = await number_before(session, facts.seller, facts.created_ms)
-            await move_told_back(session, facts.seller, facts.code, number)
-        found, until = await happened_after(session, facts.seller, number, besides=actor_of(facts), limit=ENTRIES)
-        if until == number:
-            return False
+    mine = facts.seller, facts.code
+    async with work.state.database.reading() as session:
+        number = await told_back(session, *mine)
+        begun = number if number is not None else await number_before(session, facts.seller, facts.created_ms)
+        found, until = await happened_after(session, facts.seller, begun, besides=actor_of(facts), limit=ENTRIES)
         made = [errand for one in found for errand in await _errands_of(session, work, one)]
-        await add_errands(session, facts.seller, facts.code, made)
-        await move_told_back(session, facts.seller, facts.code, until)
+    if until == number or not work.still_ours():
+        return False
+    async with work.state.database.writing() as session:
+        await add_errands(session, *mine, made)
+        await move_told_back(session, *mine, until)
     return len(found) == ENTRIES
 
 
 async def _errands_of(session: Session, work: Work, happened: Happened) -> list[ErrandFacts]:
-    orders = [order for order in ledger.orders_of(_decode_entry(happened.body)) if order.channel == work.facts.channel]
+    """What an entry means for the orders that were heard from this connection."""
+    orders = ledger.orders_of(_decode_entry(happened.body))
     known = await followed_orders(session, work.facts.seller, work.facts.code, {one.external_id for one in orders})
     made: list[ErrandFacts] = []
     for order in orders:
-        if not known.get(order.external_id):
+        followed = _decode_followed(known.get(order.external_id) or b"{}")
+        if followed.channel != order.channel:
             continue
-        if happened.verb == "ship":
-            made += await _parcels(session, work, happened, order, _decode_followed(known[order.external_id]))
-        else:
-            made += _off(happened, order)
+        made += (
+            await _parcels(session, work, happened, order, followed)
+            if happened.verb == "ship"
+            else _off(happened, order)
+        )
     return made
 
 

@@ -47,7 +47,11 @@ class Following:
 
     @property
     def _key(self) -> tuple[str, str]:
-        return self.facts.channel, self.theirs.external_id
+        return self._channel, self.theirs.external_id
+
+    @property
+    def _channel(self) -> str:
+        return self.followed.channel or self.facts.channel
 
     @property
     def _op(self) -> str:
@@ -118,7 +122,7 @@ class Following:
 
     def _request(self, lines: list[TheirLine]) -> OrderRequest:
         return OrderRequest(
-            channel=self.facts.channel,
+            channel=self._channel,
             external_id=self.theirs.external_id,
             lines=[Line(line.line, self.followed.lines[line.line].sku, self.wanted(line)) for line in lines],
             attempt=self.followed.attempt,

@@ -10,6 +10,7 @@ import hashlib
 from typing import Final
 
 import structlog
+from redis.exceptions import RedisError
 
 from app.deps import State
 from app.errors import ChannelAway, SignatureWrong
@@ -45,7 +46,7 @@ async def hear(state: State, facts: ConnectionFacts, delivery: Delivery) -> byte
         # It is theirs, and sending it again makes it no better; what it was about, polling finds.
         log.warning("webhook_not_understood", seller=facts.seller, connection=facts.code, says=str(error)[:200])
         return b""
-    except (Down, Busy, Unclear, TimeoutError) as error:
+    except (Down, Busy, Unclear, TimeoutError, RedisError) as error:
         raise ChannelAway(f"the webhook cannot be proved now: {type(error).__name__}") from error
     except ChannelError as error:
         raise SignatureWrong from error

@@ -26,6 +26,7 @@ from app.store.heard import (
     HeardFacts,
     due_orders,
     find_heard,
+    is_parked,
     keep_followed,
     note_asked,
     settle,
@@ -108,13 +109,14 @@ async def take_waiting(work: Work) -> bool:
 async def wake_unmapped(work: Work) -> bool:
     """Try orders again that wait for a change of the config, once there was one since."""
     facts = work.facts
+    mine = facts.seller, facts.code
     async with work.state.database.reading() as session:
         newest = await page_changes(session, facts.seller, before=None, limit=1)
-    if newest:
-        async with work.state.database.writing() as session:
-            before_ms = newest[0].at_ms + MARGIN_MS
-            mine = facts.seller, facts.code
-            await wake(session, *mine, now_ms=now_ms(), codes=UNMAPPED, parked_before_ms=before_ms)
+        before_ms = newest[0].at_ms + MARGIN_MS if newest else 0
+        if not await is_parked(session, *mine, codes=UNMAPPED, before_ms=before_ms):
+            return False
+    async with work.state.database.writing() as session:
+        await wake(session, *mine, now_ms=now_ms(), codes=UNMAPPED, parked_before_ms=before_ms)
     return False
 
 
@@ -206,20 +208,21 @@ async def _mapped(work: Work, theirs: Order, followed: Followed) -> Followed:
     new = [line for line in theirs.lines if line.line not in followed.lines and (line.units or line.shipped)]
     if not new:
         return followed
-    known = await _listings(work, {line.listing for line in new})
+    channel = followed.channel or work.facts.channel
+    known = await _listings(work, channel, {line.listing for line in new})
     missing = [line for line in new if line.listing not in known]
     if missing:
         told = ", ".join(f"{line.listing or 'no listing'} ({line.sku})" for line in missing)
-        raise Unmapped(f"it sells {told}, which is no listing of {work.facts.channel}: map it (PUT /v1/listings/…)")
+        raise Unmapped(f"it sells {told}, which is no listing of {channel}: map it (PUT /v1/listings/…)")
     lines = {line.line: FollowedLine(known[line.listing].sku, known[line.listing].pack_size) for line in new}
-    after = msgspec.structs.replace(followed, lines={**followed.lines, **lines})
+    after = msgspec.structs.replace(followed, channel=channel, lines={**followed.lines, **lines})
     async with work.state.database.writing() as session:
         await keep_followed(session, work.facts.seller, work.facts.code, theirs.external_id, written(after))
     return after
 
 
-async def _listings(work: Work, listings: Iterable[str]) -> dict[str, Listing]:
-    keys = [f"{work.facts.channel}/{listing}" for listing in listings if listing]
+async def _listings(work: Work, channel: str, listings: Iterable[str]) -> dict[str, Listing]:
+    keys = [f"{channel}/{listing}" for listing in listings if listing]
     async with work.state.database.reading() as session:
         found = await find_records(session, work.facts.seller, "listings", keys)
     return {one.record["listing"]: msgspec.convert(one.record, Listing) for one in found.values()}

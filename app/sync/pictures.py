@@ -1,6 +1,6 @@
 """Orders of channels as they are kept: the picture a channel gave, and what was made of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -25,8 +25,13 @@ class FollowedLine(msgspec.Struct, frozen=True):
 
 
 class Followed(msgspec.Struct, frozen=True):
-    """What was made of a channel's order. attempt: of the order that is, or is to be, placed for it."""
+    """
+    What was made of a channel's order. attempt: of the order that is, or is to be, placed for it.
 
+    channel: ours, that its order belongs to, '' before there is any: a connection may get another one later.
+    """
+
+    channel: str = ""
     attempt: int = 1
     lines: Mapping[str, FollowedLine] = {}
 
@@ -52,8 +57,3 @@ def followed_of(heard: HeardFacts) -> Followed:
 def written(followed: Followed) -> str:
     """The same as text."""
     return _encode(followed).decode()
-
-
-def listings_of(orders: Iterable[Order]) -> set[str]:
-    """The listings that orders name."""
-    return {line.listing for order in orders for line in order.lines}

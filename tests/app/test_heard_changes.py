@@ -1,5 +1,7 @@
 """What channels change about their orders, here: more, less, off, left and back."""
 
+from dataclasses import replace
+
 import pytest
 import stamina
 
@@ -244,7 +246,7 @@ async def test_an_order_older_than_its_connection_is_taken_when_it_is_pulled(woo
     woo.pass_s(60)
     created_ms = woo.clock.ms
     await woo.set(created_ms=created_ms, watermark_ms=created_ms + 1, pulled_ms=0)
-    woo.work = woo.work.__class__(**{**vars(woo.work), "facts": await woo.facts()})
+    woo.work = replace(woo.work, facts=await woo.facts())
     await woo.run(pull, take_waiting)
     before = await woo.heard(id)
 

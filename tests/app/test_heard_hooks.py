@@ -1,9 +1,14 @@
 """Webhooks of channels: proved, written down once, and taken whenever that is possible."""
 
+from dataclasses import replace
+
+import httpx
 import msgspec
 import pytest
 import stamina
 
+from app.main import create_app
+from app.opening import make_first_key
 from app.store.heard import page_heard
 from app.sync.intake import take_waiting
 from app.sync.pulling import pull
@@ -12,6 +17,7 @@ from channels.sandbox.ebay_notices import ask_over
 from channels.sandbox.webhooks import Message
 from tests.app.heard_shop import HOOK, There, connected
 from tests.app.talk import slug
+from tests.servers import Server, present
 
 CHANNELS = ("shopify", "woocommerce", "amazon", "ebay")
 
@@ -114,9 +120,7 @@ async def test_a_webhook_for_nobody_is_not_found(there, stranger):
 
 async def test_a_paused_connection_hears_and_acts_later(there, client):
     await client.post("/v1/connections/there/pause")
-    there.state.lines._open["main", "there"] = there.work.line.__class__(
-        (await there.facts()), there.work.line.engine, there.work.line.http
-    )
+    there.state.lines._open["main", "there"] = replace(there.work.line, facts=await there.facts())
     id = there.buys(2)
 
     await delivered(there)
@@ -286,3 +290,28 @@ async def test_what_was_heard_carries_nothing_of_the_buyer(there):
     assert "Ann" not in heard.picture
     assert "ann@example.org" not in heard.picture
     assert picture["country"] == "NO"
+
+
+async def test_a_webhook_needs_neither_the_store_nor_mostly_the_channel(settings):
+    server = Server(present()[0])
+    app = create_app(settings.model_copy(update={"redis_url": server.url}))
+    try:
+        async with app.router.lifespan_context(app):
+            key = await make_first_key(app.state.service, None)
+            headers = {"Authorization": f"Bearer {key}"}
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://allot", headers=headers) as client:
+                there = await connected(app, client, "woocommerce")
+            await there.run(keep_subscribed)
+            id = there.buys(2)
+            calls = len(there.sandbox.calls)
+            server.kill()
+
+            await delivered(there)
+            await there.run(take_waiting)
+
+            heard = await there.heard(id)
+            assert (set(there.answers), heard.state, heard.attempts) == ({200}, "waiting", 1)
+            assert len(there.sandbox.calls) == calls
+    finally:
+        server.stop()

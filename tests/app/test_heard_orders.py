@@ -1,5 +1,7 @@
 """Orders from channels become ours, whatever way and in whatever order they are told."""
 
+from dataclasses import replace
+
 import pytest
 import stamina
 
@@ -239,3 +241,48 @@ async def test_an_order_that_sql_has_is_left_alone(woo, monkeypatch):
     await woo.run(wake_lost_orders)
 
     assert (await woo.heard(id)).state == "taken"
+
+
+async def test_a_look_goes_back_behind_the_last_one(woo):
+    id = woo.buys(1)
+    overlap_ms = 1_000 * woo.work.line.connector.facts.overlap_s
+
+    await woo.set(pulled_ms=0, watermark_ms=woo.clock.ms + overlap_ms - 60_000)
+    await woo.run(pull)
+
+    assert (await woo.heard(id)).state == "waiting"
+
+
+async def test_a_look_that_fails_at_its_second_page_keeps_the_first_and_begins_again(woo):
+    woo.sandbox.products[733].stock = 200
+    ids = [woo.buys(1) for _ in range(101)]
+
+    def after_the_first_page() -> bool:
+        woo.sandbox.faults.outage["orders"] = 9
+        return True
+
+    woo.work = replace(woo.work, still_ours=after_the_first_page)
+    before = await woo.run_and_facts(pull)
+    first = await known(woo)
+    woo.sandbox.faults.outage.clear()
+    woo.work = replace(woo.work, still_ours=lambda: True)
+    await woo.set(pulled_ms=0)
+    await woo.run(pull)
+
+    assert before.watermark_ms == woo.work.facts.watermark_ms
+    assert (len(first), first < set(ids), await known(woo)) == (100, True, set(ids))
+    assert (await woo.facts()).watermark_ms > before.watermark_ms
+
+
+async def known(there: There) -> set[str]:
+    async with there.state.database.reading() as session:
+        return {one.external_id for one in await page_heard(session, "main", "there", state="", before=None, limit=999)}
+
+
+async def test_a_worker_that_lost_the_connection_writes_nothing_more(woo):
+    woo.buys(1)
+    woo.work = replace(woo.work, still_ours=lambda: False)
+
+    await pulled(woo)
+
+    assert await known(woo) == set()

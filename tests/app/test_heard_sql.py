@@ -1,5 +1,7 @@
 """What is kept of orders from channels, and what people see and do about it."""
 
+import asyncio
+
 import pytest
 
 from app.schedule import Memory, forget_news
@@ -222,3 +224,22 @@ async def test_a_connection_that_is_removed_takes_what_was_heard_with_it(client,
 
     async with state.database.reading() as session:
         assert await find_heard(session, *MINE, "1") is None
+
+
+async def test_of_two_who_hear_the_same_webhook_at_once_one_hears_it(state):
+    async def once() -> bool:
+        async with state.database.writing() as session:
+            return await note_news(session, *MINE, "w-1", topic="", now_ms=10)
+
+    assert sorted(await asyncio.gather(*(once() for _ in range(4)))) == [False, False, False, True]
+
+
+async def test_of_two_who_hear_the_same_order_at_once_the_newer_picture_stays(state):
+    async def once(revision: int) -> None:
+        async with state.database.writing() as session:
+            await note_told(session, *MINE, [told("1", revision)], via="hook", now_ms=10)
+
+    await asyncio.gather(*(once(revision) for revision in (3, 1, 4, 2)))
+
+    async with state.database.reading() as session:
+        assert (await find_heard(session, *MINE, "1")).revision == 4

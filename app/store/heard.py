@@ -105,7 +105,9 @@ async def note_told(
     newest = list({one.external_id: one for one in sorted(told, key=lambda one: one.revision)}.values())
     for start in range(0, len(newest), ROWS_MAX):
         some = newest[start : start + ROWS_MAX]
-        rows = [{**_new(seller, connection, one.external_id, via, now_ms), **one._asdict()} for one in some]
+        rows = [
+            {**_new(seller, connection, one.external_id, via, now_ms), **one._asdict(), "ask": False} for one in some
+        ]
         insert = dialect(session).insert(HeardOrderRow).values(rows)
         fresh = {name: insert.excluded[name] for name in ("revision", "picture", "placed_ms", "due_ms", "via")}
         fresh |= {"ask": False, "heard_ms": now_ms, **_AFRESH}

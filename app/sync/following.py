@@ -20,7 +20,7 @@ from channels.base import OrderLine as TheirLine
 
 from .outcomes import ALL_DONE, Outcome, parked, taken
 from .pictures import Followed, FollowedLine
-from .returned import announce
+from .returned import Coming, announce
 
 WHY: Final = "told by the channel"
 
@@ -157,7 +157,7 @@ class Following:
         lines = await self._cancel(lines)
         lines = await self._edit(lines)
         await self._ship(lines)
-        self.said += await announce(self.theirs, self.followed, lines)
+        self.said += await announce(Coming(self.allocator, self._channel, self.theirs, self.followed, lines))
         return self._judge(lines)
 
     def _changed(self) -> dict[str, int]:

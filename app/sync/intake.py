@@ -5,6 +5,7 @@ Whatever was heard is written down before, so nothing here can lose it: what can
 somebody must look at first is parked with the reason. One order never keeps another one waiting.
 """
 
+import asyncio
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -45,6 +46,9 @@ from .steps import Work
 
 AT_ONCE: Final = 20
 """Orders of one run."""
+
+SIDE_BY_SIDE: Final = 5
+"""Of these at the same time: one that the channel is slow to tell keeps no other waiting."""
 
 PAUSE_MS_MAX: Final = 300_000
 """Longest pause before an order that could not be taken is tried again."""
@@ -99,10 +103,17 @@ async def take_waiting(work: Work) -> bool:
     """Take orders that wait; whether more do."""
     async with work.state.database.reading() as session:
         due = await due_orders(session, work.facts.seller, work.facts.code, now_ms=now_ms(), limit=AT_ONCE)
-    for heard in due:
-        if not work.still_ours():
-            return False
-        await _take(work, heard)
+    turn = asyncio.Semaphore(SIDE_BY_SIDE)
+
+    async def take(heard: HeardFacts) -> None:
+        async with turn:
+            if work.still_ours():
+                await _take(work, heard)
+
+    done = await asyncio.gather(*(take(heard) for heard in due), return_exceptions=True)
+    for error in done:
+        if isinstance(error, BaseException):
+            raise error
     return len(due) == AT_ONCE
 
 

@@ -1,7 +1,9 @@
 """Goods that a channel says are coming back."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
+from allocator import Allocator
 from allocator.model import OrderLine as OurLine
 from channels.base import Order
 
@@ -9,13 +11,23 @@ from .outcomes import Outcome, parked
 from .pictures import Followed
 
 
-async def announce(theirs: Order, followed: Followed, ours: Mapping[str, OurLine]) -> list[Outcome]:
+class Coming(NamedTuple):
+    """An order as its channel tells it, and what there is to say here that goods of it come back. ours: by line."""
+
+    allocator: Allocator
+    channel: str
+    theirs: Order
+    followed: Followed
+    ours: Mapping[str, OurLine]
+
+
+async def announce(coming: Coming) -> list[Outcome]:
     """
     Let the warehouse know what comes back of an order and has not been booked as a return here yet.
 
-    ours: the lines of our order by their names. Nothing of it is stock before somebody has it in his hands.
+    Nothing of it is stock before somebody has it in his hands.
     """
-    back = {name: units for name, units in _coming(theirs, followed, ours) if units > 0}
+    back = {name: units for name, units in _units(coming) if units > 0}
     if not back:
         return []
     told = ", ".join(f"{units} units of line {name}" for name, units in back.items())
@@ -23,12 +35,13 @@ async def announce(theirs: Order, followed: Followed, ours: Mapping[str, OurLine
     return [parked("return_to_receive", says)]
 
 
-def _coming(theirs: Order, followed: Followed, ours: Mapping[str, OurLine]) -> list[tuple[str, int]]:
+def _units(coming: Coming) -> list[tuple[str, int]]:
     """Units of the sku by line that have left, are said to come back, and have not."""
-    told = {line.line: line.returned for line in theirs.lines if line.line in followed.lines and line.line in ours}
-    is_all = theirs.state == "returned" and not any(told.values())
+    ours, lines = coming.ours, coming.followed.lines
+    told = {line.line: line.returned for line in coming.theirs.lines if line.line in lines and line.line in ours}
+    is_all = coming.theirs.state == "returned" and not any(told.values())
     found = []
     for name, units in told.items():
-        said = ours[name].shipped if is_all else units * followed.lines[name].pack
+        said = ours[name].shipped if is_all else units * lines[name].pack
         found.append((name, min(said, ours[name].shipped) - ours[name].returned))
     return found

@@ -15,6 +15,9 @@ from .words import webhook_path
 EVERY_MS: Final = 3_600_000
 """Vendors switch off, without a word, what failed for some hours."""
 
+AGAIN_MS: Final = 300_000
+"""When it failed; orders are looked for meanwhile."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -28,18 +31,17 @@ async def keep_subscribed(work: Work) -> bool:
         facts = await find_connection(session, *mine)
     if facts is None or facts.paused:
         return False
-    if facts.subscribed_url == url and now_ms() < facts.subscribed_ms + EVERY_MS:
+    is_known = facts.subscribed_url == url
+    if now_ms() < facts.subscribed_ms + (EVERY_MS if is_known else AGAIN_MS):
         return False
     try:
         mended = await work.line.engine.run(work.line.connector.subscribe(url))
     except ChannelError:
-        # In an hour again; polling finds the orders meanwhile.
-        await _note(work, url)
+        await _note(work, "")
         raise
     await _note(work, url)
     work.state.metrics.add(MENDED, facts.seller, times=mended)
     if mended:
-        is_known = facts.subscribed_url == url
         log.warning("webhooks_mended" if is_known else "webhooks_made", connection=facts.code, times=mended)
     return False
 

@@ -12,7 +12,8 @@ from app.opening import make_first_key
 from app.store.heard import page_heard
 from app.sync.intake import take_waiting
 from app.sync.pulling import pull
-from app.sync.subscribing import EVERY_MS, keep_subscribed
+from app.sync.subscribing import AGAIN_MS, EVERY_MS, keep_subscribed
+from app.times import now_ms
 from channels.sandbox.ebay_notices import ask_over
 from channels.sandbox.webhooks import Message
 from tests.app.heard_shop import HOOK, There, connected
@@ -237,7 +238,7 @@ async def test_webhooks_are_looked_after_once_an_hour_and_when_the_address_is_an
     calls = woo.sandbox.calls.count("webhooks")
     await woo.run(keep_subscribed)
     same = woo.sandbox.calls.count("webhooks")
-    await woo.set(subscribed_url="https://old.test/v1/hooks/main/there")
+    await woo.set(subscribed_url="https://old.test/v1/hooks/main/there", subscribed_ms=now_ms() - AGAIN_MS)
 
     await woo.run(keep_subscribed)
 
@@ -315,3 +316,27 @@ async def test_a_webhook_needs_neither_the_store_nor_mostly_the_channel(settings
             assert len(there.sandbox.calls) == calls
     finally:
         server.stop()
+
+
+async def test_webhooks_that_cannot_be_made_are_tried_again_in_minutes(app, client):
+    there = await connected(app, client, "woocommerce")
+    there.sandbox.faults.outage["webhooks"] = 9
+    failed = await there.run_and_facts(keep_subscribed)
+    there.sandbox.faults.outage.clear()
+    await there.run(keep_subscribed)
+    soon = await there.facts()
+
+    await there.set(subscribed_ms=failed.subscribed_ms - AGAIN_MS)
+    await there.run(keep_subscribed)
+
+    assert (failed.subscribed_url, soon.subscribed_url) == ("", "")
+    assert (await there.facts()).subscribed_url == HOOK
+
+
+async def test_a_paused_connection_makes_no_webhooks(app, client):
+    there = await connected(app, client, "woocommerce")
+    await client.post("/v1/connections/there/pause")
+
+    await there.run(keep_subscribed)
+
+    assert there.sandbox.hooks == {}

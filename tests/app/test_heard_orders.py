@@ -62,6 +62,7 @@ async def test_an_order_that_is_paid_is_ours(there):
     assert await there.lines(id) == {"ordered": 2, "committed": 2}
     heard = await there.heard(id)
     assert (heard.state, heard.code, heard.via, heard.taken) == ("taken", "", "poll", heard.revision)
+    assert not {"order", "Order", "getOrder"} & {*there.sandbox.calls}
 
 
 async def test_an_order_that_is_not_paid_is_held_until_it_is(there, client):

@@ -7,6 +7,7 @@ Of the units of a line only what the channel itself has changed is followed: wha
 """
 
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
@@ -19,7 +20,7 @@ from channels.base import Order
 from channels.base import OrderLine as TheirLine
 
 from .outcomes import ALL_DONE, Outcome, parked, taken
-from .pictures import Followed, FollowedLine
+from .pictures import Followed, FollowedLine, told_of
 from .returned import Coming, announce
 
 WHY: Final = "told by the channel"
@@ -55,7 +56,9 @@ class Following:
 
     @property
     def _op(self) -> str:
-        return f"{self.theirs.revision}.{self.followed.attempt}"
+        """The channel's revision, whose times may be whole seconds: so with what it says, of which there may be two."""
+        said = blake2b(told_of(self.theirs).picture.encode(), digest_size=6).hexdigest()
+        return f"{self.theirs.revision}.{self.followed.attempt}.{said}"
 
     @property
     def _told(self) -> dict[str, Any]:

@@ -110,6 +110,18 @@ async def test_units_taken_off_before_they_left_are_free_again(shopify):
     assert await shopify.lines(id) == {"ordered": 3, "committed": 2, "cancelled": 1}
 
 
+async def test_units_taken_off_one_by_one_within_a_second_are_all_off(shopify):
+    id = shopify.buys(3)
+    await pulled(shopify)
+
+    shopify.pass_s()
+    for _ in range(2):
+        shopify.sandbox.takes_off(int(id), 1)
+        await pulled(shopify)
+
+    assert await shopify.lines(id) == {"ordered": 3, "committed": 1, "cancelled": 2}
+
+
 async def test_what_is_off_there_and_has_left_here_is_for_people(woo, client):
     id = woo.buys(3)
     await pulled(woo)

@@ -38,7 +38,7 @@ from app.times import now_ms
 from channels.base import Parcel
 from channels.errors import Busy, ChannelError, Refused
 
-from .following import actor_of
+from .mirroring import actor_of
 from .pictures import Followed
 from .steps import Work
 

@@ -38,8 +38,8 @@ from app.times import DAY_MS, now_ms
 from channels.base import Order
 from channels.errors import Busy, ChannelError, Nonsense, Refused
 
-from .following import Following
-from .outcomes import PLACED_BEFORE, Outcome, parked, taken
+from .mirroring import Following
+from .verdicts import PLACED_BEFORE, Outcome, parked, taken
 from .pictures import Followed, FollowedLine, followed_of, picture_of, told_of, written
 from .pulling import PULL
 from .steps import Work

@@ -13,7 +13,7 @@ from app.times import now_ms
 from channels.base import Page, Window
 from channels.errors import ChannelError
 
-from .outcomes import PLACED_BEFORE
+from .verdicts import PLACED_BEFORE
 from .pictures import told_of
 from .steps import Work
 

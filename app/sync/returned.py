@@ -7,7 +7,7 @@ from allocator import Allocator
 from allocator.model import OrderLine as OurLine
 from channels.base import Order
 
-from .outcomes import Outcome, parked
+from .verdicts import Outcome, parked
 from .pictures import Followed
 
 

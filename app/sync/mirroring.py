@@ -19,7 +19,7 @@ from app.store.connections import ConnectionFacts
 from channels.base import Order
 from channels.base import OrderLine as TheirLine
 
-from .outcomes import ALL_DONE, Outcome, parked, taken
+from .verdicts import ALL_DONE, Outcome, parked, taken
 from .pictures import Followed, FollowedLine, told_of
 from .returned import Coming, announce
 

@@ -73,7 +73,7 @@ end
 -- Any location as the channel would see it if it were active there.
 function atp.spot_of(view, code)
   local position = view.position[code]
-  return { code, position and view.locations[position][2], 1 }
+  return { code, position and view.locations[position][2] or 0, 1 }
 end
 
 -- What a channel sees at one location, with all its parts. spot: { code, own_shelf, active } of the channel's view.

@@ -209,6 +209,17 @@ async def test_more_than_there_is_cannot_be_cancelled(allocator, redis):
     assert await buckets(redis, "oslo") == (5, 0, 3)
 
 
+async def test_the_rest_of_an_order_is_cancelled_whichever_of_its_lines_is_cancelled_already(allocator, redis):
+    await stock(allocator, oslo=5)
+    await allocator.order(order("1", 3, 2))
+    await allocator.cancel("shop", "1", [CancelLine("2")], op="c1")
+
+    changed = await allocator.cancel("shop", "1", op="c2")
+
+    assert changed.state == "cancelled"
+    assert await buckets(redis, "oslo") == (5, 0, 0)
+
+
 async def test_cancelling_twice_under_one_op_cancels_once(allocator, redis):
     await stock(allocator, oslo=5)
     await allocator.order(order("1", 3))

@@ -137,6 +137,18 @@ async def test_more_of_a_firm_order_than_there_is_waits_and_is_served(allocator,
     await assert_sound(redis)
 
 
+async def test_more_of_a_firm_order_leaves_units_that_others_wait_for_though_they_are_fenced(allocator):
+    await stock(allocator, oslo=1)
+    await allocator.order(order("1", 1, channel="amazon"))
+    await allocator.order(order("owed", 3, channel="amazon"))
+    await stock(allocator, oslo=3)
+    await quota(allocator, "oslo", "shop", 3)
+
+    edited = await allocator.edit("amazon", "1", cups(2), op="r1")
+
+    assert (edited.lines[0].committed, edited.lines[0].backordered) == (1, 1)
+
+
 async def test_goods_that_had_left_cannot_become_more(allocator):
     await stock(allocator, bergen=5)
     await sold_at_the_till(allocator, "T1", 2)

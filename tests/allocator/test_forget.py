@@ -471,6 +471,14 @@ async def test_only_what_has_ended_and_is_not_there_comes_back(redis, shop, atti
     assert [facts for _, facts in answers[2:]] == [[0], [1]]
 
 
+@pytest.mark.parametrize("kind", ["order", "hold"])
+@pytest.mark.parametrize("record", [b"\xc1", b"", b"\x90", b"\x01", b"no record"])
+async def test_what_is_no_record_at_all_does_not_come_back(redis, shop, kind, record):
+    word, facts = await raw.call(redis, "recall", [shop.epoch, "", str(NOW), kind, "shop:2", record])
+
+    assert (word, facts) == ("invalid", ["record is not that of an ended hold or a closed order"])
+
+
 async def test_an_order_comes_back_with_its_places_of_days(redis, shop):
     await raw.call(redis, "order", raw.changed("order", external_id="dated", units="1", terms=raw.terms()))
     await shop.ship("shop", "dated", op="s1")

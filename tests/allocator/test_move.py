@@ -67,6 +67,16 @@ async def test_a_backorder_is_given_units_before_those_who_wait_longer(allocator
     assert (await allocator.find_order("shop", "first")).state == "backordered"
 
 
+async def test_where_the_channel_does_not_sell_from_safety_stock_is_kept_back_too(allocator):
+    await allocator.configure_all(with_rules(Rule(kind="safety_stock", location="bergen", units=2)))
+    await stock(allocator, oslo=3, bergen=3)
+    await allocator.order(order("1", 3, channel="amazon"))
+
+    changed = await allocator.move("amazon", "1", "bergen", op="m1", origin="oslo")
+
+    assert sources(changed) == [("shared", 1, ""), ("safety", 2, "")]
+
+
 async def test_any_part_of_the_shelf_may_be_taken_the_kept_back_last(allocator):
     await allocator.configure_all(with_rules(Rule(kind="safety_stock", location="rome", units=2)))
     await stock(allocator, oslo=5, rome=5)

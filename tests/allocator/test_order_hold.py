@@ -161,6 +161,18 @@ async def test_units_gone_meanwhile_are_backordered_by_a_firm_order(allocator, r
     assert (await place(redis, "oslo")).deficit == 0
 
 
+@pytest.mark.parametrize("sold", [3, 4])
+async def test_a_hold_of_which_nothing_is_there_any_more_gives_an_order_nothing(allocator, redis, sold):
+    await stock(allocator, bergen=3)
+    await allocator.hold(hold("h1", 3))
+    await sold_at_the_till(allocator, "T1", sold)
+
+    placed = await allocator.order(order("1", 3, kind="firm", hold="h1"))
+
+    assert (placed.lines[0].committed, placed.lines[0].backordered) == (0, 3)
+    assert await buckets(redis, "bergen") == (3 - sold, 0, 0)
+
+
 async def test_units_gone_meanwhile_are_taken_elsewhere_when_they_are_there(allocator):
     await stock(allocator, bergen=4)
     await allocator.hold(hold("h1", 4))

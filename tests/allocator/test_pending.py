@@ -144,6 +144,17 @@ async def test_a_carts_hold_becomes_the_pending_orders(shop, redis):
     assert await buckets(redis, "oslo") == (5, 0, 5)
 
 
+async def test_a_carts_hold_that_has_ended_stays_as_it_ended(shop, redis):
+    await stock(shop, oslo=5)
+    await shop.hold(hold("cart", 3))
+    await shop.release("cart")
+
+    kept = await shop.keep_pending(order("1", 3, hold="cart"), "payment")
+
+    assert (kept.replaced, (await shop.find_hold("cart")).state) == ("", "released")
+    assert await buckets(redis, "oslo") == (5, 3, 0)
+
+
 async def test_an_order_takes_over_both_what_was_kept_and_the_hold_it_names(shop, redis):
     await stock(shop, oslo=5)
     await shop.keep_pending(order("1", 2), "payment")

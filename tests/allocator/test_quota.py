@@ -175,6 +175,16 @@ async def test_two_lines_of_a_sku_do_not_borrow_a_unit_twice(allocator):
     assert sources(placed) == [("shared", 1, ""), ("shared", 1, ""), *borrowed]
 
 
+async def test_two_lines_of_a_sku_do_not_use_a_unit_of_their_own_quota_twice(allocator, redis):
+    await stock(allocator, oslo=4)
+    await quota(allocator, "oslo", "shop", 1)
+
+    placed = await allocator.order(order("1", 1, 1, 1))
+
+    assert sources(placed) == [("own", 1, "shop"), ("shared", 1, ""), ("shared", 1, "")]
+    assert (await place(redis, "oslo")).quotas["shop"].consumed == 1
+
+
 async def test_two_lines_of_a_firm_order_do_not_take_a_fenced_unit_twice(allocator):
     await allocator.configure_all(with_channel(CONFIG, "shop", overflow="none"))
     await stock(allocator, oslo=4)

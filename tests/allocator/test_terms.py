@@ -73,6 +73,18 @@ async def test_nothing_is_promised_when_one_of_the_places_says_nothing(allocator
     assert facts[8][:2] == [0, 0]
 
 
+async def test_what_was_promised_stays_promised_while_the_order_goes_on(allocator, redis):
+    await stock(allocator, oslo=2)
+    await placed(redis, terms(p5={"oslo": [1, DAY[0], 7, 9]}))
+    promised = (await allocator.find_order("shop", "1")).promised
+
+    await allocator.pick("shop", "1", op="p1")
+
+    [place] = promised.locations
+    assert (place.location, place.day, place.ship_by_ms, place.deliver_by_ms) == ("oslo", DAY[0], 7, 9)
+    assert (await allocator.find_order("shop", "1")).promised == promised
+
+
 async def test_a_firm_order_has_a_place_where_no_order_leaves_at_all(allocator, redis):
     await stock(allocator, oslo=2)
 

@@ -135,7 +135,6 @@ local function expects_goods(order)
       end
     end
   end
-  return false
 end
 
 -- Whether this is the record of an order of which nothing waits, lies ready or is announced to come back any more, for any
@@ -145,7 +144,7 @@ function orders.is_closed(packed)
     local order = orders.unpack('', packed)
     return CLOSED[orders.state_of(order)] and not expects_goods(order)
   end)
-  return sound and closed or false
+  return sound and closed
 end
 
 -- What was promised about time and more, packed.

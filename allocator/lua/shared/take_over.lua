@@ -5,7 +5,7 @@
 -- Moves as much of one held take to the order's lines as they want and as is still there.
 local function retake(lines, state, take)
   local on_hand, unavailable, _, committed = stock.buckets(state, take.location)
-  local there = math.max(0, on_hand - unavailable - committed)
+  local there = on_hand - unavailable - committed
   for _, line in ipairs(lines) do
     local units = line.sku == state.sku and math.min(take.units, line.left, there) or 0
     if units > 0 then

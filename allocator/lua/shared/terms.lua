@@ -73,7 +73,8 @@ local function terms_from(text)
   if type(row[5]) ~= 'table' or not are_limits(row[5]) or not promises then
     return nil
   end
-  return { complete = row[1], country = row[2], region = row[3], pickup = row[4], limits = row[5], promises = promises }
+  return { text = text, complete = row[1], country = row[2], region = row[3], pickup = row[4], limits = row[5],
+    promises = promises }
 end
 
 -- What an order asks for; nobody may change it. nil when nothing is said.
@@ -92,7 +93,6 @@ function terms.read()
     if known_count == KNOWN_MAX then
       known, known_count = {}, 0
     end
-    asked.text = text
     known[text], known_count = asked, known_count + 1
   end
   return asked

@@ -307,11 +307,11 @@ BUGS = (
     ),
     Bug(
         "units in conflict are not owed",
-        Patch(f"{SHARED}/leaving.lua", "      stock.owe(stock.skus[line.sku], 'conflict', line.left)\n", ""),
+        Patch(f"{SHARED}/leaving.lua", "    stock.owe(stock.skus[line.sku], 'conflict', left)\n", ""),
     ),
     Bug(
         "who loses gets units that others wait for",
-        Patch(f"{SHARED}/leaving.lua", "'committed', false, bounds)", "'committed', true, bounds)"),
+        Patch(f"{SHARED}/leaving.lua", "'committed', false, orders", "'committed', true, orders"),
     ),
     Bug(
         "more is taken from who loses than is missing",
@@ -447,7 +447,7 @@ BUGS = (
     ),
     Bug(
         "one order more is promised than can leave on a day",
-        Patch(f"{SHARED}/terms.lua", "  return taken < places", "  return taken <= places"),
+        Patch(f"{SHARED}/terms.lua", "'\\1') < places", "'\\1') <= places"),
     ),
     Bug(
         "what is shipped gives its place of the day back",

@@ -178,7 +178,7 @@ class Shopify(Connector[ShopifySettings, ShopifySecrets]):
         if not level.places:
             return [Row(level.listing.listing, self._location, level.units, level.shown)]
         return [
-            Row(level.listing.listing, gid("Location", place), units, level.shown_places.get(place))
+            Row(level.listing.listing, gid("Location", place), units, level.shown_places.get(tail(place)))
             for place, units in level.places.items()
         ]
 

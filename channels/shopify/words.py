@@ -258,7 +258,7 @@ def shown_of(item: Item, location: str) -> Shown:
     if level is None or not item.tracked:
         return Shown(listing, None, item.sku or "")
     units = next((one.quantity for one in level.quantities if one.name == AVAILABLE), 0)
-    return Shown(listing, units, item.sku or "", {location: units})
+    return Shown(listing, units, item.sku or "", {tail(location): units})
 
 
 def order_of(said: SaidOrder, lines: Sequence[Line]) -> Order:

@@ -1,4 +1,4 @@
-"""`allot demo`: five channels, 200 buyers for the last 100 bicycles, and what every channel was told, shows and sold."""
+"""`allot demo`: five channels, 200 buyers for the last 100 bicycles, and what each channel was told, shows and sold."""
 
 import asyncio
 import secrets

@@ -154,11 +154,12 @@ class Circle:
             found[code] = rows[0]["told"] if rows else None
         return found
 
-    async def became(self, bought: Sequence[Bought]) -> dict[Bought, dict[str, int]]:
-        """Our order of each of these, as its line has it; left out where there is none, or one of something else."""
+    async def became(self) -> dict[Bought, dict[str, int]]:
+        """Our order of each purchase, as its line has it; left out where there is none, or one of something else."""
         found = {}
-        for one in bought:
-            said = await self.caller.ask("order", "GET", f"/v1/orders/{CHANNELS[one.code]}/{quote(one.order, safe='')}")
+        for one in self.buyers.bought:
+            path = f"/v1/orders/{CHANNELS[one.code]}/{quote(one.order, safe='')}"
+            said = await self.caller.ask("order", "GET", path)
             lines = said.body.get("lines", [])
             if [(line["sku"], line["ordered"]) for line in lines] == [(one.sku, one.units)]:
                 found[one] = lines[0]

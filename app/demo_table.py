@@ -63,8 +63,9 @@ def _shown(shown: int, published: int) -> str:
 def final_table(rows: Sequence[Row], oversold: int) -> Table:
     """The account of the circle."""
     table = Table(title=f"The circle; pushed, shown and promised: units of {SKU}", title_justify="left")
-    for position, column in enumerate(("channel", *COLUMNS, "oversold")):
-        table.add_column(column, justify="right" if position else "left")
+    table.add_column("channel")
+    for column in (*COLUMNS, "oversold"):
+        table.add_column(column, justify="right")
     for row in rows:
         table.add_row(row.code, *map(_cell, (row.pushed, row.shown, row.published, row.p50, row.p99, *row.orders)), "")
     sums = [str(sum(numbers)) for numbers in zip(*[row.orders for row in rows], strict=True)]

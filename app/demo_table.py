@@ -67,14 +67,13 @@ def final_table(rows: Sequence[Row], oversold: int) -> Table:
     for column in (*COLUMNS, "oversold"):
         table.add_column(column, justify="right")
     for row in rows:
-        table.add_row(row.code, *map(_cell, (row.pushed, row.shown, row.published, row.p50, row.p99, *row.orders)), "")
+        numbers = "–" if row.pushed is None else row.pushed, row.shown, row.published
+        table.add_row(row.code, *map(str, numbers), _seconds(row.p50), _seconds(row.p99), *map(str, row.orders), "")
     sums = [str(sum(numbers)) for numbers in zip(*[row.orders for row in rows], strict=True)]
     table.add_section()
     table.add_row("all", *[""] * 5, *sums, str(oversold))
     return table
 
 
-def _cell(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"

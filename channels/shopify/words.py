@@ -155,9 +155,9 @@ class SaidOrder(_Camel, frozen=True):
 
 
 class Orders(_Camel, frozen=True):
-    """A page of orders."""
+    """A page of orders, which are read each for itself (SaidOrder)."""
 
-    nodes: list[SaidOrder] = []
+    nodes: list[dict[str, Any]] = []
     page_info: PageInfo = PageInfo()
 
 

@@ -54,6 +54,9 @@ class TestShopify(ChannelContract):
     def is_of_order(self, message) -> bool:
         return message.headers["X-Shopify-Topic"] == "orders/create"
 
+    def spoil(self, sandbox: ShopifySandbox, id: str) -> None:
+        sandbox.orders[int(id)].financial = "UNHEARD_OF"
+
     def parcels(self, sandbox: ShopifySandbox, id: str) -> list:
         return sandbox.orders[int(id)].parcels
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from app.store.connections import ConnectionFacts
 from app.store.database import Session
-from app.store.shown import ask_of_tickets, change_shown, find_shown, look_again_at
+from app.store.shown import ask_of_tickets, change_shown, find_shown, look_again_at, note_listings
 from app.times import now_ms
 from channels.base import Shown
 
@@ -22,6 +22,19 @@ async def note_shown(session: Session, facts: ConnectionFacts, shown: Sequence[S
     told = [(known[one.listing], one) for one in shown if one.listing in known]
     changes = {row.listing: outcomes.listed(row, one, at_ms) for row, one in told if not row.ticket}
     await change_shown(session, facts.seller, facts.code, changes)
+
+
+async def note_sold(session: Session, facts: ConnectionFacts, listings: Collection[str]) -> None:
+    """
+    The channel has sold some of these, or has some back, and has counted that by itself.
+
+    What it was told is not what it shows, and its number must go out again even where ours is the same as before: one
+    that is capped does not fall.
+    """
+    known = await find_shown(session, facts.seller, facts.code, listings)
+    sold = [row.listing for row in known.values() if not row.ticket]
+    await note_listings(session, facts.seller, facts.code, sold, now_ms=now_ms())
+    await change_shown(session, facts.seller, facts.code, {one: {"told": None, "shown_ms": 0} for one in sold})
 
 
 async def look_again(session: Session, facts: ConnectionFacts, listings: Collection[str]) -> None:

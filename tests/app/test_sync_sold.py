@@ -1,0 +1,71 @@
+"""A channel that has sold something shows fewer than it was told, and is told again what it may show."""
+
+import pytest
+import stamina
+
+from app.store.shown import change_shown, find_shown
+from app.sync.following import follow, know_listings
+from app.sync.intake import take_waiting
+from app.sync.pulling import pull
+from app.sync.pushing import push
+from tests.app.heard_shop import There, connected
+
+OUT = (know_listings, follow, push)
+CAP = {"id": "few", "kind": "max_published", "sku": "CUP", "channel": "amazon", "units": 5}
+
+
+@pytest.fixture(autouse=True)
+def quick():
+    stamina.set_testing(testing=True, attempts=2, cap=True)
+    yield
+    stamina.set_testing(testing=False)
+
+
+@pytest.fixture(params=["shopify", "woocommerce", "amazon", "ebay"])
+async def there(request, app, client) -> There:
+    """It shows five of fifteen, and takes numbers over at once."""
+    made = await client.put("/v1/rules/few", json=CAP, headers={"If-None-Match": "*"})
+    assert made.status_code == 201, made.text
+    there = await connected(app, client, request.param)
+    there.sandbox.applied_ms = 0
+    await there.run(*OUT)
+    assert shows(there) == 5
+    return there
+
+
+def shows(there: There) -> int:
+    there.clock.is_asked = True
+    shown: int = there.sandbox.shows(there.cup)
+    there.clock.is_asked = False
+    return shown
+
+
+async def sell(there: There, units: int) -> None:
+    """Somebody buys there, and the order is ours."""
+    there.buys(units)
+    await there.set(pulled_ms=0, watermark_ms=there.clock.began_ms - 60_000)
+    await there.run(pull, take_waiting)
+
+
+async def test_a_number_that_is_capped_is_told_again_although_it_is_the_same(there):
+    await sell(there, 2)
+    assert shows(there) == 3
+
+    await there.run(*OUT)
+    # A channel that compares says first that it shows another number.
+    async with there.state.database.writing() as session:
+        await change_shown(session, "main", "there", {there.cup: {"due_ms": 0}})
+    await there.run(*OUT)
+
+    assert shows(there) == 5
+
+
+async def test_a_number_in_a_bulk_push_is_left_to_it(there):
+    async with there.state.database.writing() as session:
+        await change_shown(session, "main", "there", {there.cup: {"ticket": "feed-1"}})
+
+    await sell(there, 1)
+
+    async with there.state.database.reading() as session:
+        row = (await find_shown(session, "main", "there", [there.cup]))[there.cup]
+    assert (row.told, row.ticket) == (5, "feed-1")

@@ -34,6 +34,8 @@ CONNECT_SECONDS_MAX: Final = 90.0
 SETTLE_SECONDS_MAX: Final = 120.0
 REFRESH_SECONDS: Final = 1.0
 CONNECTIONS: Final = 8
+WIDTH: Final = 118
+"""Wide enough for the table where there is no terminal to ask."""
 
 
 def demo(
@@ -44,6 +46,8 @@ def demo(
 ) -> None:
     """Run a small bicycle shop on five channels and let 200 buyers race for its last 100 bicycles."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH
     try:
         with Stop() as stop, _folder(data_dir, console) as folder, doors() as through:
             number = _port(port, console)

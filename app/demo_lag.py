@@ -11,7 +11,7 @@ INFINITE: Final = float("inf")
 
 
 class Lag(NamedTuple):
-    """Of one connection: upper bounds in seconds, with the number of pushes at or below each."""
+    """Of one connection: upper bounds in seconds, with the numbers that were seen there at or below each."""
 
     buckets: Mapping[float, float]
 
@@ -42,7 +42,7 @@ async def lags_of(url: str) -> Lags:
     found: dict[str, dict[float, float]] = {}
     for family in text_string_to_metric_families(said):
         for sample in family.samples:
-            if sample.name == f"{LAG}_bucket":
+            if sample.name == f"{LAG}_bucket" and sample.labels["stage"] == "applied":
                 found.setdefault(sample.labels["connection"], {})[float(sample.labels["le"])] = sample.value
     return {code: Lag(buckets) for code, buckets in found.items()}
 

@@ -10,7 +10,7 @@ from .demo_circle import Sight
 from .fair import SKUS
 
 COLUMNS: Final = (
-    *("last pushed", "shows", "may promise", "lag p50, s", "lag p99, s"),
+    *("pushed", "shows", "ATP", "lag p50 s", "p99 s"),
     *("asked for", "sold out", "orders", "taken", "waiting", "calls"),
 )
 
@@ -62,7 +62,7 @@ def _shown(shown: int, published: int) -> str:
 
 def final_table(rows: Sequence[Row], oversold: int) -> Table:
     """The account of the circle."""
-    table = Table(title=f"The circle; pushed, shown and promised: units of {SKU}", title_justify="left")
+    table = Table(title=f"The circle; pushed, shows and ATP are units of {SKU}", title_justify="left")
     table.add_column("channel")
     for column in (*COLUMNS, "oversold"):
         table.add_column(column, justify="right")

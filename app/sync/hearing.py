@@ -65,6 +65,6 @@ async def _write_down(state: State, facts: ConnectionFacts, news: News, body: by
         await note_named(session, *mine, news.ask, via=VIA, now_ms=at_ms)
         for one in news.odd:
             await note_odd(session, *mine, one.external_id, one.says, via=VIA, now_ms=at_ms)
-        await note_shown(session, facts, news.shown)
+        await note_shown(session, facts, news.shown, state.metrics)
         await look_again(session, facts, news.look)
         await ticket_finished(session, facts, news.finished)

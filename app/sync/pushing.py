@@ -20,7 +20,7 @@ from app.times import now_ms
 from channels.base import Listing, Pushed
 from channels.errors import Refused, Unclear
 
-from . import outcomes
+from . import lag, outcomes
 from .bulk import push_bulk
 from .choosing import Wish, in_order, is_worth, sells_out
 from .numbers import BEHIND, Number, level_of, newest
@@ -150,13 +150,16 @@ async def _refused(work: Work, rows: Sequence[ShownFacts], numbers: Mapping[str,
 async def take(work: Work, rows: Sequence[ShownFacts], numbers: Mapping[str, Number], said: Sequence[Pushed]) -> None:
     """Write down what a channel said of each."""
     facts, at_ms = work.line.connector.facts, now_ms()
-    results = {one.listing: one for one in said}
+    known, results = {row.listing: row for row in rows}, {one.listing: one for one in said}
     changes = {
         row.listing: outcomes.pushed(row, numbers[row.listing], results[row.listing], facts, at_ms)
         for row in rows
         if row.listing in results
     }
+    changes = {one: {**became, "changed_ms": lag.since_ms(known[one])} for one, became in changes.items()}
     await write_down(work, changes)
+    for listing, became in changes.items():
+        lag.count_taken(work.state.metrics, work.facts, known[listing], became, at_ms)
     for listing, one in results.items():
         if one.outcome != "accepted":
             names = {"seller": work.facts.seller, "connection": work.facts.code, "listing": listing}

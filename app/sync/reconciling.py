@@ -15,7 +15,7 @@ from app.store.shown import UNLISTED, ShownFacts, add_unmapped, drop_unmapped, f
 from app.times import now_ms
 from channels.base import Listing, Shown
 
-from . import outcomes
+from . import lag, outcomes
 from .memory import memory_of
 from .outcomes import Fields
 from .recording import recording, write_down
@@ -46,6 +46,7 @@ async def prove(work: Work) -> bool:
     changes = {row.listing: outcomes.seen(row, said[row.listing], facts, at_ms) for row in known}
     await write_down(work, changes, told_ms={row.listing: row.told_ms for row in known})
     for row in known:
+        lag.count_seen(work.state.metrics, work.facts, row, changes[row.listing], at_ms)
         if changes[row.listing].get("code") == outcomes.DRIFT:
             names = {"seller": work.facts.seller, "connection": work.facts.code, "listing": row.listing}
             log.warning("channel_drifted", **names, told=row.told, shown=said[row.listing].units)
@@ -86,6 +87,8 @@ async def _compare(work: Work, page: Sequence[Shown], asked_ms: int) -> None:
             changes[one.listing] = outcomes.listed(row, one, asked_ms)
     unmapped = [_unmapped(one, asked_ms) for one in page if one.listing not in known]
     await write_down(work, changes, told_ms={listing: known[listing].told_ms for listing in changes})
+    for listing, became in changes.items():
+        lag.count_seen(work.state.metrics, work.facts, known[listing], became, asked_ms)
     if unmapped:
         async with recording(work) as session:
             await add_unmapped(session, seller, code, unmapped)

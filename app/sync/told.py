@@ -2,16 +2,17 @@
 
 from collections.abc import Collection, Sequence
 
+from app.metrics import Metrics
 from app.store.connections import ConnectionFacts
 from app.store.database import Session
 from app.store.shown import ask_of_tickets, change_shown, find_shown, look_again_at, note_listings
 from app.times import now_ms
 from channels.base import Shown
 
-from . import outcomes
+from . import lag, outcomes
 
 
-async def note_shown(session: Session, facts: ConnectionFacts, shown: Sequence[Shown]) -> None:
+async def note_shown(session: Session, facts: ConnectionFacts, shown: Sequence[Shown], metrics: Metrics) -> None:
     """
     Numbers a channel says it shows. A webhook may be old: one that differs from what was told is only looked into.
 
@@ -22,6 +23,8 @@ async def note_shown(session: Session, facts: ConnectionFacts, shown: Sequence[S
     told = [(known[one.listing], one) for one in shown if one.listing in known]
     changes = {row.listing: outcomes.listed(row, one, at_ms) for row, one in told if not row.ticket}
     await change_shown(session, facts.seller, facts.code, changes)
+    for listing, became in changes.items():
+        lag.count_seen(metrics, facts, known[listing], became, at_ms)
 
 
 async def note_sold(session: Session, facts: ConnectionFacts, listings: Collection[str]) -> None:

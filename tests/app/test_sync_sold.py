@@ -3,12 +3,20 @@
 import pytest
 import stamina
 
+from app.lines.lines import connector_of
+from app.store.connections import find_connection
 from app.store.shown import change_shown, find_shown
 from app.sync.following import follow, know_listings
 from app.sync.intake import take_waiting
 from app.sync.pulling import pull
 from app.sync.pushing import push
-from tests.app.heard_shop import There, connected
+from app.sync.steps import Work
+from app.times import now_ms
+from channels.pos import PosSecrets
+from channels.sandbox.pos import PATH, PosSandbox
+from tests.app.heard_shop import There, connected, line_to
+from tests.app.tills import CONNECTION, EVENTS, HERE, SECRET
+from tests.channels.contract import courier_of
 
 OUT = (know_listings, follow, push)
 CAP = {"id": "few", "kind": "max_published", "sku": "CUP", "channel": "amazon", "units": 5}
@@ -69,3 +77,34 @@ async def test_a_number_in_a_bulk_push_is_left_to_it(there):
     async with there.state.database.reading() as session:
         row = (await find_shown(session, "main", "there", [there.cup]))[there.cup]
     assert (row.told, row.ticket) == (5, "feed-1")
+
+
+async def test_a_hub_whose_tills_have_sold_is_told_its_number_again(app, client):
+    state = app.state.service
+    hub = PosSandbox(courier_of([]), now_ms, PosSecrets(signing_secret=SECRET))
+    hub.sells("CUP", 0)
+    body = {**CONNECTION, "settings": {"address": f"https://hub.test{PATH}"}}
+    assert (await client.put(HERE, json=body)).status_code == 201
+    listing = {"channel": "till", "listing": "CUP", "sku": "CUP"}
+    await client.put("/v1/listings/till/CUP", json=listing, headers={"If-None-Match": "*"})
+    cap = {**CAP, "channel": "till"}
+    await client.put("/v1/rules/few", json=cap, headers={"If-None-Match": "*"})
+    async with state.database.reading() as session:
+        facts = await find_connection(session, "main", "tills")
+    line = line_to(state, facts, connector_of(facts, state.sealer), hub)
+    work = Work(state, facts, line, state.allocators["main"], lambda: True)
+    for step in OUT:
+        while await step(work):
+            pass
+    assert hub.shows("CUP") == 5
+
+    hub.opens("till-1", "STORE1")
+    hub.buys("CUP", 2)
+    [message] = hub.courier.waiting
+    sent = await client.post(EVENTS, content=message.body, headers=message.headers)
+    assert (sent.status_code, hub.shows("CUP")) == (200, 3)
+    for step in OUT:
+        while await step(work):
+            pass
+
+    assert hub.shows("CUP") == 5

@@ -1,4 +1,4 @@
-"""What a kind of problem is, and the kinds of the allocator, of keys, counts and channels; `problems` has the whole table."""
+"""What a kind of problem is, and the kinds of the allocator, keys, counts, channels; `problems` has the whole table."""
 
 from typing import Final, NamedTuple
 

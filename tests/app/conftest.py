@@ -77,6 +77,7 @@ ON_BOTH_DATABASES = {
 WITH_A_SCHEDULE = {
     "test_count_command",
     "test_counts_api",
+    "test_pos_events",
     "test_replay_end_to_end",
     "test_replay_mishaps",
     "test_replay_real_orders",

@@ -220,7 +220,7 @@ class Metrics:
         self._request_seconds: defaultdict[str, Timing] = defaultdict(Timing)
         self._script_seconds: defaultdict[str, Timing] = defaultdict(Timing)
         self._job_seconds: defaultdict[str, Timing] = defaultdict(lambda: Timing(SLOW))
-        self._push_lag: defaultdict[Labels, Timing] = defaultdict(lambda: Timing(LATE))
+        self._push_lag: dict[Labels, Timing] = {}
         self._counts: dict[str, defaultdict[Labels, int]] = {family.name: defaultdict(int) for family in COUNTERS}
         self._gauges: dict[str, dict[Labels, float]] = {family.name: {} for family in GAUGES}
         self.requests = 0
@@ -271,9 +271,11 @@ class Metrics:
             self.add(JOB_RUNS, name, known, times=int(known == outcome))
         self._job_seconds[name].add(seconds)
 
-    def pushed(self, seller: str, connection: str, stage: str, seconds: float) -> None:
-        """Count a number that has arrived at a channel, so long after it had changed."""
-        self._push_lag[seller, connection, stage].add(seconds)
+    def arrived(self, seller: str, lags: Mapping[str, Mapping[str, Timing]]) -> None:
+        """Have what workers have counted of numbers that arrived at a seller's channels: by connection and stage."""
+        others = {labels: timing for labels, timing in self._push_lag.items() if labels[0] != seller}
+        own = {(seller, code, stage): timing for code, one in lags.items() for stage, timing in one.items()}
+        self._push_lag = others | own
 
     def returned(self, seller: str, lines: Iterable[ReturnLine]) -> None:
         """Count units that came back."""

@@ -25,6 +25,7 @@ from .store.heard import waiting_orders
 from .store.recounts import waiting_recounts
 from .store.rounds import last_round
 from .store.unpushed import unpushed
+from .sync.lag import kept
 from .times import now_ms
 
 CHUNK: Final = 250
@@ -202,6 +203,8 @@ async def _tell_channels(state: State, seller: str) -> None:
             state.metrics.set(f.SYNC["dead_listings"], one.dead, seller, code)
             state.metrics.set(f.SYNC["drifted_listings"], one.drift, seller, code)
             state.metrics.set(f.SYNC["connection_failing"], int(bool(one.failing)), seller, code)
+        with suppress(RedisError, OSError):
+            state.metrics.arrived(seller, {code: await kept(state.pipe.client, seller, code) for code in found})
 
 
 async def _tell_channel_orders(state: State, seller: str) -> None:

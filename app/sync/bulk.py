@@ -90,8 +90,8 @@ async def _give_back(work: Work, ticket: str, said: Mapping[str, Pushed], code: 
         rows = await of_ticket(session, work.facts.seller, work.facts.code, ticket)
     changes = {row.listing: _became(work, row, said.get(row.listing), code, says) for row in rows}
     await write_down(work, changes)
-    for row in rows:
-        lag.count_carried(work.state.metrics, work.facts, row, changes[row.listing], now_ms())
+    arrivals = [one for row in rows for one in lag.of_bulk(row, changes[row.listing], now_ms())]
+    await lag.keep(work.state.pipe.client, work.facts, arrivals)
 
 
 def _became(work: Work, row: ShownFacts, said: Pushed | None, code: str, says: str) -> Fields:

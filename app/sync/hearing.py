@@ -20,6 +20,7 @@ from app.times import now_ms
 from channels.base import Delivery, News
 from channels.errors import Busy, ChannelError, Down, Nonsense, Unclear
 
+from . import lag
 from .pictures import told_of
 from .told import look_again, note_shown, ticket_finished
 
@@ -65,6 +66,7 @@ async def _write_down(state: State, facts: ConnectionFacts, news: News, body: by
         await note_named(session, *mine, news.ask, via=VIA, now_ms=at_ms)
         for one in news.odd:
             await note_odd(session, *mine, one.external_id, one.says, via=VIA, now_ms=at_ms)
-        await note_shown(session, facts, news.shown, state.metrics)
+        arrivals = await note_shown(session, facts, news.shown)
         await look_again(session, facts, news.look)
         await ticket_finished(session, facts, news.finished)
+    await lag.keep(state.pipe.client, facts, arrivals)

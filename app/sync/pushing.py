@@ -158,8 +158,8 @@ async def take(work: Work, rows: Sequence[ShownFacts], numbers: Mapping[str, Num
     }
     changes = {one: {**became, "changed_ms": lag.since_ms(known[one])} for one, became in changes.items()}
     await write_down(work, changes)
-    for listing, became in changes.items():
-        lag.count_taken(work.state.metrics, work.facts, known[listing], became, at_ms)
+    arrivals = [one for listing, became in changes.items() for one in lag.of_push(known[listing], became, at_ms)]
+    await lag.keep(work.state.pipe.client, work.facts, arrivals)
     for listing, one in results.items():
         if one.outcome != "accepted":
             names = {"seller": work.facts.seller, "connection": work.facts.code, "listing": listing}

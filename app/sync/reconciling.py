@@ -45,8 +45,9 @@ async def prove(work: Work) -> bool:
     known = [row for row in rows if row.listing in said]
     changes = {row.listing: outcomes.seen(row, said[row.listing], facts, at_ms) for row in known}
     await write_down(work, changes, told_ms={row.listing: row.told_ms for row in known})
+    arrivals = [one for row in known for one in lag.of_look(row, changes[row.listing], at_ms)]
+    await lag.keep(work.state.pipe.client, work.facts, arrivals)
     for row in known:
-        lag.count_seen(work.state.metrics, work.facts, row, changes[row.listing], at_ms)
         if changes[row.listing].get("code") == outcomes.DRIFT:
             names = {"seller": work.facts.seller, "connection": work.facts.code, "listing": row.listing}
             log.warning("channel_drifted", **names, told=row.told, shown=said[row.listing].units)
@@ -87,8 +88,8 @@ async def _compare(work: Work, page: Sequence[Shown], asked_ms: int) -> None:
             changes[one.listing] = outcomes.listed(row, one, asked_ms)
     unmapped = [_unmapped(one, asked_ms) for one in page if one.listing not in known]
     await write_down(work, changes, told_ms={listing: known[listing].told_ms for listing in changes})
-    for listing, became in changes.items():
-        lag.count_seen(work.state.metrics, work.facts, known[listing], became, asked_ms)
+    arrivals = [one for listing, became in changes.items() for one in lag.of_look(known[listing], became, asked_ms)]
+    await lag.keep(work.state.pipe.client, work.facts, arrivals)
     if unmapped:
         async with recording(work) as session:
             await add_unmapped(session, seller, code, unmapped)

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 
-from app.metrics import Metrics
 from app.store.connections import ConnectionFacts
 from app.store.database import Session
 from app.store.shown import ask_of_tickets, change_shown, find_shown, look_again_at, note_listings
@@ -12,10 +11,11 @@ from channels.base import Shown
 from . import lag, outcomes
 
 
-async def note_shown(session: Session, facts: ConnectionFacts, shown: Sequence[Shown], metrics: Metrics) -> None:
+async def note_shown(session: Session, facts: ConnectionFacts, shown: Sequence[Shown]) -> list[lag.Arrival]:
     """
-    Numbers a channel says it shows. A webhook may be old: one that differs from what was told is only looked into.
+    Numbers a channel says it shows; those that have arrived by that.
 
+    A webhook may be old: one that differs from what was told is only looked into.
     What is no listing of ours is left to the full comparison.
     """
     known = await find_shown(session, facts.seller, facts.code, [one.listing for one in shown])
@@ -23,8 +23,7 @@ async def note_shown(session: Session, facts: ConnectionFacts, shown: Sequence[S
     told = [(known[one.listing], one) for one in shown if one.listing in known]
     changes = {row.listing: outcomes.listed(row, one, at_ms) for row, one in told if not row.ticket}
     await change_shown(session, facts.seller, facts.code, changes)
-    for listing, became in changes.items():
-        lag.count_seen(metrics, facts, known[listing], became, at_ms)
+    return [one for listing, became in changes.items() for one in lag.of_look(known[listing], became, at_ms)]
 
 
 async def note_sold(session: Session, facts: ConnectionFacts, listings: Collection[str]) -> None:

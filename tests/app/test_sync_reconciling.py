@@ -158,7 +158,7 @@ async def test_a_listing_that_is_mapped_later_is_told_its_number(shop):
 
 async def test_a_webhook_with_the_number_that_was_told_proves_it(amazon):
     async with amazon.state.database.writing() as session:
-        await note_shown(session, amazon.facts, [Shown("CUP", 15), Shown("NOBODY", 1)], amazon.state.metrics)
+        await note_shown(session, amazon.facts, [Shown("CUP", 15), Shown("NOBODY", 1)])
 
     cup = await amazon.row("CUP")
     assert (cup.outcome, cup.shown) == ("applied", 15)
@@ -167,7 +167,7 @@ async def test_a_webhook_with_the_number_that_was_told_proves_it(amazon):
 async def test_a_webhook_with_another_number_is_looked_into_before_it_is_believed(shop):
     pushes = shop.sandbox.calls.count("SetQuantities")
     async with shop.state.database.writing() as session:
-        await note_shown(session, shop.facts, [Shown("11", 10)], shop.state.metrics)
+        await note_shown(session, shop.facts, [Shown("11", 10)])
     late = await shop.row("11")
     await shop.do(PROVE, PUSH)
 

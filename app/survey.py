@@ -18,6 +18,7 @@ from allocator.gate import CHECKING, FROZEN, OPEN, SHUT, Gate
 from . import families as f
 from . import metrics as m
 from .deps import State
+from .lines.lag import kept
 from .store.counts import waiting_counts
 from .store.database import SqlError
 from .store.errands import count_dead
@@ -25,7 +26,6 @@ from .store.heard import waiting_orders
 from .store.recounts import waiting_recounts
 from .store.rounds import last_round
 from .store.unpushed import unpushed
-from .sync.lag import kept
 from .times import now_ms
 
 CHUNK: Final = 250

@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from app.lines.lag import keep
 from app.store.shown import ShownFacts, ask_of_tickets, of_ticket, tickets
 from app.times import now_ms
 from channels.base import Pushed
@@ -91,7 +92,7 @@ async def _give_back(work: Work, ticket: str, said: Mapping[str, Pushed], code: 
     changes = {row.listing: _became(work, row, said.get(row.listing), code, says) for row in rows}
     await write_down(work, changes)
     arrivals = [one for row in rows for one in lag.of_bulk(row, changes[row.listing], now_ms())]
-    await lag.keep(work.state.pipe.client, work.facts, arrivals)
+    await keep(work.state.pipe.client, work.facts.seller, work.facts.code, arrivals)
 
 
 def _became(work: Work, row: ShownFacts, said: Pushed | None, code: str, says: str) -> Fields:

@@ -14,13 +14,13 @@ from redis.exceptions import RedisError
 
 from app.deps import State
 from app.errors import ChannelAway, WebhookForged
+from app.lines.lag import keep
 from app.store.connections import ConnectionFacts
 from app.store.heard import note_named, note_news, note_odd, note_told
 from app.times import now_ms
 from channels.base import Delivery, News
 from channels.errors import Busy, ChannelError, Down, Nonsense, Unclear
 
-from . import lag
 from .pictures import told_of
 from .told import look_again, note_shown, ticket_finished
 
@@ -69,4 +69,4 @@ async def _write_down(state: State, facts: ConnectionFacts, news: News, body: by
         arrivals = await note_shown(session, facts, news.shown)
         await look_again(session, facts, news.look)
         await ticket_finished(session, facts, news.finished)
-    await lag.keep(state.pipe.client, facts, arrivals)
+    await keep(state.pipe.client, *mine, arrivals)

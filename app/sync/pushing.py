@@ -15,7 +15,9 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from app.store.shown import ShownFacts, due
+from app.lines.lag import keep
+from app.store.shown import ShownFacts, change_shown, due
+from app.store.sold import doubt_told
 from app.times import now_ms
 from channels.base import Listing, Pushed
 from channels.errors import Refused, Unclear
@@ -25,7 +27,7 @@ from .bulk import push_bulk
 from .choosing import Wish, in_order, is_worth, sells_out
 from .numbers import BEHIND, Number, level_of, newest
 from .outcomes import ALONE, UNCLEAR, Fields
-from .recording import write_down
+from .recording import recording, write_down
 from .steps import Work
 
 DUE_MAX: Final = 5_000
@@ -157,9 +159,12 @@ async def take(work: Work, rows: Sequence[ShownFacts], numbers: Mapping[str, Num
         if row.listing in results
     }
     changes = {one: {**became, "changed_ms": lag.since_ms(known[one])} for one, became in changes.items()}
-    await write_down(work, changes)
+    async with recording(work) as session:
+        mine = work.facts.seller, work.facts.code
+        await change_shown(session, *mine, changes)
+        await doubt_told(session, *mine, {listing: known[listing].changes for listing in changes})
     arrivals = [one for listing, became in changes.items() for one in lag.of_push(known[listing], became, at_ms)]
-    await lag.keep(work.state.pipe.client, work.facts, arrivals)
+    await keep(work.state.pipe.client, work.facts.seller, work.facts.code, arrivals)
     for listing, one in results.items():
         if one.outcome != "accepted":
             names = {"seller": work.facts.seller, "connection": work.facts.code, "listing": listing}

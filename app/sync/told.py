@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
+from app.lines.lag import Arrival
 from app.store.connections import ConnectionFacts
 from app.store.database import Session
 from app.store.shown import ask_of_tickets, change_shown, find_shown, look_again_at, note_listings
@@ -11,7 +12,7 @@ from channels.base import Shown
 from . import lag, outcomes
 
 
-async def note_shown(session: Session, facts: ConnectionFacts, shown: Sequence[Shown]) -> list[lag.Arrival]:
+async def note_shown(session: Session, facts: ConnectionFacts, shown: Sequence[Shown]) -> list[Arrival]:
     """
     Numbers a channel says it shows; those that have arrived by that.
 

@@ -15,8 +15,8 @@ from app.events.asking import ask
 from app.store.config import find_records
 from app.store.connections import ConnectionFacts
 from app.store.database import Database, Session
-from app.store.listed import listings_of
 from app.store.sellers import require_seller
+from app.store.sold import listings_of
 from app.store.tills import (
     PLANNED,
     REJECTED,

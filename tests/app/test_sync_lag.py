@@ -2,10 +2,10 @@
 
 import pytest
 
+from app.lines import lag
 from app.opening import open_service
 from app.store.connections import find_connection
 from app.survey import Survey
-from app.sync import lag
 from app.sync.out_steps import FOLLOW, LISTINGS, OUT_STEPS
 from app.sync.told import note_shown
 from channels.base import Shown
@@ -68,7 +68,7 @@ async def test_what_is_only_accepted_counts_as_applied_once_it_is_seen(opened):
 
         async with opened.database.writing() as session:
             arrivals = await note_shown(session, shop.facts, [Shown("CUP", (await shop.row("CUP")).told)])
-        await lag.keep(opened.pipe.client, shop.facts, arrivals)
+        await lag.keep(opened.pipe.client, "main", CODE, arrivals)
 
     assert accepted == {"accepted": 1}
     assert await counted(opened) == {"accepted": 1, "applied": 1}
@@ -86,9 +86,7 @@ async def test_a_number_that_is_not_taken_has_not_arrived(opened):
 
 async def test_every_process_tells_what_the_workers_have_counted(client, app):
     await client.put(HERE, json=CONNECTION)
-    async with app.state.service.database.reading() as session:
-        facts = await find_connection(session, "main", "tills")
-    await lag.keep(app.state.service.pipe.client, facts, [("accepted", 300), ("applied", 700)])
+    await lag.keep(app.state.service.pipe.client, "main", "tills", [("accepted", 300), ("applied", 700)])
     await Survey().look(app.state.service)
 
     page = (await client.get("/metrics")).text

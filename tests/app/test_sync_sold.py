@@ -8,10 +8,13 @@ from app.store.connections import find_connection
 from app.store.shown import change_shown, find_shown
 from app.sync.following import follow, know_listings
 from app.sync.intake import take_waiting
+from app.sync.numbers import newest
 from app.sync.pulling import pull
-from app.sync.pushing import push
+from app.sync.pushing import push, take
 from app.sync.steps import Work
+from app.sync.told import note_sold
 from app.times import now_ms
+from channels.base import Pushed
 from channels.pos import PosSecrets
 from channels.sandbox.pos import PATH, PosSandbox
 from tests.app.heard_shop import There, connected, line_to
@@ -108,3 +111,19 @@ async def test_a_hub_whose_tills_have_sold_is_told_its_number_again(app, client)
             pass
 
     assert hub.shows("CUP") == 5
+
+
+async def test_a_sale_that_is_heard_of_while_a_push_is_under_way_is_not_covered_by_it(there):
+    """The channel may have sold after it took the number over."""
+    async with there.state.database.reading() as session:
+        rows = await find_shown(session, "main", "there", [there.cup])
+    numbers = await newest(there.work, rows.values())
+    async with there.state.database.writing() as session:
+        await note_sold(session, there.work.facts, [there.cup])
+
+    await take(there.work, list(rows.values()), numbers, [Pushed(there.cup, "accepted", applied=True, shown=5)])
+
+    async with there.state.database.reading() as session:
+        row = (await find_shown(session, "main", "there", [there.cup]))[there.cup]
+    assert (row.told, row.shown_ms) == (None, 0)
+    assert row.changes > row.settled

@@ -25,7 +25,7 @@ REFILL_SECONDS_MAX: Final = 15.0
 ONLINE: Final = {"shopify": 70, "woocommerce": 54, "amazon": 24, "ebay": 40}
 TILLS: Final = {"till-1": 5, "till-2": 4, "till-3": 3}
 ORDERS: Final = sum(ONLINE.values()) + sum(TILLS.values())
-SECONDS: Final = 10.0
+SECONDS: Final = 12.0
 """How long the burst lasts: numbers that were sold out reach the channels within it."""
 
 

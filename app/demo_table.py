@@ -10,9 +10,11 @@ from .demo_circle import Sight
 from .fair import SKUS
 
 COLUMNS: Final = (
-    *("pushed", "shows", "ATP", "lag p50 s", "p99 s"),
-    *("asked for", "sold out", "orders", "taken", "waiting", "calls"),
+    *("pushed", "shows", "ATP", "p50 s", "p99 s"),
+    *("asked", "sold out", "orders", "taken", "waiting", "calls", "oversold"),
 )
+
+CAPTION: Final = "p50, p99: from the ledger until it was seen there · waiting: units sold before the channel heard that none was left"
 
 
 class Row(NamedTuple):
@@ -62,10 +64,12 @@ def _shown(shown: int, published: int) -> str:
 
 def final_table(rows: Sequence[Row], oversold: int) -> Table:
     """The account of the circle."""
-    table = Table(title=f"The circle; pushed, shows and ATP are units of {SKU}", title_justify="left")
-    table.add_column("channel")
-    for column in (*COLUMNS, "oversold"):
-        table.add_column(column, justify="right")
+    table = Table(
+        title=f"The circle; pushed last, shown and ATP: units of {SKU}", title_justify="left", caption=CAPTION
+    )
+    table.add_column("channel", no_wrap=True)
+    for column in COLUMNS:
+        table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         numbers = "–" if row.pushed is None else row.pushed, row.shown, row.published
         table.add_row(row.code, *map(str, numbers), _seconds(row.p50), _seconds(row.p99), *map(str, row.orders), "")

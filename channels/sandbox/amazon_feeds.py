@@ -24,7 +24,10 @@ Tell = Callable[[str, dict[str, Any]], None]
 
 
 class Feeds:
-    """All feeds of a seller; `carry_out` does what the messages of one say in a marketplace. `packs` its reports; one takes `feed_ms`."""
+    """
+    All feeds of a seller; `carry_out` does what the messages of one say in a marketplace. `packs` its reports; one
+    takes `feed_ms`.
+    """
 
     def __init__(self, timer: Timer, seller: str, carry_out: CarryOut, tell: Tell) -> None:
         self.all: dict[str, Feed] = {}

@@ -14,7 +14,9 @@ COLUMNS: Final = (
     *("asked", "sold out", "orders", "taken", "waiting", "calls", "oversold"),
 )
 
-CAPTION: Final = "p50, p99: from the ledger until it was seen there · waiting: units sold before the channel heard that none was left"
+CAPTION: Final = (
+    "p50, p99: from the ledger until it was seen there · waiting: sold before the channel heard of the last one"
+)
 
 
 class Row(NamedTuple):
@@ -64,9 +66,8 @@ def _shown(shown: int, published: int) -> str:
 
 def final_table(rows: Sequence[Row], oversold: int) -> Table:
     """The account of the circle."""
-    table = Table(
-        title=f"The circle; pushed last, shown and ATP: units of {SKU}", title_justify="left", caption=CAPTION
-    )
+    title = f"The circle; pushed last, shown and ATP: units of {SKU}"
+    table = Table(title=title, title_justify="left", caption=CAPTION, caption_justify="left")
     table.add_column("channel", no_wrap=True)
     for column in COLUMNS:
         table.add_column(column, justify="right", no_wrap=True)

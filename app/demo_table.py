@@ -14,9 +14,7 @@ COLUMNS: Final = (
     *("asked", "sold out", "orders", "taken", "waiting", "calls", "oversold"),
 )
 
-CAPTION: Final = (
-    "p50, p99: from the ledger until it was seen there · waiting: sold before the channel heard of the last one"
-)
+CAPTION: Final = "p50, p99: from the ledger until seen there · waiting: sold before the channel heard of the last one"
 
 
 class Row(NamedTuple):

@@ -1,4 +1,4 @@
-# make demo | test | torture | mutate | sequences | check | bench | recovery | load | clean          ARGS="…" is passed on: make test ARGS="-k replay -x"
+# make demo | test | torture | mutate | sequences | check | bench | recovery | circle | load | clean          ARGS="…" is passed on: make test ARGS="-k replay -x"
 # Needs Python 3.11 or newer with pip; everything else goes into .venv.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test torture mutate sequences check bench recovery load clean install
+.PHONY: demo test torture mutate sequences check bench recovery circle load clean install
 .DEFAULT_GOAL := test
 
 install: $(STAMP)
@@ -48,6 +48,10 @@ bench: $(STAMP)
 # A restart and a rebuild of a million skus, timed; some minutes.
 recovery: $(STAMP)
 	$(BIN)/python -m loadtests.recovery $(ARGS)
+
+# Channels under load: 5,000 numbers on each, and 200 orders at once by webhook; some ten minutes.
+circle: $(STAMP)
+	$(BIN)/python -m loadtests.channels $(ARGS)
 
 load: $(STAMP)
 	$(BIN)/python -m loadtests.run $(ARGS)

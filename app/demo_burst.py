@@ -1,18 +1,20 @@
 """
-The demo's burst: 200 orders at once for the last 100 bicycles, from every channel, and what became of every unit.
+The demo's burst: 200 buyers within a few seconds for the last 100 bicycles, at every channel, and what became of each
+unit.
 
-Web shop orders are promises and are refused when nothing is left. Marketplace orders have been sold already, so they
-wait. Sales at the tills have left the store, whatever was promised: what was not there any more is a deficit.
+A channel sells what it shows and refuses the others itself. What it sells before it hears that somebody else has sold
+the last one is an order all the same: that waits for stock, and everybody sees it. Sales at the tills have left the
+store, whatever was promised: what was not there any more is a deficit.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable
 from random import Random
 from typing import Any, Final, NamedTuple
 
+from .demo_circle import Buyers
 from .replay.books import read_shelves
-from .replay.calls import Answer, Caller
-from .replay.play import CREATED, OK
+from .replay.calls import Caller
 from .replay.tally import Tally
 
 SKU: Final = "CITY-28-BLACK"
@@ -20,17 +22,29 @@ SHELF_UNITS: Final = 100
 REFILLED_AT: Final = "utrecht"
 REFILL_SECONDS_MAX: Final = 15.0
 
-ONLINE: Final = {"shop": 108, "amazon": 50, "ebay": 30}
-TILLS: Final = {"amsterdam": 5, "antwerpen": 4, "koeln": 3}
+ONLINE: Final = {"shopify": 70, "woocommerce": 54, "amazon": 24, "ebay": 40}
+TILLS: Final = {"till-1": 5, "till-2": 4, "till-3": 3}
 ORDERS: Final = sum(ONLINE.values()) + sum(TILLS.values())
+SECONDS: Final = 12.0
+"""How long the burst lasts: numbers that were sold out reach the channels within it."""
 
 
 class Wish(NamedTuple):
-    """One order of the burst; `at` is the till's store."""
+    """One buyer; `till` is where he stands, if it is a store."""
 
-    channel: str
-    id: str
-    at: str
+    code: str
+    till: str
+
+
+class State(NamedTuple):
+    """The bicycle's units at a moment."""
+
+    available: int
+    committed: int
+    backordered: int
+    conflict: int
+    deficits: int
+    oversold: int
 
 
 class Verdict(NamedTuple):
@@ -38,8 +52,9 @@ class Verdict(NamedTuple):
     Every unit asked for, and every unit there was.
 
     shelf: units there were for sale. left: units that went over the tills; `deficit` of them were not there any more,
-    or were an order's, which is in `conflict` since. free: units nobody took; there may be some only while as many
-    are owed, to rescue what was promised earlier.
+    or were an order's, which is in `conflict` since. refused: by the channels, because they were sold out. free: units
+    nobody took; there may be some only while as many are owed, to rescue what was promised earlier. lost: orders of
+    channels that are not exactly one order of ours. behind: channels that show another number than they should.
     """
 
     shelf: int
@@ -51,20 +66,20 @@ class Verdict(NamedTuple):
     conflict: int
     free: int
     oversold: int
-    failed: int
+    lost: int
+    behind: int
 
     @property
     def taken(self) -> int:
-        """Units of accepted orders that a shelf had."""
+        """Units of orders that a shelf had."""
         return self.committed + self.left - self.deficit
 
     @property
     def is_right(self) -> bool:
-        """Each unit went to one order at most, each order got one answer, no unit for sale was refused."""
+        """Each unit went to one order at most, each order is one of ours, every channel shows what it should."""
         asked = self.committed + self.left + self.backordered + self.conflict + self.refused
         return (
-            self.oversold == 0
-            and self.failed == 0
+            self.oversold == self.lost == self.behind == 0
             and asked == ORDERS
             and self.taken + self.free == self.shelf
             and self.free <= self.backordered + self.deficit + self.conflict
@@ -76,81 +91,73 @@ class Verdict(NamedTuple):
         return [
             f"units on the shelf      {self.shelf}",
             f"units committed + left  {parts}",
-            f"refused cleanly         {self.refused}",
+            f"refused by channels     {self.refused}",
             f"backordered             {self.backordered}",
             f"deficit                 {self.deficit}",
             f"in conflict             {self.conflict}",
             f"still free              {self.free}",
             f"oversold                {self.oversold}",
-            f"orders answered         {ORDERS - self.failed} of {ORDERS}",
+            f"orders lost or doubled  {self.lost}",
+            f"channels that differ    {self.behind}",
             "VERDICT: right, no unit was sold twice and no order was lost" if self.is_right else "VERDICT: WRONG",
         ]
 
 
 def make_wishes(run: str) -> list[Wish]:
-    """The orders, `run` makes their ids new: online ones in a mixed order, and the tills at the end of the queue."""
-    online = [Wish(channel, f"{run}-{channel}-{n}", "") for channel, count in ONLINE.items() for n in range(count)]
-    Random(run).shuffle(online)
-    tills = [Wish("tills", f"{run}-{store}-{n}", store) for store, count in TILLS.items() for n in range(count)]
-    return online + tills
+    """The buyers in the order in which they come, another one in each `run`."""
+    online = [Wish(code, "") for code, count in ONLINE.items() for _ in range(count)]
+    tills = [Wish("pos", till) for till, count in TILLS.items() for _ in range(count)]
+    wishes = online + tills
+    Random(run).shuffle(wishes)
+    return wishes
 
 
-async def burst(caller: Caller, run: str) -> Verdict:
-    """Send all orders at once, and count."""
-    before = await _state(caller)
-    answers = await asyncio.gather(*(_place(caller, wish) for wish in make_wishes(run)))
-    after = await _state(caller)
-    left = sum(_units(said, "shipped") for said in answers)
+async def burst(buyers: Buyers, run: str, is_over: Callable[[], bool]) -> None:
+    """Let them all come."""
+    wishes = make_wishes(run)
+    for wish in wishes:
+        if is_over():
+            return
+        buyers.buy(wish.code, SKU, till=wish.till)
+        await asyncio.sleep(SECONDS / len(wishes))
+
+
+def judge(before: State, after: State, *, sold: int, refused: int, lost: int, behind: int) -> Verdict:
+    """What the burst did to the stock; `sold`: units that went over the tills."""
     return Verdict(
         shelf=before.available,
         committed=after.committed - before.committed,
-        left=left,
-        refused=sum(said.type == "/problems/short" for said in answers),
+        left=sold,
+        refused=refused,
         backordered=after.backordered - before.backordered,
         deficit=after.deficits - before.deficits,
         conflict=after.conflict - before.conflict,
         free=after.available + after.deficits - before.deficits,
         oversold=after.oversold,
-        failed=sum(said.status not in {OK, CREATED} and said.type != "/problems/short" for said in answers),
+        lost=lost,
+        behind=behind,
     )
 
 
 async def refill(caller: Caller, run: str) -> int:
     """Make it the last 100 again on a data folder that has seen a burst; the units that had to be received for it."""
-    state = await _state(caller)
+    state = await state_of(caller)
     missing = SHELF_UNITS + state.backordered + state.conflict - state.available
     if missing <= 0:
         return 0
-    await caller.receive([{"sku": SKU, "location": REFILLED_AT, "units": missing}], f"demo:{run}:refill")
+    lines: list[dict[str, Any]] = [{"sku": SKU, "location": REFILLED_AT, "units": missing}]
+    await caller.receive(lines, f"demo:{run}:refill")
     for _ in range(int(REFILL_SECONDS_MAX)):
-        state = await _state(caller)
+        state = await state_of(caller)
         if not state.backordered and not state.conflict:
             break
         await asyncio.sleep(1)
     return missing
 
 
-class _State(NamedTuple):
-    available: int
-    committed: int
-    backordered: int
-    conflict: int
-    deficits: int
-    oversold: int
-
-
-async def _state(caller: Caller) -> _State:
+async def state_of(caller: Caller) -> State:
+    """The bicycle's units now."""
     shelves = await read_shelves(caller, [SKU], Tally(), 1)
     available = shelves.on_hand.total() - shelves.committed
     owed = shelves.backordered, shelves.conflict, shelves.deficits
-    return _State(available, shelves.committed, *owed, shelves.oversold.total())
-
-
-async def _place(caller: Caller, wish: Wish) -> Answer:
-    asked: dict[str, Any] = {"lines": [{"sku": SKU, "units": 1}]}
-    return await caller.place(wish.channel, wish.id, {**asked, "at": wish.at} if wish.at else asked)
-
-
-def _units(said: Answer, bucket: str) -> int:
-    lines: Iterable[dict[str, Any]] = said.body.get("lines", [])
-    return sum(line[bucket] for line in lines)
+    return State(available, shelves.committed, *owed, shelves.oversold.total())

@@ -8,7 +8,7 @@ scrape turns it into the library's types. No label is ever a sku, an order or an
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, MutableMapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -19,13 +19,16 @@ from prometheus_client.registry import Collector
 from allocator import Placed, ReturnLine
 from app.version import VERSION
 
-from .families import MENDED, OF_CHANNELS, SYNC, Family, Labels
+from .families import MENDED, OF_CHANNELS, PUSH_LAG, SYNC, Family, Labels
 
 QUICK: Final = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0)
 """Bounds for requests and scripts, in seconds; 8 ms is the promise for one-line orders."""
 
 SLOW: Final = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Bounds for jobs, in seconds."""
+
+LATE: Final = (*SLOW[1:], 60.0, 120.0, 300.0, 900.0, 3_600.0)
+"""Bounds for numbers on their way to channels, in seconds."""
 
 Row = tuple[str, Labels, float]
 """A metric's name, the values of its labels, and its own value."""
@@ -217,6 +220,7 @@ class Metrics:
         self._request_seconds: defaultdict[str, Timing] = defaultdict(Timing)
         self._script_seconds: defaultdict[str, Timing] = defaultdict(Timing)
         self._job_seconds: defaultdict[str, Timing] = defaultdict(lambda: Timing(SLOW))
+        self._push_lag: dict[Labels, Timing] = {}
         self._counts: dict[str, defaultdict[Labels, int]] = {family.name: defaultdict(int) for family in COUNTERS}
         self._gauges: dict[str, dict[Labels, float]] = {family.name: {} for family in GAUGES}
         self.requests = 0
@@ -267,6 +271,12 @@ class Metrics:
             self.add(JOB_RUNS, name, known, times=int(known == outcome))
         self._job_seconds[name].add(seconds)
 
+    def arrived(self, seller: str, lags: Mapping[str, Mapping[str, Timing]]) -> None:
+        """Have what workers have counted of numbers that arrived at a seller's channels: by connection and stage."""
+        others = {labels: timing for labels, timing in self._push_lag.items() if labels[0] != seller}
+        own = {(seller, code, stage): timing for code, one in lags.items() for stage, timing in one.items()}
+        self._push_lag = others | own
+
     def returned(self, seller: str, lines: Iterable[ReturnLine]) -> None:
         """Count units that came back."""
         for line in lines:
@@ -309,7 +319,8 @@ class Metrics:
         for family, timings in zip(
             TIMINGS, (self._request_seconds, self._script_seconds, self._job_seconds), strict=True
         ):
-            yield _histogram(family, timings)
+            yield _histogram(family, {(label,): timing for label, timing in timings.items()})
+        yield _histogram(PUSH_LAG, self._push_lag)
 
 
 def _filled(
@@ -321,10 +332,10 @@ def _filled(
     return metric
 
 
-def _histogram(family: Family, timings: MutableMapping[str, Timing]) -> Metric:
+def _histogram(family: Family, timings: Mapping[Labels, Timing]) -> Metric:
     metric = HistogramMetricFamily(family.name, family.help, labels=family.labels)
-    for label, timing in timings.items():
-        metric.add_metric([label], buckets=timing.buckets(), sum_value=timing.seconds)
+    for labels, timing in timings.items():
+        metric.add_metric(labels, buckets=timing.buckets(), sum_value=timing.seconds)
     return metric
 
 

@@ -3,27 +3,19 @@
 import asyncio
 import json
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from random import Random
-from typing import Annotated, Final
+from typing import Annotated
 
-import httpx
 import typer
-import uvicorn
 from rich.console import Console
 from rich.table import Table
 
-from channels.sandbox.market import NAMES, Market, Stall
+from channels.sandbox.market import Stall
 
+from .fair import SKUS, Goods, doors, fair
 from .stopping import Stop
-from .times import now_ms
-
-HOST: Final = "127.0.0.1"
-DELIVER_SECONDS: Final = 0.5
-SECONDS_MAX: Final = 5.0
-SKUS: Final = "CITY-28-BLACK,HELMET-M,LOCK-U,TYRE-28-TOUR,TUBE-28"
-"""Of the shop that `allot demo` and `allot serve --seed app/demo_shop.yaml` have."""
 
 
 def sandbox(
@@ -31,7 +23,7 @@ def sandbox(
     port: Annotated[int, typer.Option(help="Port of the first; the others follow. 0 takes free ones.")] = 9301,
     orders_per_minute: Annotated[float, typer.Option(min=0, max=6_000, help="Purchases at all of them together.")] = 12,
     faults: Annotated[float, typer.Option(min=0, max=1, help="Share of purchases with which a fault comes.")] = 0,
-    skus: Annotated[str, typer.Option(help="What they sell, separated by commas.")] = SKUS,
+    skus: Annotated[str, typer.Option(help="What they sell, separated by commas.")] = ",".join(SKUS),
     service: Annotated[str, typer.Option(help="Address of Allot, for tills and Amazon's notifications.")] = "",
     key: Annotated[str, typer.Option(envvar="ALLOT_KEY", help="The tills' API key.")] = "",
     seed: Annotated[int, typer.Option(help="The same buyers again.")] = 1,
@@ -41,56 +33,35 @@ def sandbox(
     console = Console(highlight=False)
     with Stop() as stop, ExitStack() as until:
         try:
-            doors = {name: until.enter_context(_bound(port and port + number)) for number, name in enumerate(NAMES)}
+            through = until.enter_context(doors(port))
         except OSError as error:
             console.print(f"allot cannot run the sandboxes: {error}", markup=False, soft_wrap=True)
             raise typer.Exit(2) from None
-        fair = _Fair(console, Random(seed), rate=orders_per_minute / 60, faults=faults, as_json=as_json)
-        asyncio.run(fair.run(stop, doors, skus.split(","), service.rstrip("/"), key))
+        goods = Goods(skus.split(","), service.rstrip("/"), key)
+        market = _Market(console, Random(seed), rate=orders_per_minute / 60, faults=faults, as_json=as_json)
+        asyncio.run(market.run(stop, through, goods))
     if not as_json:
         console.print("The sandboxes have stopped.")
 
 
-def _bound(port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-    except OSError as error:
-        listener.close()
-        raise OSError(f"{HOST}:{port}: {error.strerror}") from error
-    return listener
-
-
-class _Fair:
-    """The sandboxes while they run. rate: purchases a second."""
+class _Market:
+    """The sandboxes while they run, and their buyers. rate: purchases a second."""
 
     def __init__(self, console: Console, chance: Random, *, rate: float, faults: float, as_json: bool) -> None:
         self._console, self._chance = console, chance
         self._rate, self._faults, self._as_json = rate, faults, as_json
 
-    async def run(
-        self, stop: Stop, doors: Mapping[str, socket.socket], skus: Sequence[str], service: str, key: str
-    ) -> None:
+    async def run(self, stop: Stop, through: Mapping[str, socket.socket], goods: Goods) -> None:
         """Until a signal comes; then every server finishes what it has begun."""
-        urls = {name: f"http://{HOST}:{door.getsockname()[1]}" for name, door in doors.items()}
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
-        async with httpx.AsyncClient(timeout=SECONDS_MAX, trust_env=False) as http:
-            market = Market(skus, urls, now_ms, http, self._chance, service, key)
-            stalls = market.stalls()
-            servers = {stall.name: _Server(_config(stall)) for stall in stalls}
-            serving = [asyncio.create_task(servers[name].serve(sockets=[doors[name]])) for name in NAMES]
+        async with fair(through, goods, self._chance) as (stalls, urls):
             self._show(stalls, urls)
             with stop.telling(lambda: loop.call_soon_threadsafe(ended.set)):
-                working = [asyncio.create_task(work) for work in (self._buy(stalls), self._deliver(stalls))]
+                buying = asyncio.create_task(self._buy(stalls))
                 await ended.wait()
-            for task in working:
-                task.cancel()
-            await asyncio.gather(*working, return_exceptions=True)
-            for server in servers.values():
-                server.should_exit = True
-            await asyncio.gather(*serving)
+            buying.cancel()
+            await asyncio.gather(buying, return_exceptions=True)
 
     async def _buy(self, stalls: Sequence[Stall]) -> None:
         while self._rate:
@@ -103,12 +74,6 @@ class _Fair:
                 self._say({"event": "order" if order else "sold_out", "name": stall.name, "order": order})
             else:
                 self._console.print(f"{stall.name}: {f'order {order}' if order else 'sold out'}", markup=False)
-
-    async def _deliver(self, stalls: Sequence[Stall]) -> None:
-        while True:
-            await asyncio.sleep(DELIVER_SECONDS)
-            for stall in stalls:
-                await stall.sandbox.deliver()
 
     def _show(self, stalls: Sequence[Stall], urls: Mapping[str, str]) -> None:
         if self._as_json:
@@ -127,18 +92,3 @@ class _Fair:
 
     def _say(self, row: Mapping[str, object]) -> None:
         self._console.print(json.dumps(row), markup=False, soft_wrap=True)
-
-
-class _Server(uvicorn.Server):
-    """One of several in a process: signals are for the command, which ends all of them."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """None."""
-        yield
-
-
-def _config(stall: Stall) -> uvicorn.Config:
-    return uvicorn.Config(
-        stall.sandbox.app, lifespan="off", ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=2
-    )

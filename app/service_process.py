@@ -46,19 +46,24 @@ class OwnService(NamedTuple):
 
 @contextmanager
 def own_service(
-    folder: Path, seed: Path, *, port: int = 0, drain: bool = True, stop: Stop | None = None
+    folder: Path,
+    seed: Path,
+    *,
+    port: int = 0,
+    drain: bool = True,
+    stop: Stop | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[OwnService]:
     """
     Start `allot serve` on the data in `folder`, yield it when it is ready, and stop it in order.
 
-    Port 0 takes a free one; without `drain` nothing is copied into SQL beside it.
+    Port 0 takes a free one; without `drain` nothing is copied into SQL beside it. `settings` are more of them.
 
     Raises ServiceFailed; SystemExit when `stop` is asked for while it starts.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key_file, log = folder / "api-key", folder / "serve.log"
-    settings = {"ALLOT_DRAIN": str(drain)}
-    process = _start(folder, seed, key_file, log, port, settings)
+    process = _start(folder, seed, key_file, log, port, {"ALLOT_DRAIN": str(drain), **(settings or {})})
     try:
         url = _wait_until_ready(process, log, stop or Stop())
         store_url = EmbeddedValkey(folder / "data").url

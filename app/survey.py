@@ -18,6 +18,7 @@ from allocator.gate import CHECKING, FROZEN, OPEN, SHUT, Gate
 from . import families as f
 from . import metrics as m
 from .deps import State
+from .lines.lag import kept
 from .store.counts import waiting_counts
 from .store.database import SqlError
 from .store.errands import count_dead
@@ -202,6 +203,8 @@ async def _tell_channels(state: State, seller: str) -> None:
             state.metrics.set(f.SYNC["dead_listings"], one.dead, seller, code)
             state.metrics.set(f.SYNC["drifted_listings"], one.drift, seller, code)
             state.metrics.set(f.SYNC["connection_failing"], int(bool(one.failing)), seller, code)
+        with suppress(RedisError, OSError):
+            state.metrics.arrived(seller, {code: await kept(state.pipe.client, seller, code) for code in found})
 
 
 async def _tell_channel_orders(state: State, seller: str) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,13 @@ def allot(seed: dict[str, Any], stop: Stop, *, drain: bool = True) -> Iterator[O
         home = Path(name)
         with own_service(home / "service", home / "seed.yaml", drain=drain, stop=stop) as service:
             yield service
+
+
+def free_port() -> int:
+    """A port that nobody has just now, for those who must know their address before they start."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -127,6 +127,10 @@ class Caller:
         asked = {"skus": list(skus), "channels": list(channels)}
         return await self._call("availability", "POST", "/v1/availability", asked)
 
+    async def ask(self, what: str, method: str, path: str, asked: dict[str, Any] | None = None) -> Answer:
+        """Anything else; `what` is the name that its time goes by. Raises Unreachable."""
+        return await self._call(what, method, path, asked)
+
     async def _call(
         self, verb: str, method: str, path: str, asked: dict[str, Any] | None = None, op: str = ""
     ) -> Answer:

@@ -129,7 +129,7 @@ async def move_position(session: AsyncSession, seller: str, code: str, *, before
 
 _CHANGED: Final[dict[str, Any]] = {
     "changes": _C.changes + 1,
-    "changed_ms": case((_C.changes == _C.settled, bindparam("now_ms")), else_=_C.changed_ms),
+    "changed_ms": case((_C.changes == _C.settled, bindparam("since_ms")), else_=_C.changed_ms),
     # What has failed keeps some distance; anything else has a new reason to go.
     "due_ms": case(
         (and_(_C.outcome == "failed", _C.due_ms <= bindparam("soon_ms")), _C.due_ms),
@@ -139,18 +139,24 @@ _CHANGED: Final[dict[str, Any]] = {
 }
 
 
-def _at(now_ms: int) -> dict[str, int]:
-    return {"now_ms": now_ms, "soon_ms": now_ms + SOON_MS}
+def _at(now_ms: int, since_ms: int | None = None) -> dict[str, int]:
+    return {"now_ms": now_ms, "soon_ms": now_ms + SOON_MS, "since_ms": now_ms if since_ms is None else since_ms}
 
 
 async def note_changes(
-    session: AsyncSession, seller: str, connection: str, skus: Collection[str] | None, *, now_ms: int
+    session: AsyncSession,
+    seller: str,
+    connection: str,
+    skus: Collection[str] | None,
+    *,
+    now_ms: int,
+    since_ms: int | None = None,
 ) -> None:
-    """The numbers of these skus may be others (None: all of them)."""
+    """The numbers of these skus may be others (None: all of them), since that moment if it was not now."""
     mine = [*_mine(seller, connection), _OURS]
     for some in [None] if skus is None else _chunks(sorted(skus)):
         where = mine if some is None else [*mine, _C.sku.in_(some)]
-        await execute(session, update(_TABLE).where(*where).values(_CHANGED), _at(now_ms))
+        await execute(session, update(_TABLE).where(*where).values(_CHANGED), _at(now_ms, since_ms))
 
 
 async def note_listings(

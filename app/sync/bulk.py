@@ -10,12 +10,13 @@ from typing import Final
 
 import structlog
 
+from app.lines.lag import keep
 from app.store.shown import ShownFacts, ask_of_tickets, of_ticket, tickets
 from app.times import now_ms
 from channels.base import Pushed
 from channels.errors import Refused
 
-from . import outcomes
+from . import lag, outcomes
 from .numbers import Number, level_of, newest
 from .outcomes import ALONE, Fields
 from .recording import recording, write_down
@@ -88,7 +89,10 @@ async def _give_back(work: Work, ticket: str, said: Mapping[str, Pushed], code: 
     """Let each of its listings be what was said of it; of what nothing was said is due again, by `code`."""
     async with work.state.database.reading() as session:
         rows = await of_ticket(session, work.facts.seller, work.facts.code, ticket)
-    await write_down(work, {row.listing: _became(work, row, said.get(row.listing), code, says) for row in rows})
+    changes = {row.listing: _became(work, row, said.get(row.listing), code, says) for row in rows}
+    await write_down(work, changes)
+    arrivals = [one for row in rows for one in lag.of_bulk(row, changes[row.listing], now_ms())]
+    await keep(work.state.pipe.client, work.facts.seller, work.facts.code, arrivals)
 
 
 def _became(work: Work, row: ShownFacts, said: Pushed | None, code: str, says: str) -> Fields:

@@ -41,7 +41,7 @@ async def follow(work: Work) -> bool:
         await _begin(work, memory)
         return True
     known: Known = dict(memory.known)
-    position, everything = memory.position, False
+    position, everything, since_ms = memory.position, False, None
     touched = Touched()
     try:
         rows = await ledger.read(work.state.pipe.client, work.facts.seller, position, READ_COUNT)
@@ -49,13 +49,14 @@ async def follow(work: Work) -> bool:
         log.warning("sync_compares_all", seller=work.facts.seller, connection=work.facts.code, after=gap.after)
         position, everything, rows, known = gap.last, True, [], {}
     if rows:
-        position = rows[-1][0]
+        position, since_ms = rows[-1][0], ledger.place(rows[0][0])[0]
         touched = await resolved(touched_by(rows, known), partial(_skus_of, work))
         everything = bool(touched.everything) or work.facts.channel in touched.channels
     if position == memory.position:
         return False
     async with recording(work) as session:
-        moved = await _note(work, session, memory.position, position, None if everything else set(touched.skus))
+        skus = None if everything else set(touched.skus)
+        moved = await _note(work, session, memory.position, position, skus, since_ms)
     if not moved:
         # Somebody has moved it: look again where it is.
         forget(work)
@@ -76,12 +77,16 @@ async def _begin(work: Work, memory: Memory) -> None:
             memory.position = position
 
 
-async def _note(work: Work, session: Session, before: str, after: str, skus: set[str] | None) -> bool:
+async def _note(  # noqa: PLR0917 what one transaction writes
+    work: Work, session: Session, before: str, after: str, skus: set[str] | None, since_ms: int | None = None
+) -> bool:
     """Note these skus (None: all) and the position together; False when it was another one."""
     seller, code = work.facts.seller, work.facts.code
     moved = await move_position(session, seller, code, before=before, after=after)
     if moved and (skus is None or skus):
-        await note_changes(session, seller, code, skus, now_ms=now_ms())
+        at_ms = now_ms()
+        since_ms = at_ms if since_ms is None else min(since_ms, at_ms)
+        await note_changes(session, seller, code, skus, now_ms=at_ms, since_ms=since_ms)
     return moved
 
 

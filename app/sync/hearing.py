@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from app.deps import State
 from app.errors import ChannelAway, WebhookForged
+from app.lines.lag import keep
 from app.store.connections import ConnectionFacts
 from app.store.heard import note_named, note_news, note_odd, note_told
 from app.times import now_ms
@@ -65,6 +66,7 @@ async def _write_down(state: State, facts: ConnectionFacts, news: News, body: by
         await note_named(session, *mine, news.ask, via=VIA, now_ms=at_ms)
         for one in news.odd:
             await note_odd(session, *mine, one.external_id, one.says, via=VIA, now_ms=at_ms)
-        await note_shown(session, facts, news.shown)
+        arrivals = await note_shown(session, facts, news.shown)
         await look_again(session, facts, news.look)
         await ticket_finished(session, facts, news.finished)
+    await keep(state.pipe.client, *mine, arrivals)

@@ -42,6 +42,7 @@ from .mirroring import Following
 from .pictures import Followed, FollowedLine, followed_of, picture_of, told_of, written
 from .pulling import PULL
 from .steps import Work
+from .told import note_sold
 from .verdicts import PLACED_BEFORE, Outcome, parked, taken
 
 AT_ONCE: Final = 20
@@ -269,6 +270,14 @@ async def _settle(work: Work, heard: HeardFacts, trial: Trial) -> None:
         is_newest = await settle(session, facts.seller, facts.code, heard, **changes)
         if not is_newest:
             await keep_followed(session, facts.seller, facts.code, heard.external_id, written(trial.followed))
+        if trial.outcome is not None and facts.counts == "net":
+            await note_sold(session, facts, _counted(heard))
     if trial.outcome is not None:
         told = {"order": heard.external_id, "outcome": trial.outcome.state, "code": trial.outcome.code}
         log.info("order_heard", connection=facts.code, via=heard.via, **told)
+
+
+def _counted(heard: HeardFacts) -> set[str]:
+    """The listings of which the channel has taken units, or has given them back; what leaves was taken before."""
+    theirs = picture_of(heard)
+    return set() if theirs.state in {"shipped", "returned"} else {line.listing for line in theirs.lines}

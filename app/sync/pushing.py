@@ -15,17 +15,19 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from app.store.shown import ShownFacts, due
+from app.lines.lag import keep
+from app.store.shown import ShownFacts, change_shown, due
+from app.store.sold import doubt_told
 from app.times import now_ms
 from channels.base import Listing, Pushed
 from channels.errors import Refused, Unclear
 
-from . import outcomes
+from . import lag, outcomes
 from .bulk import push_bulk
 from .choosing import Wish, in_order, is_worth, sells_out
 from .numbers import BEHIND, Number, level_of, newest
 from .outcomes import ALONE, UNCLEAR, Fields
-from .recording import write_down
+from .recording import recording, write_down
 from .steps import Work
 
 DUE_MAX: Final = 5_000
@@ -150,13 +152,19 @@ async def _refused(work: Work, rows: Sequence[ShownFacts], numbers: Mapping[str,
 async def take(work: Work, rows: Sequence[ShownFacts], numbers: Mapping[str, Number], said: Sequence[Pushed]) -> None:
     """Write down what a channel said of each."""
     facts, at_ms = work.line.connector.facts, now_ms()
-    results = {one.listing: one for one in said}
+    known, results = {row.listing: row for row in rows}, {one.listing: one for one in said}
     changes = {
         row.listing: outcomes.pushed(row, numbers[row.listing], results[row.listing], facts, at_ms)
         for row in rows
         if row.listing in results
     }
-    await write_down(work, changes)
+    changes = {one: {**became, "changed_ms": lag.since_ms(known[one])} for one, became in changes.items()}
+    async with recording(work) as session:
+        mine = work.facts.seller, work.facts.code
+        await change_shown(session, *mine, changes)
+        await doubt_told(session, *mine, {listing: known[listing].changes for listing in changes})
+    arrivals = [one for listing, became in changes.items() for one in lag.of_push(known[listing], became, at_ms)]
+    await keep(work.state.pipe.client, work.facts.seller, work.facts.code, arrivals)
     for listing, one in results.items():
         if one.outcome != "accepted":
             names = {"seller": work.facts.seller, "connection": work.facts.code, "listing": listing}

@@ -10,12 +10,13 @@ from typing import Any, Final
 
 import structlog
 
+from app.lines.lag import keep
 from app.store.connections import change_connection
 from app.store.shown import UNLISTED, ShownFacts, add_unmapped, drop_unmapped, find_shown, unproved
 from app.times import now_ms
 from channels.base import Listing, Shown
 
-from . import outcomes
+from . import lag, outcomes
 from .memory import memory_of
 from .outcomes import Fields
 from .recording import recording, write_down
@@ -45,6 +46,8 @@ async def prove(work: Work) -> bool:
     known = [row for row in rows if row.listing in said]
     changes = {row.listing: outcomes.seen(row, said[row.listing], facts, at_ms) for row in known}
     await write_down(work, changes, told_ms={row.listing: row.told_ms for row in known})
+    arrivals = [one for row in known for one in lag.of_look(row, changes[row.listing], at_ms)]
+    await keep(work.state.pipe.client, work.facts.seller, work.facts.code, arrivals)
     for row in known:
         if changes[row.listing].get("code") == outcomes.DRIFT:
             names = {"seller": work.facts.seller, "connection": work.facts.code, "listing": row.listing}
@@ -86,6 +89,8 @@ async def _compare(work: Work, page: Sequence[Shown], asked_ms: int) -> None:
             changes[one.listing] = outcomes.listed(row, one, asked_ms)
     unmapped = [_unmapped(one, asked_ms) for one in page if one.listing not in known]
     await write_down(work, changes, told_ms={listing: known[listing].told_ms for listing in changes})
+    arrivals = [one for listing, became in changes.items() for one in lag.of_look(known[listing], became, asked_ms)]
+    await keep(work.state.pipe.client, work.facts.seller, work.facts.code, arrivals)
     if unmapped:
         async with recording(work) as session:
             await add_unmapped(session, seller, code, unmapped)

@@ -16,6 +16,7 @@ from app.store.config import find_records
 from app.store.connections import ConnectionFacts
 from app.store.database import Database, Session
 from app.store.sellers import require_seller
+from app.store.sold import listings_of
 from app.store.tills import (
     PLANNED,
     REJECTED,
@@ -29,6 +30,7 @@ from app.store.tills import (
     late_moves,
     settle_till_events,
 )
+from app.sync.told import note_sold
 from app.times import ms_of, now_ms
 from channels.pos import TillEvent
 
@@ -188,6 +190,10 @@ class Tills:
         async with self.database.writing() as session:
             await add_moves(session, self.facts.seller, self.facts.code, corrected)
             await settle_till_events(session, self.facts.seller, self.facts.code, settled)
+            # A hub takes what its tills sell off the number it was told.
+            moved = {sku for event in booked for sku, _ in _plan_of(event).lines}
+            mine = self.facts.seller, self.facts.code
+            await note_sold(session, self.facts, await listings_of(session, *mine, moved))
 
     async def _after(self, scales: Mapping[str, int]) -> dict[str, str]:
         """What the channel may promise now of these skus, in their units; nothing where there is no such channel."""

@@ -27,7 +27,7 @@ from .faults import Faults
 from .webhooks import Courier
 
 APPLIED_MS: Final = 90_000
-"""How long a patch that was accepted waits until it is shown."""
+"""How long a patch that was accepted usually waits until it is shown."""
 
 FOUND_MS: Final = 120_000
 """How long orders are kept back from searches."""
@@ -55,20 +55,27 @@ class AmazonSandbox:
     """
     One seller. `now_ms` is its clock, `courier` posts what is forwarded, `secrets` let in.
 
-    A search turns to no more than `search_max` listings.
+    A search turns to no more than `search_max` listings. A patch that was accepted is shown after `applied_ms`. Ids are
+    numbered from behind `after`.
     """
 
     def __init__(
-        self, courier: Courier, now_ms: Callable[[], int], secrets: AmazonSecrets, settings: AmazonSettings
+        self,
+        courier: Courier,
+        now_ms: Callable[[], int],
+        secrets: AmazonSecrets,
+        settings: AmazonSettings,
+        *,
+        after: int = 0,
     ) -> None:
         self.courier, self.faults = courier, Faults()
         self.listings: dict[str, Listing] = {}
         self.orders: dict[str, Order] = {}
         self.tokens: dict[str, tuple[str, int]] = {}
         self.calls: list[str] = []
-        self.search_max = 1_000
+        self.search_max, self.applied_ms = 1_000, APPLIED_MS
         self._now_ms, self._secrets, self._settings = now_ms, secrets, settings
-        self._timer = Timer(now_ms)
+        self._timer = Timer(now_ms, after)
         self.notices = Notices(self._timer, courier, secrets.webhook_secret)
         self.feeds = Feeds(self._timer, settings.seller, self._carried_out, self.notices.tell)
         self._levels: dict[str, Level] = {}
@@ -266,7 +273,7 @@ class AmazonSandbox:
             return answer(
                 {**said, "status": "INVALID", "issues": [{**issue(sku), "categories": ["INVALID_ATTRIBUTE"]}]}
             )
-        self._timer.later(APPLIED_MS, lambda: self._patch(listing, asked["patches"]))
+        self._timer.later(self.applied_ms, lambda: self._patch(listing, asked["patches"]))
         return answer({**said, "status": "ACCEPTED"})
 
     def _carried_out(self, messages: list[dict[str, Any]], market: str) -> Reported:

@@ -14,7 +14,7 @@ from .amazon_timer import Timer
 
 QUEUED_MS: Final = 30_000
 FEED_MS: Final = 300_000
-"""How long a feed takes."""
+"""How long a feed usually takes."""
 
 SIGNED_MS: Final = 300_000
 MESSAGES_MAX: Final = 25_000
@@ -24,12 +24,15 @@ Tell = Callable[[str, dict[str, Any]], None]
 
 
 class Feeds:
-    """All feeds of a seller; `carry_out` does what the messages of one say in a marketplace. `packs` its reports."""
+    """
+    All feeds of a seller; `carry_out` does what the messages of one say in a marketplace. `packs` its reports; one
+    takes `feed_ms`.
+    """
 
     def __init__(self, timer: Timer, seller: str, carry_out: CarryOut, tell: Tell) -> None:
         self.all: dict[str, Feed] = {}
         self.documents: dict[str, Document] = {}
-        self.packs = True
+        self.packs, self.feed_ms = True, FEED_MS
         self._timer, self._seller, self._carry_out, self._tell = timer, seller, carry_out, tell
 
     async def new_document(self, request: Request) -> Response:
@@ -79,7 +82,7 @@ class Feeds:
         )
         self.all[feed.id] = feed
         self._timer.later(QUEUED_MS, lambda: setattr(feed, "status", "IN_PROGRESS"))
-        self._timer.later(FEED_MS, lambda: self._process(feed))
+        self._timer.later(self.feed_ms, lambda: self._process(feed))
         return answer({"feedId": feed.id}, 202)
 
     def _process(self, feed: Feed) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 
 class Timer:
-    """Its clock, its numbers, and what is to be done when."""
+    """Its clock, its numbers (from behind `after`), and what is to be done when."""
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
+    def __init__(self, now_ms: Callable[[], int], after: int = 0) -> None:
         self.now_ms = now_ms
-        self._numbers = itertools.count(1_001)
+        self._numbers = itertools.count(after + 1_001)
         self._due: list[tuple[int, int, Callable[[], None]]] = []
 
     def number(self) -> int:

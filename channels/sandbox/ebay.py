@@ -50,9 +50,16 @@ class EbaySandbox(Shop):
     """
 
     def __init__(
-        self, courier: Courier, now_ms: Callable[[], int], secrets: EbaySecrets, ask: Ask | None = None
+        self,
+        courier: Courier,
+        now_ms: Callable[[], int],
+        secrets: EbaySecrets,
+        ask: Ask | None = None,
+        *,
+        after: int = 0,
     ) -> None:
-        super().__init__(Board(courier, ask, {"userId": "u-1", "username": "seller-1"}), now_ms)
+        board = Board(courier, ask, {"userId": "u-1", "username": "seller-1"}, after)
+        super().__init__(board, now_ms, after)
         self.courier, self.faults, self.one_a_call = courier, Faults(), False
         self.stumbles: dict[str, int] = {}
         self.calls: list[str] = []

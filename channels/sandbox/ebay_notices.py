@@ -54,9 +54,12 @@ class Subscription:
 
 
 class Board:
-    """The notifications of one application. ask: how an address is asked whether it is its owner's; None: it is."""
+    """The notifications of one application. ask: how an address is asked whether it is its owner's; None: it is.
 
-    def __init__(self, courier: Courier, ask: Ask | None, user: dict[str, str]) -> None:
+    Ids are numbered from behind `after`.
+    """
+
+    def __init__(self, courier: Courier, ask: Ask | None, user: dict[str, str], after: int = 0) -> None:
         self.courier, self.user = courier, user
         self.alert_email = "shop@example.org"
         self.closed_topics: set[str] = set()
@@ -65,7 +68,7 @@ class Board:
         self.keys: dict[str, ec.EllipticCurvePrivateKey] = {}
         self.asked: list[str] = []
         self._ask = ask
-        self._ids = itertools.count(1)
+        self._ids = itertools.count(after + 1)
         self.turn_key()
 
     def turn_key(self) -> None:

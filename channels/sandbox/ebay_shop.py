@@ -65,16 +65,16 @@ class Order:
 
 
 class Shop:
-    """One seller. keeps_zero: he has opted in to keep listings without units."""
+    """One seller. keeps_zero: he has opted in to keep listings without units. Ids are numbered from behind `after`."""
 
-    def __init__(self, board: Board, now_ms: Callable[[], int]) -> None:
+    def __init__(self, board: Board, now_ms: Callable[[], int], after: int = 0) -> None:
         self.board, self.now_ms = board, now_ms
         self.items: dict[str, Item] = {}
         self.offers: dict[str, Offer] = {}
         self.orders: dict[str, Order] = {}
         self.baskets: dict[str, Order] = {}
         self.keeps_zero, self.revisions_max = True, REVISIONS_MAX
-        self._ids = itertools.count(10_001)
+        self._ids = itertools.count(after + 10_001)
 
     # --- what is on sale ----------------------------------------------------------------------------------------
 

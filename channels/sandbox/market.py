@@ -34,6 +34,13 @@ UNITS_MAX: Final = 3
 
 LOCATION: Final = "105"
 STORE: Final = "STORE1"
+NOTICES: Final = {
+    "queue": "arn:aws:sqs:eu-west-1:123456789012:allot",
+    "bus_account": "123456789012",
+    "bus_region": "eu-west-1",
+}
+"""Where Amazon's notifications go; somebody forwards them from there."""
+
 FAULTS: Final = ("outage", "throttle", "page")
 
 SECRETS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -92,7 +99,8 @@ class Market:
     """
     What all sandboxes have in common: the articles, where each answers (`urls`, by name), and how it tells of things.
 
-    service, key: where tills and Amazon's notifications send to, which need no subscription; '' for nowhere.
+    service, key: where tills and Amazon's notifications send to, which is agreed elsewhere; '' for nowhere. after: ids
+    are numbered from behind it.
     """
 
     skus: Sequence[str]
@@ -102,6 +110,7 @@ class Market:
     chance: Random
     service: str = ""
     key: str = ""
+    after: int = 0
 
     def stalls(self) -> list[Stall]:
         """One of each."""
@@ -121,16 +130,17 @@ class Market:
 
     def _amazon(self) -> Stall:
         url = self.urls["amazon"]
-        told = {"url": url, "login": url, "seller": "A1SELLER", "marketplaces": ["ATVPDKIKX0DER"]}
+        told = {"url": url, "login": url, "seller": "A1SELLER", "marketplaces": ["ATVPDKIKX0DER"], **NOTICES}
         secrets, settings = self._secrets("amazon", AmazonSecrets), msgspec.convert(told, AmazonSettings)
-        sandbox = AmazonSandbox(self._courier(), self.now_ms, secrets, settings)
+        sandbox = AmazonSandbox(self._courier(), self.now_ms, secrets, settings, after=self.after)
         sandbox.notices.forwarded_to = f"{self.service}/v1/hooks/main/amazon" if self.service else ""
         for sku in self.skus:
             sandbox.sells(sku, UNITS)
         return Stall("amazon", sandbox, told, {sku: sku for sku in self.skus})
 
     def _ebay(self) -> Stall:
-        sandbox = EbaySandbox(self._courier(), self.now_ms, self._secrets("ebay", EbaySecrets), self._ask)
+        secrets = self._secrets("ebay", EbaySecrets)
+        sandbox = EbaySandbox(self._courier(), self.now_ms, secrets, self._ask, after=self.after)
         for sku in self.skus:
             sandbox.sells(sku, UNITS)
         return Stall("ebay", sandbox, {"url": self.urls["ebay"], "seller": "u-1"}, {sku: sku for sku in self.skus})
@@ -138,7 +148,7 @@ class Market:
     def _pos(self) -> Stall:
         url = f"{self.service}/v1/pos/pos/events" if self.service else ""
         secrets = self._secrets("pos", PosSecrets)
-        sandbox = PosSandbox(self._courier(), self.now_ms, secrets, url=url, key=self.key)
+        sandbox = PosSandbox(self._courier(), self.now_ms, secrets, url=url, key=self.key, after=self.after)
         sandbox.opens("till-1", STORE)
         for sku in self.skus:
             sandbox.sells(sku, UNITS)
@@ -146,14 +156,16 @@ class Market:
 
     def _shopify(self) -> Stall:
         secrets = self._secrets("shopify", ShopifySecrets)
-        sandbox = ShopifySandbox(self._courier(), self.now_ms, secrets, f"gid://shopify/Location/{LOCATION}")
+        location = f"gid://shopify/Location/{LOCATION}"
+        sandbox = ShopifySandbox(self._courier(), self.now_ms, secrets, location, after=self.after)
         listings = {sku: str(number) for number, sku in enumerate(self.skus, 11)}
         for sku, listing in listings.items():
             sandbox.sells(int(listing), sku, UNITS)
         return Stall("shopify", sandbox, {"url": self.urls["shopify"], "location": LOCATION}, listings)
 
     def _woocommerce(self) -> Stall:
-        sandbox = WooSandbox(self._courier(), self.now_ms, self._secrets("woocommerce", WooSecrets))
+        secrets = self._secrets("woocommerce", WooSecrets)
+        sandbox = WooSandbox(self._courier(), self.now_ms, secrets, after=self.after)
         listings = {sku: str(number) for number, sku in enumerate(self.skus, 733)}
         for sku, listing in listings.items():
             sandbox.sells(Product(int(listing), sku, stock=UNITS))

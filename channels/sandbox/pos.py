@@ -56,18 +56,25 @@ class Till:
 class PosSandbox:
     """
     One hub and its tills. `now_ms` is the real time; `courier` delivers what tills send to `url`; `faults` go wrong on
-    demand; `key` is the API key that tills name themselves with.
+    demand; `key` is the API key that tills name themselves with. Events are numbered from behind `after`.
     """
 
     def __init__(
-        self, courier: Courier, now_ms: Callable[[], int], secrets: PosSecrets, *, url: str = "", key: str = ""
+        self,
+        courier: Courier,
+        now_ms: Callable[[], int],
+        secrets: PosSecrets,
+        *,
+        url: str = "",
+        key: str = "",
+        after: int = 0,
     ) -> None:
         self.courier, self.faults, self.url, self.key = courier, Faults(), url, key
         self.articles: dict[str, Article] = {}
         self.tills: dict[str, Till] = {}
         self.calls: list[str] = []
         self._now_ms, self._secrets = now_ms, secrets
-        self._ids = itertools.count(1)
+        self._ids = itertools.count(after + 1)
         self.app = Starlette(routes=[Route(PATH, self._guarded, methods=["GET", "POST"])])
 
     # --- what happens in the stores -----------------------------------------------------------------------------

@@ -76,9 +76,21 @@ class Order:
 
 
 class ShopifySandbox:
-    """One shop with one location. `now_ms` is its clock, `courier` delivers its webhooks, `secrets` let in."""
+    """
+    One shop with one location. `now_ms` is its clock, `courier` delivers its webhooks, `secrets` let in.
 
-    def __init__(self, courier: Courier, now_ms: Callable[[], int], secrets: ShopifySecrets, location: str) -> None:
+    Ids are numbered from behind `after`.
+    """
+
+    def __init__(
+        self,
+        courier: Courier,
+        now_ms: Callable[[], int],
+        secrets: ShopifySecrets,
+        location: str,
+        *,
+        after: int = 0,
+    ) -> None:
         self.courier, self.faults, self.location = courier, Faults(), location
         self.items: dict[str, Item] = {}
         self.orders: dict[int, Order] = {}
@@ -88,7 +100,7 @@ class ShopifySandbox:
         self.points: Level | None = None
         self._answers: dict[str, tuple[str, dict[str, Any]]] = {}
         self._now_ms, self._secrets = now_ms, secrets
-        self._ids = itertools.count(1_001)
+        self._ids = itertools.count(after + 1_001)
         graphql = Route("/admin/api/{version}/graphql.json", self._graphql, methods=["POST"])
         token = Route("/admin/oauth/access_token", self._token, methods=["POST"])
         self.app = Starlette(routes=[graphql, token])

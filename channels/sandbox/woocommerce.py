@@ -64,10 +64,10 @@ class WooSandbox:
     One shop. `now_ms` is its clock; `courier` delivers its webhooks; `faults` go wrong on demand; `keys` let in.
 
     batch_max: a shop may take fewer rows at once than Woo does by itself. knows_changes: since Woo 5.8 orders can be
-    asked for by their last change.
+    asked for by their last change. Ids are numbered from behind `after`.
     """
 
-    def __init__(self, courier: Courier, now_ms: Callable[[], int], keys: WooSecrets) -> None:
+    def __init__(self, courier: Courier, now_ms: Callable[[], int], keys: WooSecrets, *, after: int = 0) -> None:
         self.courier, self.faults, self.batch_max = courier, Faults(), BATCH_MAX
         self.knows_changes = True
         self.products: dict[int, Product] = {}
@@ -79,7 +79,7 @@ class WooSandbox:
         self.calls: list[str] = []
         self._now_ms, self._keys = now_ms, (keys.consumer_key, keys.consumer_secret)
         self._basic = base64.b64encode(":".join(self._keys).encode()).decode()
-        self._ids = itertools.count(1)
+        self._ids = itertools.count(after + 1)
         self.app = Starlette(routes=list(self._routes()))
 
     # --- what happens in the shop -------------------------------------------------------------------------------

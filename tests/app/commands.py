@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from tests.app.warm import Warm
 from tests.servers import ROOT
 
-SECONDS_MAX = 100
+SECONDS_MAX = 180
 
 
 def environment() -> dict[str, str]:

@@ -11,10 +11,24 @@ import httpx
 import pytest
 
 from app.demo_burst import ORDERS, Verdict, make_wishes
+from app.demo_lag import Lag, since
+from app.fair import SKUS
+from app.seed import DEMO_SHOP, load_seed
+from channels.sandbox.market import NAMES
 from tests.app.commands import allot, environment, processes_of
 
 RIGHT = Verdict(
-    shelf=100, committed=100, left=12, refused=50, backordered=38, deficit=12, conflict=0, free=0, oversold=0, failed=0
+    shelf=100,
+    committed=90,
+    left=12,
+    refused=50,
+    backordered=48,
+    deficit=2,
+    conflict=0,
+    free=0,
+    oversold=0,
+    lost=0,
+    behind=0,
 )
 
 
@@ -33,7 +47,7 @@ def running(folder: Path, *words: str):
         process.wait()
 
 
-def wait_for(out: Path, pattern: str, seconds: float = 40) -> re.Match[str]:
+def wait_for(out: Path, pattern: str, seconds: float = 90) -> re.Match[str]:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         found = re.search(pattern, out.read_text())
@@ -43,27 +57,34 @@ def wait_for(out: Path, pattern: str, seconds: float = 40) -> re.Match[str]:
     raise AssertionError(out.read_text())
 
 
-def test_the_burst_is_200_orders_and_asks_for_more_than_there_is():
+def test_the_burst_is_200_buyers_at_every_channel_who_want_more_than_there_is():
     wishes = make_wishes("a")
 
-    assert len(wishes) == len({wish.id for wish in wishes}) == ORDERS == 200
-    assert {wish.channel for wish in wishes} == {"shop", "amazon", "ebay", "tills"}
-    assert all(bool(wish.at) == (wish.channel == "tills") for wish in wishes)
+    assert len(wishes) == ORDERS == 200
+    assert {wish.code for wish in wishes} == set(NAMES)
+    assert all(bool(wish.till) == (wish.code == "pos") for wish in wishes)
+
+
+def test_the_shop_lists_what_the_sandboxes_sell():
+    found = {(one.channel, one.sku) for one in load_seed(DEMO_SHOP).listings}
+
+    assert found == {(channel, sku) for channel in {*NAMES, "tills"} - {"pos"} for sku in SKUS}
 
 
 def test_a_burst_that_adds_up_is_right():
     assert RIGHT.is_right
-    assert RIGHT._replace(committed=88, deficit=0, conflict=12).is_right
+    assert RIGHT._replace(committed=88, deficit=0, conflict=2).is_right
 
 
 @pytest.mark.parametrize(
     "fault",
     [
         {"oversold": 1},
-        {"failed": 1, "refused": 49},
-        {"committed": 101, "refused": 49},
+        {"lost": 1},
+        {"behind": 1},
+        {"committed": 91, "refused": 49},
         {"refused": 49},
-        {"free": 60, "committed": 40, "refused": 110},
+        {"free": 60, "committed": 30, "refused": 110},
     ],
 )
 def test_a_burst_that_does_not_is_wrong(fault):
@@ -73,19 +94,38 @@ def test_a_burst_that_does_not_is_wrong(fault):
     assert verdict.lines()[-1] == "VERDICT: WRONG"
 
 
-def test_the_demo_sells_the_last_hundred_once_and_leaves_nothing_behind(tmp_path):
+def test_half_of_what_was_counted_in_between_was_there_by_the_median():
+    before = {"shop": Lag({1.0: 4.0, 2.0: 4.0, float("inf"): 4.0})}
+    now = {"shop": Lag({1.0: 4.0, 2.0: 14.0, float("inf"): 15.0}), "new": Lag({1.0: 0.0, float("inf"): 0.0})}
+
+    between = since(now, before)
+
+    assert between["shop"].at(0.5) == pytest.approx(1.55)
+    assert between["shop"].at(0.99) == 2.0
+    assert between["new"].at(0.5) is None
+
+
+def test_the_circle_sells_the_last_hundred_once_and_leaves_nothing_behind(tmp_path):
     done = allot(tmp_path, "demo", "--once", "--port", "0")
 
     said = done.stdout
     folder = Path(re.search(r"data are in (\S+), which is removed", said)[1])
     committed, left, deficit = map(int, re.search(r"(\d+) \+ (\d+), of them (\d+) a deficit", said).groups())
-    words = ("refused cleanly", "backordered", "in conflict")
+    words = ("refused by channels", "backordered", "in conflict")
     refused, backordered, conflict = (int(re.search(rf"{word} +(\d+)", said)[1]) for word in words)
+    rows = {row[0]: row[1:] for row in (re.findall(r"[^\s│┃]+", line) for line in said.splitlines()) if row}
     assert done.returncode == 0, said + done.stderr
     assert "VERDICT: right, no unit was sold twice and no order was lost" in said.splitlines()
     assert re.search(r"oversold +0\n", said)
     assert committed + left - deficit == 100
     assert committed + left + refused + backordered + conflict == 200
+    for name in NAMES:
+        pushed, shown, published, _, p99, asked, sold_out, orders, taken, _, calls = rows[name]
+        assert pushed == shown == published == "0"
+        assert float(p99) > 0
+        assert int(asked) - int(sold_out) == int(orders) == int(taken) > 0
+        assert int(calls) > 0
+    assert rows["all"][-1] == "0"
     assert not folder.exists()
     assert processes_of(folder) == []
 

@@ -222,6 +222,8 @@ def test_the_demo_shop_shows_every_kind_of_rule_and_demand():
         "tills": "gone",
         "amazon": "firm",
         "ebay": "firm",
+        "shopify": "firm",
+        "woocommerce": "firm",
     }
     assert seed.quotas
 
@@ -237,7 +239,7 @@ def test_the_demo_has_a_hundred_black_city_bikes_that_nothing_keeps_back():
         if channel.demand != "gone"
     }
 
-    assert in_reach == {"shop": 100, "amazon": 100, "ebay": 100}
+    assert in_reach == dict.fromkeys(("shop", "amazon", "ebay", "shopify", "woocommerce"), 100)
     assert [rule for rule in seed.rules if rule.sku == "CITY-28-BLACK" or rule.category == category] == []
     assert [rule for rule in seed.rules if not rule.sku and not rule.category] == []
     assert [quota for quota in seed.quotas if quota.sku == "CITY-28-BLACK"] == []

@@ -23,6 +23,8 @@ What the service itself refuses, before or beside the allocator.
     ├── ConnectionUnknown the seller has no such connection to a channel
     ├── TooManyConnections  the seller has as many connections as he may have
     ├── SignatureWrong    what tills sent is not signed as it must be
+    ├── WebhookForged     a webhook that its channel has not sent
+    ├── ChannelAway       a webhook that cannot be proved without its channel, which does not answer
     ├── Unsealable        what was sealed was sealed with another key
     ├── CountUnknown      the seller has no such count
     ├── CountStands       the count is not in a state for this
@@ -137,6 +139,14 @@ class TooManyConnections(RequestRefused):
 
 class SignatureWrong(RequestRefused):
     """The body is not signed with the connection's secret, or was some time ago."""
+
+
+class WebhookForged(RequestRefused):
+    """The webhook is not from its channel."""
+
+
+class ChannelAway(RequestRefused):
+    """The channel does not answer, and has to be asked about its webhook."""
 
 
 class Unsealable(RequestRefused):

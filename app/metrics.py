@@ -9,7 +9,7 @@ scrape turns it into the library's types. No label is ever a sku, an order or an
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, MutableMapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -19,24 +19,16 @@ from prometheus_client.registry import Collector
 from allocator import Placed, ReturnLine
 from app.version import VERSION
 
+from .families import MENDED, OF_CHANNELS, SYNC, Family, Labels
+
 QUICK: Final = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0)
 """Bounds for requests and scripts, in seconds; 8 ms is the promise for one-line orders."""
 
 SLOW: Final = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Bounds for jobs, in seconds."""
 
-Labels = tuple[str, ...]
-
 Row = tuple[str, Labels, float]
 """A metric's name, the values of its labels, and its own value."""
-
-
-class Family(NamedTuple):
-    """One metric: its name, what it means, and the names of its labels."""
-
-    name: str
-    help: str
-    labels: Labels = ()
 
 
 class Timing:
@@ -150,15 +142,6 @@ PARKED_AGE: Final = Family(
     "allot_oldest_parked_count_seconds", "For how long the oldest of them has waited; 0 when none does.", ("seller",)
 )
 
-SYNC: Final = {
-    name: Family(f"allot_{name}", meaning, ("seller", "connection"))
-    for name, meaning in {
-        "unpushed_age_seconds": "For how long the oldest change of a number is not told to a channel; 0 when all are.",
-        "dead_listings": "Listings whose number was given up, until somebody replays it.",
-        "drifted_listings": "Listings that show another number than they were told.",
-        "connection_failing": "1 while something keeps a connection from going on.",
-    }.items()
-}
 
 SKUS: Final = Family("allot_skus", "Skus with a stock record.", ("seller",))
 SKUS_LOW: Final = Family(
@@ -195,13 +178,14 @@ UNITS: Final = {
     }.items()
 }
 
-COUNTERS: Final = (REQUESTS, ORDERS, ORDER_UNITS, HOLDS, RETURNED, SHIPPED, JOB_RUNS, DELIVERIES, BATCHES)
+COUNTERS: Final = (REQUESTS, ORDERS, ORDER_UNITS, HOLDS, RETURNED, SHIPPED, JOB_RUNS, DELIVERIES, MENDED, BATCHES)
 TIMINGS: Final = (REQUEST_SECONDS, SCRIPT_SECONDS, JOB_SECONDS)
 READ: Final = (
     *(CONFIG_VERSION, LEDGER, DRAIN_AGE, OPEN_HOLDS, WAITING, GATE, FROZEN),
     *(CHECKED_TIME, CHECKED_SECONDS, CHECKED_RECORDS, VIOLATIONS),
     *(UNDRAINED, UNDRAINED_BYTES, DRAIN_FAILING),
     *(OPEN_RECOUNTS, RECOUNT_AGE, PARKED_COUNTS, PARKED_AGE),
+    *OF_CHANNELS,
     *SYNC.values(),
 )
 """Gauges about what a seller has that every process reads for itself."""

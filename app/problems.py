@@ -28,7 +28,6 @@ from .edge import REPLAYED
 from .errors import (
     Behind,
     BodyTooLarge,
-    ConnectionUnknown,
     DeliveryUnknown,
     KeysUnknown,
     LedgerFull,
@@ -38,18 +37,15 @@ from .errors import (
     OpKeyMissing,
     RateLimited,
     RequestRefused,
-    SignatureWrong,
-    TooManyConnections,
     TooManyStreams,
     TooManyWebhooks,
     TransferUnknown,
     Unfit,
-    Unsealable,
     WebhookDisabled,
     WebhookUnknown,
 )
 from .levels import LEVEL, TOLD
-from .problem_kinds import ALLOCATOR_KINDS, COUNT_KINDS, KEY_KINDS, Kind
+from .problem_kinds import ALLOCATOR_KINDS, CHANNEL_KINDS, COUNT_KINDS, KEY_KINDS, Kind
 from .store.database import DatabaseAway
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -87,6 +83,7 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
     **ALLOCATOR_KINDS,
     **KEY_KINDS,
     **COUNT_KINDS,
+    **CHANNEL_KINDS,
     TooManyStreams: Kind(
         503,
         "too-many-streams",
@@ -108,35 +105,6 @@ PROBLEMS: Final[dict[type[Exception], Kind]] = {
         "There is no such webhook",
         "The seller has no webhook with this id, or none that the key may see.",
         "GET /v1/webhooks lists the webhooks.",
-    ),
-    ConnectionUnknown: Kind(
-        404,
-        "unknown-connection",
-        "There is no such connection",
-        "The seller has no connection to a channel with this code.",
-        "GET /v1/connections lists the connections.",
-    ),
-    TooManyConnections: Kind(
-        409,
-        "too-many-connections",
-        "There are as many connections as there may be",
-        "The seller has the most connections to channels that he may have.",
-        "Delete one that is not needed any more.",
-    ),
-    SignatureWrong: Kind(
-        403,
-        "wrong-signature",
-        "The body is not signed as it must be",
-        "The connection has a secret, and the header X-Signature is missing, not of these very bytes, or of more than "
-        "300 seconds ago or ahead.",
-        "Sign the raw body with the connection's secret each time that you send it, and set the clock.",
-    ),
-    Unsealable: Kind(
-        503,
-        "secrets-unreadable",
-        "What was sealed cannot be opened",
-        "Secrets of a connection were sealed with a key that this service does not have.",
-        "Set ALLOT_SECRETS_KEY (or the pepper) to what it was, or put the connection again with its secrets.",
     ),
     DeliveryUnknown: Kind(
         404,

@@ -252,9 +252,15 @@ class PickAsked(Asked, frozen=True, kw_only=True):
 
 
 class ShipAsked(Asked, frozen=True, kw_only=True):
-    """What has left; no lines means all that is committed."""
+    """
+    What has left; no lines means all that is committed.
+
+    carrier and tracking: by whom it goes and its number there, for the channel that the order came from.
+    """
 
     lines: Annotated[list[ShipLine], msgspec.Meta(max_length=LINES_MAX)] = []
+    carrier: Text = ""
+    tracking: Text = ""
 
 
 class CancelAsked(Asked, frozen=True, kw_only=True):

@@ -29,7 +29,9 @@ from .opening import open_sellers
 from .reject_rates import refresh_rates
 from .rescuing import rescue_all
 from .store.database import DatabaseAway
+from .store.errands import drop_ways
 from .store.exchanges import drop_exchanges
+from .store.heard import drop_news
 from .store.leases import read_lease
 from .survey import Survey
 from .times import DAY_MS, now_ms
@@ -40,6 +42,9 @@ GRACE_SECONDS: Final = 5
 
 LEASE: Final = "scheduler"
 """The name of the lease of the scheduler that works."""
+
+NEWS_DAYS: Final = 14
+"""No vendor sends a webhook again for longer than some days."""
 
 RUNS_MAX: Final = 20
 """How often one run of a job asks again when the allocator says there is more: 2,000 holds, 1,000 skus."""
@@ -167,6 +172,14 @@ async def keep_config(state: State, memory: Memory) -> None:  # noqa: ARG001 eve
         await turn_windows(engine)
 
 
+async def forget_news(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
+    """Forget webhooks that were heard, and ways of parcels that are told, when they are old."""
+    before_ms = now_ms() - NEWS_DAYS * DAY_MS
+    async with state.database.writing() as session:
+        await drop_news(session, before_ms=before_ms)
+        await drop_ways(session, before_ms=before_ms)
+
+
 async def read_reject_rates(state: State, memory: Memory) -> None:  # noqa: ARG001 every job has the same form
     """Learn how often locations reject."""
     await refresh_rates(state)
@@ -215,6 +228,7 @@ SHARED_JOBS: Final = (
     Job(work_counts, 1),
     Job(survey, 1),
     Job(forget_exchanges, 3_600),
+    Job(forget_news, 3_600),
 )
 """What is done once for all: by the scheduler that works."""
 

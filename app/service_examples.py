@@ -3,8 +3,9 @@
 from typing import Any, Final
 
 from .answers import Alive, Explanation, Ready, SellerStanding
+from .sync.in_examples import IN_EXAMPLES
 from .sync.sync_examples import SYNC_EXAMPLES
-from .sync.words import ConnectionList, ConnectionPut, ConnectionShown, ConnectionTested, TestStep
+from .sync.words import ConnectionList, ConnectionPut, ConnectionShown, ConnectionTested, Heard, TestStep
 from .tills.examples import TILL_EXAMPLES
 
 _CONNECTION: Final = {
@@ -30,6 +31,7 @@ _CONNECTION: Final = {
 SERVICE_EXAMPLES: Final[dict[type, Any]] = {
     **SYNC_EXAMPLES,
     **TILL_EXAMPLES,
+    **IN_EXAMPLES,
     Alive: {"alive": True},
     SellerStanding: {
         "seller": "main",
@@ -63,6 +65,7 @@ SERVICE_EXAMPLES: Final[dict[type, Any]] = {
         "locations": {"105": "oslo"},
     },
     ConnectionShown: _CONNECTION,
+    Heard: {"heard": True},
     ConnectionList: {"data": [_CONNECTION]},
     TestStep: {"name": "listings", "ok": True, "says": "250 on the first page", "took_ms": 312},
     ConnectionTested: {

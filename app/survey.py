@@ -15,10 +15,13 @@ from redis.exceptions import RedisError
 from allocator import census, errors
 from allocator.gate import CHECKING, FROZEN, OPEN, SHUT, Gate
 
+from . import families as f
 from . import metrics as m
 from .deps import State
 from .store.counts import waiting_counts
 from .store.database import SqlError
+from .store.errands import count_dead
+from .store.heard import waiting_orders
 from .store.recounts import waiting_recounts
 from .store.rounds import last_round
 from .store.unpushed import unpushed
@@ -142,6 +145,7 @@ class Survey:
         await _tell_check(state, seller)
         await _tell_waiting(state, seller)
         await _tell_channels(state, seller)
+        await _tell_channel_orders(state, seller)
         await self._count_shipped(state, seller)
 
     async def _count_shipped(self, state: State, seller: str) -> None:
@@ -190,14 +194,26 @@ async def _tell_channels(state: State, seller: str) -> None:
     with suppress(*SqlError):
         async with state.database.reading() as session:
             found = await unpushed(session, seller)
-        for family in m.SYNC.values():
+        for family in f.SYNC.values():
             state.metrics.forget(family, seller)
         for code, one in found.items():
             age_s = 0.0 if one.oldest_ms is None else max(0, now_ms() - one.oldest_ms) / 1000
-            state.metrics.set(m.SYNC["unpushed_age_seconds"], age_s, seller, code)
-            state.metrics.set(m.SYNC["dead_listings"], one.dead, seller, code)
-            state.metrics.set(m.SYNC["drifted_listings"], one.drift, seller, code)
-            state.metrics.set(m.SYNC["connection_failing"], int(bool(one.failing)), seller, code)
+            state.metrics.set(f.SYNC["unpushed_age_seconds"], age_s, seller, code)
+            state.metrics.set(f.SYNC["dead_listings"], one.dead, seller, code)
+            state.metrics.set(f.SYNC["drifted_listings"], one.drift, seller, code)
+            state.metrics.set(f.SYNC["connection_failing"], int(bool(one.failing)), seller, code)
+
+
+async def _tell_channel_orders(state: State, seller: str) -> None:
+    """What of the channels' orders is not done. Nothing while SQL does not answer."""
+    with suppress(*SqlError):
+        async with state.database.reading() as session:
+            found, dead = await waiting_orders(session, seller), await count_dead(session, seller)
+        age_s = (now_ms() - found.oldest_ms) / 1000 if found.oldest_ms else 0
+        state.metrics.set(f.ORDERS_WAITING, found.waiting, seller)
+        state.metrics.set(f.ORDERS_WAITING_AGE, max(0, age_s), seller)
+        state.metrics.set(f.ORDERS_PARKED, found.parked, seller)
+        state.metrics.set(f.ERRANDS_DEAD, dead, seller)
 
 
 async def _tell_gate(state: State, seller: str) -> None:

@@ -62,6 +62,7 @@ class Facts(NamedTuple):
     shown_after_s: int = 0
     told_after_s: int = 0
     signs_body: bool = True
+    posts: bool = True
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -153,12 +154,24 @@ class Order(msgspec.Struct, frozen=True):
     fulfilled_elsewhere: bool = False
 
 
+class Odd(msgspec.Struct, frozen=True):
+    """An order that cannot be understood, and why: somebody has to look at it, and all others go on."""
+
+    external_id: str
+    says: str
+
+
 class Page(NamedTuple):
-    """Orders that changed in a window; `cursor` '' when these are the last. watermark_ms: how far the channel is."""
+    """
+    Orders that changed in a window; `cursor` '' when these are the last.
+
+    watermark_ms: how far the channel is. odd: those of the page that cannot be understood.
+    """
 
     orders: Sequence[Order]
     cursor: str
     watermark_ms: int | None = None
+    odd: Sequence[Odd] = ()
 
 
 class Window(NamedTuple):
@@ -193,15 +206,16 @@ class News(msgspec.Struct, frozen=True):
     """
     What a webhook says.
 
-    id: the vendor's own, the same when it is sent again. orders: whole pictures it carried; ask: orders it only names.
-    shown: numbers it told us; look: listings to be read again. finished: tickets of bulk pushes that are done. reply:
-    the body to answer with, for handshakes.
+    id: the vendor's own, the same when it is sent again. orders: whole pictures it carried; ask: orders it only names;
+    odd: orders it carried that cannot be understood. shown: numbers it told us; look: listings to be read again.
+    finished: tickets of bulk pushes that are done. reply: the body to answer with, for handshakes.
     """
 
     id: str
     topic: str = ""
     orders: Sequence[Order] = ()
     ask: Sequence[str] = ()
+    odd: Sequence[Odd] = ()
     shown: Sequence[Shown] = ()
     look: Sequence[str] = ()
     finished: Sequence[str] = ()
@@ -231,6 +245,11 @@ class Connector(Generic[Settings, Secrets]):
     def __init__(self, settings: Settings, secrets: Secrets) -> None:
         self.settings = settings
         self.secrets = secrets
+
+    @property
+    def reads_back(self) -> bool:
+        """Whether this account can be asked what it shows."""
+        return self.facts.reads_back
 
     # --- every call ---------------------------------------------------------------------------------------------
 
@@ -289,11 +308,11 @@ class Connector(Generic[Settings, Secrets]):
     # --- orders in ----------------------------------------------------------------------------------------------
 
     def orders(self, window: Window, cursor: str) -> Steps[Page]:
-        """Orders that changed in the window, a page at a time."""
+        """Orders that changed in the window, a page at a time; one that is odd keeps no other from being read."""
         raise NotImplementedError
 
     def order(self, external_id: str) -> Steps[Order]:
-        """One order as it stands. Raises Refused when there is none."""
+        """One order as it stands. Raises Refused when there is none, Nonsense when it cannot be understood."""
         raise NotImplementedError
 
     def hear(self, delivery: Delivery, now_ms: int) -> Steps[News]:

@@ -12,6 +12,7 @@ from app.fullness import refuse_when_full, stage_of_order
 from app.guarding import guarded_router
 from app.metrics import ORDERS, note_demand
 from app.openapi import documented
+from app.parcels import keep_way
 from app.past import AWAY
 from app.pending import keep_pending, not_in_store, status_of
 from app.requests import (
@@ -166,9 +167,10 @@ async def pick_order(request: Request) -> Response:
 )
 @acknowledged
 async def ship_order(request: Request) -> Response:
-    """Units have left; no lines means all that is committed."""
+    """Units have left; no lines means all that is committed. The channel that the order came from is told."""
     caller, path, op, asked = caller_of(request), ORDER(request), op_key(request), await SHIP(request)
     allocator = await deciding(request, path.channel)
+    await keep_way(state_of(request), caller.seller, f"ship:{path.channel}:{path.external_id}:{op}", asked)
     shipped = allocator.ship(path.channel, path.external_id, asked.lines, op=op, actor=caller.actor)
     return answer(await shipped)
 

@@ -12,11 +12,11 @@ from app.deps import caller_of, state_of
 from app.edge import Body, Path, Query, answer
 from app.errors import ConnectionUnknown, OutsideLimits, SignatureWrong
 from app.guarding import guarded_router
+from app.lines.lines import connector_of
 from app.openapi import documented
 from app.rights import Caller, refuse_outside
 from app.store.connections import ConnectionFacts
 from app.sync import desk
-from app.sync.lines import connector_of
 from app.sync.words import ConnectionPath
 from app.tills.booking import Booker
 from app.tills.feed import Reader

@@ -191,3 +191,26 @@ class ExchangeRow(SQLModel, table=True):
     answered: str = Field(sa_type=Text)
     took_ms: int
     error: str = Field(max_length=500)
+
+
+class ToldBackRow(SQLModel, table=True):
+    """How far the ledger was looked through for what a connection's channel must be told: entries up to `number`."""
+
+    __tablename__ = "told_back"
+
+    seller: str = Field(primary_key=True, max_length=64)
+    connection: str = Field(primary_key=True, max_length=64)
+    number: int = Field(sa_type=BigInteger)
+
+
+class ParcelWayRow(SQLModel, table=True):
+    """By whom and under which number a shipment goes; `op` is the ledger's name of what shipped it."""
+
+    __tablename__ = "parcel_way"
+    __table_args__ = (Index("ix_parcel_way_at", "at_ms"),)
+
+    seller: str = Field(primary_key=True, max_length=64)
+    op: str = Field(primary_key=True, max_length=800)
+    carrier: str = Field(max_length=128)
+    tracking: str = Field(max_length=128)
+    at_ms: int = Field(sa_type=BigInteger)

@@ -7,10 +7,18 @@ from sqlalchemy import delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from .channel_tables import ConnectionRow, ErrandRow, ExchangeRow, HeardNewsRow, HeardOrderRow, ShownRow
+from .channel_tables import (
+    ConnectionRow,
+    ErrandRow,
+    ExchangeRow,
+    HeardNewsRow,
+    HeardOrderRow,
+    ShownRow,
+    ToldBackRow,
+)
 from .comparing import words
 
-OF_A_CONNECTION: Final = (ShownRow, HeardOrderRow, HeardNewsRow, ErrandRow, ExchangeRow)
+OF_A_CONNECTION: Final = (ShownRow, HeardOrderRow, HeardNewsRow, ErrandRow, ExchangeRow, ToldBackRow)
 """What goes when a connection goes."""
 
 
@@ -79,6 +87,13 @@ async def change_connection(session: AsyncSession, seller: str, code: str, **cha
     """Change these fields, nothing when there is no such connection."""
     mine: list[Any] = [col(ConnectionRow.seller) == seller, col(ConnectionRow.code) == code]
     await session.exec(update(ConnectionRow).where(*mine).values(**changes))
+
+
+async def move_watermark(session: AsyncSession, seller: str, code: str, *, before: int, after: int) -> bool:
+    """Say that its orders are known up to there; False when somebody has set it to something else meanwhile."""
+    mine: list[Any] = [col(ConnectionRow.seller) == seller, col(ConnectionRow.code) == code]
+    moved = update(ConnectionRow).where(*mine, col(ConnectionRow.watermark_ms) == before).values(watermark_ms=after)
+    return bool((await session.exec(moved)).rowcount)
 
 
 async def drop_connection(session: AsyncSession, seller: str, code: str) -> None:

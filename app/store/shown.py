@@ -230,16 +230,17 @@ async def put_listings(
     session: AsyncSession, seller: str, connection: str, skus: Mapping[str, str], *, now_ms: int
 ) -> None:
     """These listings are of these skus, and are to be pushed."""
+    changed = {"changes": 1, "changed_ms": now_ms, "due_ms": now_ms}
     rows = [
-        {**BLANK, "listing": listing, "sku": sku, "changes": 1, "changed_ms": now_ms, "due_ms": now_ms}
+        {**BLANK, **_named(seller, connection), "listing": listing, "sku": sku, **changed}
         for listing, sku in skus.items()
     ]
-    for row in rows:
+    if rows:
+        new = dialect(session).insert(_TABLE)
         # What is known of it as nobody's listing is still so; what was told of another sku is not.
-        fresh = {"sku": row["sku"], "changes": _C.changes + 1, "changed_ms": now_ms, "due_ms": now_ms}
-        again = {**fresh, "attempts": 0, "outcome": "", "code": "", "says": "", "told": None}
-        new = dialect(session).insert(_TABLE).values(seller=seller, connection=connection, **row)
-        await execute(session, new.on_conflict_do_update(index_elements=sorted(_KEYS), set_=again))
+        names = ("sku", "changed_ms", "due_ms", "attempts", "outcome", "code", "says", "told")
+        again = {**{name: new.excluded[name] for name in names}, "changes": _C.changes + 1}
+        await execute(session, new.on_conflict_do_update(index_elements=sorted(_KEYS), set_=again), rows)
 
 
 async def let_go(session: AsyncSession, seller: str, connection: str, listings: Collection[str]) -> None:
@@ -252,9 +253,10 @@ async def let_go(session: AsyncSession, seller: str, connection: str, listings: 
 
 async def add_unmapped(session: AsyncSession, seller: str, connection: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Remember what a channel sells that is no listing of ours: `rows` have listing, named, refs and what it shows."""
-    for row in rows:
-        new = dialect(session).insert(_TABLE).values({**BLANK, "sku": UNLISTED, **_named(seller, connection), **row})
-        await execute(session, new.on_conflict_do_nothing(index_elements=sorted(_KEYS)))
+    if rows:
+        values = [{**BLANK, "sku": UNLISTED, **_named(seller, connection), **row} for row in rows]
+        new = dialect(session).insert(_TABLE).on_conflict_do_nothing(index_elements=sorted(_KEYS))
+        await execute(session, new, values)
 
 
 async def drop_unmapped(session: AsyncSession, seller: str, connection: str, *, before_ms: int) -> None:

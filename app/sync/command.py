@@ -15,9 +15,12 @@ from app.store.connections import list_connections
 from app.store.sellers import require_seller
 
 from . import desk, overview
+from .in_command import orders_command, pull_command
 from .sync_words import Marked, SyncStatus
 
-sync = typer.Typer(no_args_is_help=True, help="See how far channels are behind the stock, and push or compare again.")
+sync = typer.Typer(no_args_is_help=True, help="What channels are told and tell; push, compare or pull again.")
+sync.command("pull")(pull_command)
+sync.command("orders")(orders_command)
 
 OfSeller = Annotated[str, typer.Option(help="Whose connections.")]
 Connection = Annotated[str, typer.Argument(help="The code of the connection.")]

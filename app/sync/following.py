@@ -28,6 +28,9 @@ from .steps import Work
 READ_COUNT: Final = 2_000
 """Entries of the ledger that one step reads."""
 
+LISTINGS_AT_ONCE: Final = 2_000
+"""Most new listings of one transaction: others have to write meanwhile."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -104,9 +107,13 @@ async def know_listings(work: Work) -> bool:
     new = {listing: sku for listing, sku in there.items() if known.get(listing) != sku}
     gone = [listing for listing in among if listing not in there]
     same = [] if changed is None else [listing for listing in changed if listing in there and listing not in new]
-    if new or gone or same:
+    listings = sorted(new)
+    for start in range(0, len(listings), LISTINGS_AT_ONCE):
+        some = {listing: new[listing] for listing in listings[start : start + LISTINGS_AT_ONCE]}
         async with recording(work) as session:
-            await put_listings(session, facts.seller, facts.code, new, now_ms=now_ms())
+            await put_listings(session, facts.seller, facts.code, some, now_ms=now_ms())
+    if gone or same:
+        async with recording(work) as session:
             await let_go(session, facts.seller, facts.code, gone)
             await note_listings(session, facts.seller, facts.code, same, now_ms=now_ms())
     memory.config = config

@@ -88,7 +88,10 @@ def pushed(row: ShownFacts, number: Number, said: Pushed, facts: Facts, now_ms: 
     """What became of a push of this number, which had seen `row.changes` changes."""
     fields: Fields = {"version": number.version, "code": said.code, "says": said.says}
     fields |= {"refs": {**row.refs, **said.refs}} if said.refs else {}
-    fields |= _seen(said.shown, said.places, now_ms) if said.shown is not None else {}
+    if said.shown is not None:
+        fields |= _seen(said.shown, said.places, now_ms)
+    elif said.places:
+        fields["shown_places"] = {**row.shown_places, **said.places}
     if said.outcome == "accepted":
         return fields | _accepted(row, number, said, facts, now_ms)
     if said.outcome == "stale":
@@ -159,6 +162,15 @@ def looked(said: Shown, now_ms: int) -> Fields:
     return {**_seen(said.units, said.places, now_ms), "code": ""}
 
 
+def _in_all(row: ShownFacts, units: int, places: Mapping[str, int]) -> tuple[int, Mapping[str, int]]:
+    """What is shown in all, where only some of the places were looked at: the others count as they were told."""
+    there = {place: units for place, units in places.items() if place in row.told_places}
+    if not there:
+        return units, places
+    together = {**row.told_places, **there}
+    return sum(together.values()), together
+
+
 # --- what is seen on the channel -----------------------------------------------------------------------------------
 
 
@@ -172,16 +184,20 @@ def seen(row: ShownFacts, said: Shown, facts: Facts, now_ms: int) -> Fields:
     if said.units is None:
         says = "the channel shows no number for it"
         return fields | {"outcome": "dead", "code": SHOWS_NONE, "says": says, "shown": None, "shown_ms": now_ms}
-    fields |= _seen(said.units, said.places, now_ms)
+    units, places = _in_all(row, said.units, said.places)
+    fields |= _seen(units, places, now_ms)
     if row.told is None:
         return fields
-    if said.units == row.told and _same(said.places, row.told_places):
+    if units == row.told and _same(places, row.told_places):
         return fields | {"outcome": "applied", "attempts": 0}
+    if row.attempts >= ATTEMPTS_MAX:
+        says = f"it shows {units}, however often it is told {row.told}"
+        return fields | {"outcome": "dead", "changes": row.changes + 1, "code": DRIFT, "says": says}
     wait_ms = backoff_ms(row.attempts)
-    if said.units < row.told and facts.counts == "net":
+    if units < row.told and facts.counts == "net":
         wait_ms = max(wait_ms, 1_000 * (facts.poll_s + facts.told_after_s))
     changes = {"changes": row.changes + 1, "changed_ms": now_ms, "due_ms": now_ms + wait_ms}
-    return fields | changes | {"attempts": row.attempts + 1, "code": DRIFT, "says": f"it shows {said.units}"}
+    return fields | changes | {"attempts": row.attempts + 1, "code": DRIFT, "says": f"it shows {units}"}
 
 
 def listed(row: ShownFacts, said: Shown, now_ms: int) -> Fields:
@@ -193,7 +209,10 @@ def listed(row: ShownFacts, said: Shown, now_ms: int) -> Fields:
     fields = {"named": said.sku[:128]} if said.sku else {}
     if row.sku == UNLISTED or row.told is None or row.outcome == "dead":
         return fields | _seen(said.units, said.places, now_ms)
-    if said.units == row.told and _same(said.places, row.told_places):
+    if said.units is None:
+        return fields | ({"outcome": "accepted"} if row.outcome == "applied" else {})
+    units, places = _in_all(row, said.units, said.places)
+    if units == row.told and _same(places, row.told_places):
         proved = {"outcome": "applied", "attempts": 0} if row.outcome == "accepted" else {}
-        return fields | proved | _seen(said.units, said.places, now_ms)
+        return fields | proved | _seen(units, places, now_ms)
     return fields | ({"outcome": "accepted"} if row.outcome == "applied" else {})

@@ -166,7 +166,7 @@ async def take(work: Work, rows: Sequence[ShownFacts], numbers: Mapping[str, Num
 async def _looked_at(work: Work, rows: Sequence[ShownFacts]) -> list[ShownFacts]:
     """The same, with what the channel shows of those whose last push nobody knows the end of. Raises ChannelError."""
     unclear = [row for row in rows if row.code == UNCLEAR]
-    if not unclear or not work.line.connector.facts.reads_back:
+    if not unclear or not work.line.connector.reads_back:
         return list(rows)
     listings = [Listing(row.listing, row.refs) for row in unclear]
     said = {one.listing: one for one in await work.line.engine.run(work.line.connector.read(listings))}

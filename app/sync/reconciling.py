@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 async def prove(work: Work) -> bool:
     """Read a batch of what was accepted and not seen yet; whether there may be more. Raises ChannelError."""
     facts = work.line.connector.facts
-    if not facts.reads_back:
+    if not work.line.connector.reads_back:
         return False
     before_ms = now_ms() - 1_000 * facts.shown_after_s
     async with work.state.database.reading() as session:

@@ -24,13 +24,14 @@ from app.store.connections import ConnectionFacts, all_connections
 from app.store.database import SqlError
 from channels.errors import ChannelError
 
+from .in_steps import IN_STEPS
 from .memory import forget
 from .out_steps import OUT_STEPS, WHILE_PAUSED
 from .recording import NotOurs
 from .steps import Step, Tenure, Work
 from .trouble import Trouble
 
-STEPS: Final = OUT_STEPS
+STEPS: Final = (*OUT_STEPS, *IN_STEPS)
 
 LEASE_SECONDS: Final = 15.0
 """After so long a worker that died is followed."""

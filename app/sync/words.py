@@ -23,6 +23,19 @@ class ConnectionPath(Asked, frozen=True, kw_only=True):
     connection: Code
 
 
+class HookPath(Asked, frozen=True, kw_only=True):
+    """A connection of a seller, for whoever has no key."""
+
+    seller: Code
+    connection: Code
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """A webhook is written down."""
+
+    heard: bool = True
+
+
 class ConnectionPut(Asked, frozen=True, kw_only=True):
     """
     An account on a channel.

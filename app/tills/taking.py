@@ -140,9 +140,8 @@ class Tills:
         counts = [ms_of(event.occurred_at) for event in events if event.type == "count"]
         if counts:
             counted = [place[:2] for place in places if place[2]]
-            for move in await late_moves(
-                session, seller, counted, since_ms=min([*counts, setting.now_ms - len(events)])
-            ):
+            since_ms = min([*counts, setting.now_ms - len(events)])
+            for move in await late_moves(session, seller, counted, since_ms=since_ms):
                 heard.moves[move.place].append(move)
         return heard
 

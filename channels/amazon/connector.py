@@ -10,7 +10,7 @@ because that would make it the seller's to ship.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -32,6 +32,7 @@ from channels.base import (
 )
 from channels.errors import ChannelError, Nonsense, Refused, Unauthorized
 from channels.moments import to_iso, to_ms
+from channels.one_by_one import each
 from channels.pacing import Learned
 from channels.wire import Answer, Call, Steps, get, send_form, send_json
 
@@ -48,6 +49,7 @@ from .bodies import (
     product_type,
     pushed_of,
     read,
+    read_as,
     refs_of,
     shown_of,
 )
@@ -63,6 +65,7 @@ from .words import (
     Items,
     NewToken,
     Orders,
+    SaidOrder,
     Submission,
     Whole,
 )
@@ -273,7 +276,8 @@ class Amazon(Connector[AmazonSettings, AmazonSecrets]):
             params["paginationToken"] = cursor
         said = read((yield get("orders", "/orders/2026-01-01/orders", **params)), Orders)
         reached_ms = to_ms(said.last_updated_before) if said.last_updated_before else until_ms
-        return Page([order_of(one) for one in said.orders], said.pagination.next_token, reached_ms)
+        found = yield from each(said.orders, lambda row: row.get("orderId"), _translated)
+        return Page(found.orders, said.pagination.next_token, reached_ms, found.odd)
 
     def order(self, external_id: str) -> Steps[Order]:
         """One order."""
@@ -312,6 +316,11 @@ class Amazon(Connector[AmazonSettings, AmazonSecrets]):
     def subscribe(self, url: str) -> Steps[int]:
         """To the queue and the event bus of the settings; that they lead on to this address is the seller's to do."""
         return (yield from subscriptions.ensure(self.settings, self.secrets))
+
+
+def _translated(said: Any) -> Steps[Order]:
+    yield from ()
+    return order_of(read_as(said, SaidOrder))
 
 
 def _with_signed_address(operation: str, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Call:

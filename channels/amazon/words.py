@@ -218,9 +218,13 @@ class Whole(_Camel, frozen=True):
 
 
 class Orders(_Camel, frozen=True):
-    """A page of orders; the window ends at `last_updated_before`, whenever it was asked to end."""
+    """
+    A page of orders, which are read each for itself (SaidOrder).
 
-    orders: list[SaidOrder] = []
+    The window ends at `last_updated_before`, whenever it was asked to end.
+    """
+
+    orders: list[dict[str, Any]] = []
     pagination: Pagination = Pagination()
     last_updated_before: str = ""
 

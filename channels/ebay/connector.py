@@ -27,6 +27,7 @@ from channels.base import (
     Window,
 )
 from channels.errors import Busy, ChannelError, Refused, Unclear
+from channels.one_by_one import each, read_as
 from channels.pacing import Rate
 from channels.wire import Call, Steps, send_json
 
@@ -269,12 +270,12 @@ class Ebay(Noticing):
         while page.total < before:
             offset, before = max(0, offset - (before - page.total)), page.total
             page = yield from self._orders_at(window, offset)
-        read: list[Order] = []
-        for said in page.orders:
-            read += [(yield from self._whole(said))]
+        read = yield from each(
+            page.orders, lambda row: row.get("orderId"), lambda row: self._whole(read_as(row, SaidOrder))
+        )
         after = offset + len(page.orders)
         more = page.orders and after < page.total
-        return Page(read, f"{after}/{page.total}" if more else "", window.until_ms)
+        return Page(read.orders, f"{after}/{page.total}" if more else "", window.until_ms, read.odd)
 
     def _orders_at(self, window: Window, offset: int) -> Steps[SaidOrders]:
         """A page; a window that ends ahead of eBay's clock is asked for without its end."""

@@ -283,10 +283,10 @@ class SaidOrder(_Camel, frozen=True):
 
 
 class SaidOrders(_Camel, frozen=True):
-    """A page of orders; `total` of all pages."""
+    """A page of orders, which are read each for itself (SaidOrder); `total` of all pages."""
 
     total: int = 0
-    orders: list[SaidOrder] = []
+    orders: list[dict[str, Any]] = []
 
 
 class ShippedLine(_Camel, frozen=True):

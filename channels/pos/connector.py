@@ -47,10 +47,16 @@ class Pos(Connector[PosSettings, PosSecrets]):
         counts="net",
         quantity_max=1_000_000_000,
         poll_s=3_600,
+        posts=False,
     )
     has_token = False
     settings_type = PosSettings
     secrets_type = PosSecrets
+
+    @property
+    def reads_back(self) -> bool:
+        """Only where there is a hub."""
+        return bool(self.settings.address)
 
     def base_url(self) -> str:
         """The hub's address; '' where nothing is pushed."""

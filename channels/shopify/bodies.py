@@ -108,8 +108,9 @@ def pushed_of(
 ) -> Pushed:
     """What became of a level: it is as good as its worst row."""
     listing = level.listing.listing
-    places = {row.location: shown.get((row.listing, row.location), row.units) for row in rows if row not in failures}
-    places |= {row.location: shown[row.listing, row.location] for row in rows if (row.listing, row.location) in shown}
+    there = {row.location: shown.get((row.listing, row.location), row.units) for row in rows if row not in failures}
+    there |= {row.location: shown[row.listing, row.location] for row in rows if (row.listing, row.location) in shown}
+    places = {tail(location): units for location, units in there.items()}
     for outcome in WORST_FIRST:
         for row in rows:
             failure = failures.get(row)
@@ -122,8 +123,8 @@ def pushed_of(
 def level_told(said: dict[str, Any]) -> Shown:
     """The number an inventory webhook tells."""
     units = said.get("available")
-    location = gid("Location", str(said.get("location_id")))
-    return Shown(str(said.get("inventory_item_id")), units, places={} if units is None else {location: units})
+    places = {} if units is None else {str(said.get("location_id")): units}
+    return Shown(str(said.get("inventory_item_id")), units, places=places)
 
 
 def by_location(orders: Sequence[FulfillmentOrder], wanted: dict[str, int]) -> list[list[dict[str, Any]]]:

@@ -34,6 +34,7 @@ from channels.base import (
 )
 from channels.errors import Nonsense, Refused, Unauthorized
 from channels.moments import to_iso
+from channels.one_by_one import each, read_as
 from channels.pacing import Learned, Rate
 from channels.wire import Answer, Call, Steps, send_json
 
@@ -178,7 +179,7 @@ class Shopify(Connector[ShopifySettings, ShopifySecrets]):
         if not level.places:
             return [Row(level.listing.listing, self._location, level.units, level.shown)]
         return [
-            Row(level.listing.listing, gid("Location", place), units, level.shown_places.get(place))
+            Row(level.listing.listing, gid("Location", place), units, level.shown_places.get(tail(place)))
             for place, units in level.places.items()
         ]
 
@@ -236,10 +237,10 @@ class Shopify(Connector[ShopifySettings, ShopifySecrets]):
         variables = {"first": ORDERS_PER_PAGE, "after": cursor or None, "query": wanted}
         said = yield from self._ask("orders", "Orders", 20.0 * ORDERS_PER_PAGE, **variables)
         orders: Orders = data_of(said, "orders", Orders)
-        read: list[Order] = []
-        for one in orders.nodes:
-            read += [(yield from self._whole(one))]
-        return Page(read, next_page(orders), window.until_ms)
+        read = yield from each(
+            orders.nodes, lambda row: tail(str(row.get("id"))), lambda row: self._whole(read_as(row, SaidOrder))
+        )
+        return Page(read.orders, next_page(orders), window.until_ms, read.odd)
 
     def order(self, external_id: str) -> Steps[Order]:
         """One order."""

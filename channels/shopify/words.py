@@ -155,9 +155,9 @@ class SaidOrder(_Camel, frozen=True):
 
 
 class Orders(_Camel, frozen=True):
-    """A page of orders."""
+    """A page of orders, which are read each for itself (SaidOrder)."""
 
-    nodes: list[SaidOrder] = []
+    nodes: list[dict[str, Any]] = []
     page_info: PageInfo = PageInfo()
 
 
@@ -258,7 +258,7 @@ def shown_of(item: Item, location: str) -> Shown:
     if level is None or not item.tracked:
         return Shown(listing, None, item.sku or "")
     units = next((one.quantity for one in level.quantities if one.name == AVAILABLE), 0)
-    return Shown(listing, units, item.sku or "", {location: units})
+    return Shown(listing, units, item.sku or "", {tail(location): units})
 
 
 def order_of(said: SaidOrder, lines: Sequence[Line]) -> Order:

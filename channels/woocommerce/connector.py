@@ -22,6 +22,7 @@ from channels.base import (
     Level,
     Listing,
     News,
+    Odd,
     Order,
     Page,
     Parcel,
@@ -32,6 +33,7 @@ from channels.base import (
     judge_status,
 )
 from channels.errors import Down, Nonsense, Refused, Unauthorized
+from channels.one_by_one import each, read_as
 from channels.wire import Answer, Call, Steps, get, send_json
 
 from .words import (
@@ -39,6 +41,7 @@ from .words import (
     STATES,
     Batch,
     Item,
+    Named,
     Refund,
     SaidFulfillment,
     SaidOrder,
@@ -46,6 +49,7 @@ from .words import (
     WooSecrets,
     WooSettings,
     error_of,
+    is_older,
     kept_by_product,
     line_of,
     meta_of,
@@ -199,12 +203,11 @@ class WooCommerce(Connector[WooSettings, WooSecrets]):
             per_page=PER_PAGE,
             page=page,
         )
-        read: list[Order] = []
-        for said in answer.json(list[SaidOrder]):
-            if said.date_modified_gmt and to_ms(said.date_modified_gmt) < window.since_ms - 1_000:
-                raise Nonsense("the shop does not know modified_after: it needs WooCommerce 5.8 or later")
-            read.append((yield from self._whole(said)))
-        return Page(read, next_page(answer, page), window.until_ms)
+        rows = answer.json(list[dict[str, Any]])
+        if any(is_older(row.get("date_modified_gmt"), window.since_ms - 1_000) for row in rows):
+            raise Nonsense("the shop does not know modified_after: it needs WooCommerce 5.8 or later")
+        read = yield from each(rows, lambda row: row.get("id"), lambda row: self._whole(read_as(row, SaidOrder)))
+        return Page(read.orders, next_page(answer, page), window.until_ms, read.odd)
 
     def order(self, external_id: str) -> Steps[Order]:
         """One order."""
@@ -252,10 +255,13 @@ class WooCommerce(Connector[WooSettings, WooSecrets]):
         if topic == "product.updated":
             item = answer.json(Item)
             return News(id, topic, shown=[shown_of(item, str(item.parent_id) if item.parent_id else "")])
-        said = answer.json(SaidOrder)
-        if topic == "order.deleted" or said.refunds:
-            return News(id, topic, ask=[str(said.id)])
-        return News(id, topic, orders=[self._translate(said, defaultdict(int))])
+        named = answer.json(Named)
+        if topic == "order.deleted" or named.refunds:
+            return News(id, topic, ask=[str(named.id)])
+        try:
+            return News(id, topic, orders=[self._translate(answer.json(SaidOrder), defaultdict(int))])
+        except Nonsense as error:
+            return News(id, topic, odd=[Odd(str(named.id), str(error))])
 
     def _prove(self, delivery: Delivery) -> None:
         digest = hmac.new(self.secrets.webhook_secret.encode(), delivery.body, hashlib.sha256).digest()

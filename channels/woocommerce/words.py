@@ -107,6 +107,13 @@ class SaidOrder(msgspec.Struct, frozen=True):
     billing: Address = Address()
 
 
+class Named(msgspec.Struct, frozen=True):
+    """As much of an order as is there whatever its state."""
+
+    id: int
+    refunds: list[Any] = []
+
+
 class SaidWebhook(msgspec.Struct, frozen=True):
     id: int
     topic: str = ""
@@ -206,6 +213,14 @@ def to_ms(text: str | None) -> int:
         return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1_000)
     except ValueError as error:
         raise Nonsense(f"{text!r} is no time") from error
+
+
+def is_older(text: Any, than_ms: int) -> bool:
+    """Whether this is a time from before; what is no time at all is not."""
+    try:
+        return bool(text) and to_ms(str(text)) < than_ms
+    except Nonsense:
+        return False
 
 
 def to_iso(ms: int) -> str:

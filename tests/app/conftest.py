@@ -44,6 +44,8 @@ ON_BOTH_DATABASES = {
     "test_counts_sql",
     "test_draining",
     "test_draining_again",
+    "test_heard_errands",
+    "test_heard_sql",
     "test_history_api",
     "test_forgetting",
     "test_import_service",

@@ -10,12 +10,13 @@ from structlog.testing import capture_logs
 
 from allocator import make_client
 from app import arrivals
-from app.api import bulk_orders, clock, desk, edits, holds, orders, pay, quotas, returns, stock, transfers
+from app.api import bulk_orders, clock, desk, edits, holds, orders, pay, quotas, returns, stock, tills, transfers
 from app.errors import LevelUnreachable
 from app.main import create_app
 from app.opening import make_first_key, open_service
 from app.settings import Settings
 from tests.app.talk import atp, hold, line, new_op, order, slug
+from tests.app.tills import CONNECTION, EVENTS, HERE, event
 from tests.postgres import Postgres
 from tests.replicas import Pair, pair, tell
 from tests.servers import Server, present
@@ -34,6 +35,7 @@ OTHERS = (
     quotas.router,
     transfers.router,
     clock.router,
+    tills.router,
 )
 ROUTERS = (orders.router, *OTHERS)
 
@@ -78,7 +80,9 @@ async def everything(client: httpx.AsyncClient, **headers: str) -> dict[str, htt
             {"location": "rome", "lines": [{"sku": "CUP", "lost": 1}]},
         ),
         ("accept_clock", "POST", "/v1/clock/accept", None),
+        ("take_till_events", "POST", EVENTS, {"events": [event("sale", ("CUP", "1"))]}),
     ]
+    await client.put(HERE, json={**CONNECTION, "secrets": {}})
     await client.put("/v1/orders/shop/2", json={"lines": [line("CUP", 1)]})
     said = {}
     for name, method, path, body in asked:

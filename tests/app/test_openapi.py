@@ -80,6 +80,11 @@ WITHOUT_SCRIPT = {
     "list_exchanges",
     "take_till_events",
     "read_till_stock",
+    "list_heard_orders",
+    "replay_heard_orders",
+    "pull_orders",
+    "list_errands",
+    "replay_errands",
     "get_deliveries",
     "take_count",
     "begin_snapshot",
@@ -125,7 +130,7 @@ WITHOUT_SCRIPT = {
 }
 """Guarded operations that are more or less than one script, by the id that generated clients call them by."""
 
-OPEN = {"is_alive", "is_ready", "explain_problem", "read_metrics"}
+OPEN = {"is_alive", "is_ready", "explain_problem", "read_metrics", "hear_webhook", "answer_handshake"}
 
 NEVER = {
     "explain_order": {"unknown_hold"},

@@ -6,6 +6,7 @@ and everything else adds to it or takes from it. However late, doubled and mixed
 there.
 """
 
+import asyncio
 import random
 from typing import Any
 
@@ -150,6 +151,21 @@ async def test_however_late_doubled_and_mixed_up_an_hour_is_heard_the_shelves_ar
     for start in range(0, len(heard), size):
         found = await results(tills, *heard[start : start + size])
         assert {status for status, _ in found} <= {"applied", "duplicate"}
+
+    shelves = {"CUP": await on_hand(tills), "PLATE": await on_hand(tills, "PLATE")}
+    assert shelves == lived(happened, {"CUP": 10, "PLATE": 4})
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_tills_that_speak_at_the_same_time_end_there_too(tills, seed):
+    chance = random.Random(100 + seed)
+    happened = an_hour(chance, ["CUP", "PLATE"])
+    heard = [*happened, *chance.sample(happened, 10)]
+    chance.shuffle(heard)
+    batches = [heard[start : start + 3] for start in range(0, len(heard), 3)]
+
+    for start in range(0, len(batches), 4):
+        await asyncio.gather(*(results(tills, *batch) for batch in batches[start : start + 4]))
 
     shelves = {"CUP": await on_hand(tills), "PLATE": await on_hand(tills, "PLATE")}
     assert shelves == lived(happened, {"CUP": 10, "PLATE": 4})

@@ -26,6 +26,8 @@ SLUGS = {
     "too-many-connections": 409,
     "secrets-unreadable": 503,
     "wrong-signature": 403,
+    "forged-webhook": 401,
+    "channel-away": 503,
     "webhook-disabled": 409,
     "body-too-large": 413,
     "database-away": 503,

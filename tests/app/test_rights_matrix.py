@@ -88,8 +88,9 @@ def _properties(schema: Any, schemas: dict[str, Any], seen: frozenset[str] = fro
 
 @pytest.fixture
 def guarded(app) -> list[Operation]:
-    """Every operation below /v1."""
-    return [operation for operation in operations_of(app.openapi()) if operation.path.startswith("/v1/")]
+    """Every operation below /v1 but the addresses of channels' webhooks, which prove themselves otherwise."""
+    below = [operation for operation in operations_of(app.openapi()) if operation.path.startswith("/v1/")]
+    return [operation for operation in below if not operation.path.startswith("/v1/hooks/")]
 
 
 @pytest.fixture

@@ -258,4 +258,5 @@ def test_the_table_has_every_job_and_how_often_it_runs():
         "watch_levels": 5,
         "watch_ledgers": 2,
         "read_reject_rates": 60,
+        "forget_news": 3_600,
     }

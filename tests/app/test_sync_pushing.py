@@ -232,6 +232,15 @@ async def test_numbers_go_to_the_places_that_are_mapped(state):
             "gid://shopify/Location/5": 10,
             "gid://shopify/Location/6": 5,
         }
+        # Nothing of it is told again as long as no place has another number.
+        await shop.later(60)
+        await shop.change("11", outcome="accepted", changes=9, settled=9)
+        await shop.do(PROVE)
+        await shop.receives("CUP", 1)
+        await shop.sells("CUP", 1)
+        await shop.do(FOLLOW, PUSH)
+        cup = await shop.row("11")
+        assert (cup.outcome, cup.shown, shop.sandbox.calls.count("SetQuantities")) == ("applied", 15, 1)
 
 
 async def test_a_push_whose_answer_was_lost_is_looked_for_before_the_next_one(state):

@@ -6,10 +6,11 @@ import stamina
 from app.opening import open_service
 from app.store.connections import find_connection
 from app.sync.out_steps import FOLLOW, LISTINGS, OUT_STEPS
+from app.sync.outcomes import ATTEMPTS_MAX
 from app.sync.told import look_again, note_shown
 from app.times import now_ms
 from channels.base import Shown
-from channels.engine import ATTEMPTS_MAX
+from channels.engine import ATTEMPTS_MAX as CALLS_MAX
 from tests.app.channel_worlds import CODE, world_of
 
 STEPS = {step.name: step for step in OUT_STEPS}
@@ -19,7 +20,7 @@ OUT = (LISTINGS, FOLLOW, PUSH)
 
 @pytest.fixture(autouse=True)
 def quick():
-    stamina.set_testing(testing=True, attempts=ATTEMPTS_MAX, cap=True)
+    stamina.set_testing(testing=True, attempts=CALLS_MAX, cap=True)
     yield
     stamina.set_testing(testing=False)
 
@@ -183,3 +184,15 @@ async def test_what_a_webhook_only_names_is_read_again(shop):
 
     cup = await shop.row("11")
     assert (cup.shown, cup.code, cup.changes > cup.settled) == (99, "drift", True)
+
+
+async def test_one_that_drifts_however_often_it_is_corrected_is_given_up_visibly(amazon):
+    await amazon.later(200)
+    assert amazon.sandbox.shows("CUP") == 15
+    amazon.sandbox.edits("CUP", 99)
+    await amazon.change("CUP", attempts=ATTEMPTS_MAX)
+
+    await amazon.do(PROVE)
+
+    cup = await amazon.row("CUP")
+    assert (cup.outcome, cup.code, cup.shown, cup.changes > cup.settled) == ("dead", "drift", 99, True)

@@ -230,6 +230,16 @@ class ChannelContract(StockContract):
         with pytest.raises(Refused):
             await bench.run(bench.connector.order("999999"))
 
+    async def test_an_order_that_cannot_be_understood_hides_no_other_of_its_page(self, bench):
+        ids = [str(bench.sandbox.buys(bench.cup, 1)) for _ in range(3)]
+        self.spoil(bench.sandbox, ids[1])
+        bench.clock.ms += bench.connector.facts.told_after_s * 1_000
+
+        page = await bench.run(bench.connector.orders(Window(NOON_MS - 60_000, bench.clock() + 60_000), ""))
+
+        assert [order.external_id for order in page.orders] == [ids[0], ids[2]]
+        assert [(one.external_id, bool(one.says)) for one in page.odd] == [(ids[1], True)]
+
     # --- webhooks -----------------------------------------------------------------------------------------------
 
     async def test_a_webhook_says_what_happened(self, bench):

@@ -42,6 +42,9 @@ class TestAmazon(ChannelContract):
     def is_of_order(self, message) -> bool:
         return b"ORDER_CHANGE" in message.body
 
+    def spoil(self, sandbox: AmazonSandbox, id: str) -> None:
+        sandbox.orders[id].status = "HALF_WAY"
+
     def parcels(self, sandbox: AmazonSandbox, id: str) -> list:
         return list(sandbox.orders[id].packages)
 

@@ -12,7 +12,7 @@ import pytest
 from channels.amazon.bodies import order_of, read_as
 from channels.amazon.feeds import results_of
 from channels.amazon.notifications import news_of
-from channels.amazon.words import Orders
+from channels.amazon.words import Orders, SaidOrder
 from channels.base import Delivery, Listing, Parcel, Window
 from channels.errors import Refused
 from channels.sandbox.amazon_feeds import FEED_MS
@@ -149,7 +149,7 @@ def test_the_vendors_own_example_of_orders_is_understood():
     search = published("orders_2026-01-01")["paths"]["/orders/2026-01-01/orders"]["get"]
     said = read_as(search["responses"]["200"]["examples"]["application/json"], Orders)
 
-    order = order_of(said.orders[0])
+    order = order_of(read_as(said.orders[0], SaidOrder))
 
     assert (order.external_id, order.state, order.country, order.region) == (
         "123-4567890-1234567",

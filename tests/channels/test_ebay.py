@@ -55,6 +55,9 @@ class TestEbay(ChannelContract):
     def is_of_order(self, message) -> bool:
         return b'"ORDER_CONFIRMATION"' in message.body
 
+    def spoil(self, sandbox: EbaySandbox, id: str) -> None:
+        sandbox.orders[id].payment = "UNHEARD_OF"
+
     def parcels(self, sandbox: EbaySandbox, id: str) -> list:
         return sandbox.orders[id].parcels
 

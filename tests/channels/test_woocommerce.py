@@ -51,6 +51,9 @@ class TestWooCommerce(ChannelContract):
     def is_of_order(self, message) -> bool:
         return message.headers.get("X-WC-Webhook-Topic") == "order.created"
 
+    def spoil(self, sandbox: WooSandbox, id: str) -> None:
+        sandbox.orders[int(id)]["line_items"][0]["quantity"] = "two"
+
     def parcels(self, sandbox: WooSandbox, id: str) -> list:
         return sandbox.notes[int(id)]
 
@@ -237,3 +240,15 @@ def test_the_sandbox_says_nothing_that_the_vendors_model_does_not_know(bench):
 
     assert order.keys() <= fields(model, "orders", "Order properties")
     assert order["line_items"][0].keys() <= fields(model, "orders", "Order properties / Order - Line items properties")
+
+
+async def test_a_webhook_of_an_order_in_a_state_that_nobody_explains_names_it_as_odd(bench):
+    await bench.run(bench.connector.subscribe(HOOK_URL))
+    bench.sandbox.buys("733", 1, status="awaiting-pickup")
+    await bench.sandbox.deliver()
+
+    [message] = [message for message in bench.inbox if message.headers.get("X-WC-Webhook-Topic") == "order.created"]
+    news = await bench.hear(message)
+
+    assert (list(news.orders), list(news.ask)) == ([], [])
+    assert "awaiting-pickup" in news.odd[0].says

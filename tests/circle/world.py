@@ -26,7 +26,9 @@ from app.settings import Settings
 from app.store.config import write_records
 from app.store.config_changes import ACTIVE, ChangeFacts, stage_change
 from app.store.connections import ConnectionFacts, put_connection
+from app.store.shown import push_anew
 from app.sync import reconciling, running
+from app.sync.hearing import hear
 from app.sync.steps import Step
 from app.times import now_ms
 from tests.simulator.loop import VirtualLoop, drive
@@ -200,8 +202,6 @@ class World:
 
     async def hear(self, state: State, facts: ConnectionFacts, delivery: Any) -> bytes:
         """What the service does of a webhook."""
-        from app.sync.hearing import hear  # noqa: PLC0415
-
         return await hear(state, facts, delivery)
 
     def _see(self) -> None:
@@ -340,8 +340,6 @@ class World:
             await self._revive()
 
     async def _revive(self) -> None:
-        from app.store.shown import push_anew  # noqa: PLC0415
-
         for code in self.channels:
             try:
                 async with self.sql.database.writing() as session:

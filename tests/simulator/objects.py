@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Table, bindparam, insert, select, update
@@ -22,6 +23,11 @@ class Row(tuple[Any, ...]):
             return self[self.names.index(name)]
         except ValueError:
             raise AttributeError(name) from None
+
+
+def named(names: tuple[str, ...]) -> type[Row]:
+    """Rows with these names."""
+    return type("NamedRow", (Row,), {"names": names})
 
 
 class Objects:
@@ -86,10 +92,10 @@ class Objects:
             await self.connection()
             await self.execute(insert(_table(type(thing))), _values(thing))
         for (kind, *key), (thing, before) in list(self._there.items()):
-            now = _values(thing)
+            now = vars(thing)
             changed = tuple(name for name, value in now.items() if value != before[name])
             if changed:
-                self._there[(kind, *key)] = thing, now
+                self._there[(kind, *key)] = thing, {**now}
                 names = [f"key_{column.name}" for column in _table(kind).primary_key]
                 keys = dict(zip(names, key, strict=True))
                 await self.execute(_change(kind, changed), keys | {f"new_{name}": now[name] for name in changed})
@@ -106,29 +112,32 @@ class Objects:
             return found.of(lambda row: self._made(first["entity"], row))
         if isinstance(statement, SelectOfScalar):
             return found.of(lambda row: row[0])
-        kind = type("NamedRow", (Row,), {"names": tuple(one["name"] for one in told)})
-        return found.of(kind)
+        return found
 
     async def _ready(self) -> None:
         await self.flush()
         await self.connection()
 
     def _made(self, kind: Any, row: Any) -> Any:
-        values = dict(zip((column.name for column in _table(kind).columns), row, strict=True))
-        key = (kind, *(values[column.name] for column in _table(kind).primary_key))
-        if key in self._there:
-            thing = self._there[key][0]
-            for name, value in values.items():
-                setattr(thing, name, value)
-        else:
-            thing = kind(**values)
-        self._there[key] = thing, _values(thing)
+        names, keys = _names(kind)
+        values = dict(zip(names, row, strict=True))
+        key = (kind, *(values[name] for name in keys))
+        # Its fields are all that anybody asks for, and SQLModel takes a hundred times longer to make one.
+        thing = self._there[key][0] if key in self._there else SimpleNamespace()
+        vars(thing).update(values)
+        self._there[key] = thing, values
         return thing
 
 
 def _table(kind: Any) -> Table:
     table: Table = kind.__table__
     return table
+
+
+@cache
+def _names(kind: Any) -> tuple[list[str], list[str]]:
+    """The names of a table's columns, and of those that are its key."""
+    return [one.name for one in _table(kind).columns], [one.name for one in _table(kind).primary_key]
 
 
 def _parts(key: Any) -> Iterator[Any]:

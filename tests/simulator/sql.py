@@ -24,7 +24,7 @@ from app.store.database import Database, migrate
 from app.store.datasets import ensure_dataset
 from app.store.sellers import ensure_seller, mark_begun
 
-from .objects import Objects
+from .objects import Objects, named
 
 URL = "sqlite:///a-database-of-the-simulated-world"
 DIALECT: Any = sqlite.dialect(paramstyle="qmark")
@@ -239,6 +239,7 @@ class Query:
         self._expands = bool(self._compiled.post_compile_params)
         columns = [one[3] for one in self._compiled._result_columns]
         self._out = [kind._cached_result_processor(DIALECT, None) for kind in columns]
+        self._row = named(tuple(one[0] for one in self._compiled._result_columns))
 
     def known(self, key: Any) -> dict[str, Any]:
         """The values that a statement like this one came with."""
@@ -261,9 +262,11 @@ class Query:
         rows = cursor.fetchall()
         if any(self._out):
             rows = [
-                tuple(read(value) if read else value for read, value in zip(self._out, row, strict=True))
+                self._row(read(value) if read else value for read, value in zip(self._out, row, strict=True))
                 for row in rows
             ]
+        else:
+            rows = [self._row(row) for row in rows]
         return Found(rows, cursor.rowcount)
 
 

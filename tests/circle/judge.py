@@ -70,9 +70,20 @@ class Tally:
 
 
 class Judge:
-    """Sees every entry of the ledger, every purchase, and every number that a channel was told."""
+    """
+    Sees every entry of the ledger, every purchase, and every number that a channel was told.
 
-    def __init__(self, stands: Iterable[Stand], allocator: Allocator, now_s: Callable[[], float]) -> None:
+    `shows` says what a listing shows, with what its channel takes off by itself; None for one that is not open yet.
+    """
+
+    def __init__(
+        self,
+        stands: Iterable[Stand],
+        allocator: Allocator,
+        now_s: Callable[[], float],
+        shows: Callable[[Key], int | None],
+    ) -> None:
+        self.shows = shows
         self.stands = {stand.name: stand for stand in stands}
         self.numbers = Numbers([*self.stands.values()], allocator)
         self.now_s = now_s
@@ -82,7 +93,7 @@ class Judge:
         self.purchases: dict[tuple[str, str], Purchase] = {}
         self._listed = {(one.name, two.listing): two for one in self.stands.values() for two in one.listings}
         self._outdated: dict[Key, float] = {}
-        self._told: dict[Key, tuple[float, int, bool]] = {}
+        self._told: dict[Key, tuple[int, bool]] = {}
         self._fell: dict[Key, list[tuple[float, Key | None]]] = defaultdict(list)
         self._on_the_way: dict[Key, list[Purchase]] = defaultdict(list)
         self._seen = 0
@@ -114,16 +125,11 @@ class Judge:
     def _note_change(self, one: Changed, by: Key | None) -> None:
         if one.after < one.before:
             self._fell[one.key].append((self.now_s(), by))
-        self._outdated.setdefault(one.key, self.now_s())
-        if one.key in self._told:
-            _, units, _ = self._told_number(one.key)
-            if units == one.after:
-                # It is right again before anybody has told otherwise.
-                del self._outdated[one.key]
-
-    def _told_number(self, key: Key) -> tuple[int, int, bool]:
-        at, units, over = self._told[key]
-        return int(at), units, over
+        if self.shows(one.key) == one.after:
+            # A sale there, or it is right again before anybody has told otherwise.
+            self._outdated.pop(one.key, None)
+        else:
+            self._outdated.setdefault(one.key, self.now_s())
 
     def told(self, channel: str, listing: str, units: int) -> None:
         """A channel was told a number and shows it now."""
@@ -143,13 +149,14 @@ class Judge:
         for one in self._on_the_way[key]:
             one.over = True
         self._seen += 1
-        self._told[key] = self._seen, units, bool(self._on_the_way[key])
+        self._told[key] = self._seen, bool(self._on_the_way[key])
 
-    def bought(self, channel: str, id: str, listing: str, units: int) -> Purchase:
-        """A buyer has got something."""
+    def bought(self, channel: str, id: str, listing: str, units: int, *, is_right: bool) -> Purchase:
+        """A buyer has got something. is_right: whether what was shown to him was the right number."""
         key = channel, listing
-        gap, _, over = self._told_number(key) if key in self._told else (0, 0, False)
-        purchase = Purchase(channel, id, self._listed[key], units, self.now_s(), self._outdated.get(key), gap, over)
+        gap, over = self._told.get(key, (0, False))
+        stale_since_s = None if is_right else self._outdated.get(key)
+        purchase = Purchase(channel, id, self._listed[key], units, self.now_s(), stale_since_s, gap, over)
         self.purchases[channel, id] = purchase
         self._on_the_way[key].append(purchase)
         tally = self.tallies[channel]
@@ -185,7 +192,9 @@ class Judge:
 
     def look(self) -> None:
         """Whether anything is late."""
-        for key, since_s in self._outdated.items():
-            if self.now_s() - since_s > LATE_S_MAX:
+        for key, since_s in list(self._outdated.items()):
+            if self.shows(key) == self.numbers.right(key):
+                del self._outdated[key]
+            elif self.now_s() - since_s > LATE_S_MAX:
                 self.find(f"{key[0]} shows what the ledger left behind {self.now_s() - since_s:.0f} s ago of {key[1]}")
                 return

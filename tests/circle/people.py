@@ -62,9 +62,11 @@ class Buyers:
         shown = self.channel.shows(listed.listing)
         if not shown:
             return
+        is_right = self.world.is_right(self.channel, listed.listing)
         units, unpaid = min(units, shown), self.chance.random() < UNPAID_SHARE
         id = self.channel.sells(listed.listing, units, **(UNPAID.get(self.channel.name, {}) if unpaid else {}))
-        purchase = self.world.judge.bought(self.channel.name, str(id), listed.listing, units)
+        judge = self.world.judge
+        purchase = judge.bought(self.channel.name, str(id), listed.listing, units, is_right=is_right)
         if self.channel.name == "pos":
             self._at_a_till()
         elif unpaid:

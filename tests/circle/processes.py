@@ -24,15 +24,21 @@ from .ways import CircleLines
 if TYPE_CHECKING:
     from .world import Channel, World
 
-LEASE_S: Final = 15.0
+LEASE_S: Final = 20.0
 AGAIN_S: Final = 3.0
 """After so long a process that died is started again."""
 
-JOBS_S: Final = 2.0
-DRAIN_S: Final = 0.2
+JOBS_S: Final = 5.0
+DRAIN_S: Final = 0.5
 
 PROCESS: ContextVar["Process | None"] = ContextVar("process", default=None)
 """The process that whoever asks belongs to."""
+
+SLOWER: Final = 2.0
+"""Every step comes so many times as seldom as in the service; what is long in a report would be shorter there."""
+
+SELDOM_S: Final = {"listings": 20.0, "prove": 10.0, "pull_orders": 5.0}
+"""And these as seldom as this."""
 
 NOTHING_DUE: Final = {
     "push": "SELECT 1 FROM shown WHERE connection = ? AND changes > settled AND due_ms <= ? AND outcome <> 'dead'",
@@ -40,7 +46,7 @@ NOTHING_DUE: Final = {
     "prove": "SELECT 1 FROM shown WHERE connection = ? AND outcome = 'accepted' AND told_ms <= ?",
     "take_orders": "SELECT 1 FROM heard_order WHERE connection = ? AND state = 'waiting' AND due_ms <= ?",
     "wake_orders": "SELECT 1 FROM heard_order WHERE connection = ? AND state = 'parked' AND due_ms <= ?",
-    "pull_orders": "SELECT 1 FROM connection WHERE code = ? AND pulled_ms <= ? - 55000",
+    "pull_orders": "SELECT 1 FROM connection WHERE code = ? AND pulled_ms <= ?",
     "run_errands": "SELECT 1 FROM errand WHERE connection = ? AND state = 'waiting' AND due_ms <= ?",
 }
 """A step is left out while this finds nothing: its run would find nothing either, and most of a world is that."""
@@ -62,7 +68,9 @@ class Process:
     def __init__(self, world: "World", name: str, steps: Sequence[Step]) -> None:
         self.world, self.name = world, name
         self.client = Client(world.wire)
-        self.steps = [step._replace(run=self._unless_idle(step)) for step in steps]
+        self.steps = [
+            Step(step.name, SELDOM_S.get(step.name, step.every_s * SLOWER), self._unless_idle(step)) for step in steps
+        ]
         self.task: asyncio.Task[None] | None = None
         self.is_dead, self.cut_off_until_s = False, 0.0
         self.dies_after: str = ""
@@ -151,7 +159,7 @@ class Process:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - as the real worker: the next try must come, whatever one says
-            self.world.note(f"{self.name} failed: {type(error).__name__}: {error}")
+            self.world.note_new(f"{self.name} failed: {type(error).__name__}: {error}")
 
     # --- leaving out what would find nothing ----------------------------------------------------------------------
 
@@ -169,7 +177,9 @@ class Process:
             return memory_of(work).config == world.config_version
         if name == "make_errands":
             return world.sql.file.execute(ALL_LOOKED_AT, (work.facts.code,)).fetchone() is not None
-        query = NOTHING_DUE.get(name)
+        query, facts = NOTHING_DUE.get(name), work.line.connector.facts
         if query is None:
             return False
-        return world.sql.file.execute(f"{query} LIMIT 1", (work.facts.code, world.now_ms())).fetchone() is None
+        wait_s = {"pull_orders": facts.poll_s, "prove": facts.shown_after_s}.get(name, 0)
+        due = work.facts.code, world.now_ms() - 1_000 * wait_s
+        return world.sql.file.execute(f"{query} LIMIT 1", due).fetchone() is None

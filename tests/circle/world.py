@@ -53,10 +53,11 @@ OPENS_S: Final = 600.0
 RESTS_S: Final = 3_600.0
 """The longest until every channel shows what it should, when nothing goes wrong any more."""
 
+SETTLES_S: Final = 420.0
 RECONCILE_MS: Final = 1_200_000
 """How often everything is compared: a day has four times as many comparisons as two hours need."""
 
-LOOK_S: Final = 5.0
+LOOK_S: Final = 10.0
 CONFIG_VERSION: Final = 1
 
 
@@ -178,6 +179,11 @@ class World:
         """For whoever looks into a seed."""
         self.notes.append(f"{self.loop.time():10.3f} {says}")
 
+    def note_new(self, says: str) -> None:
+        """The same of what goes on for a while."""
+        if not any(says in note for note in self.notes[-5:]):
+            self.note(says)
+
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Somebody's life; nobody's ends by an error that nobody expected."""
         task = self.loop.create_task(work)
@@ -256,7 +262,7 @@ class World:
         lines = [StockLine(*one) for one in first_stock(chance)]
         await allocator.receive(lines, op="opening")
         await seeing.reload()
-        self.judge = Judge(stands(), seeing, self.loop.time)
+        self.judge = Judge(stands(), seeing, self.loop.time, self._shows)
         self.judge.begin(await ledger.last_id(self.judge_client, SELLER))
         self.is_open = True
         self._front(allocator)
@@ -317,7 +323,8 @@ class World:
     async def _deliver(self, channel: Channel) -> None:
         """Its messages leave once a second; and what is due there happens."""
         while True:
-            await channel.sandbox.deliver()
+            if channel.sandbox.courier.waiting or channel.name == "amazon":
+                await channel.sandbox.deliver()
             await asyncio.sleep(1.0)
 
     async def _trade(self) -> list[Mischief]:
@@ -356,8 +363,9 @@ class World:
             for till in getattr(channel.sandbox, "tills", {}):
                 channel.sandbox.is_back(till)
         await self._revive()
-        # Whoever waits for a payment has paid or not by then, and a full comparison was made.
-        await asyncio.sleep(RECONCILE_MS / 1_000 + 420)
+        # Whoever waits for a payment has paid or not by then, and everything is compared once more.
+        reconciling.EVERY_MS = 60_000  # type: ignore[misc] # it is put back with the world's end
+        await asyncio.sleep(SETTLES_S)
         await self._until_right(RESTS_S, "when nothing goes wrong any more")
         await asyncio.sleep(60)
         await judge_rest(self)
@@ -375,16 +383,25 @@ class World:
     def wrong(self) -> list[str]:
         """Listings that do not show what they should."""
         return [
-            f"{channel.name} {one.listing} shows {shown} instead of {right}"
+            f"{channel.name} {one.listing} shows {self._shows((channel.name, one.listing))} instead of "
+            f"{self.judge.numbers.right((channel.name, one.listing))}"
             for channel in self.channels.values()
             for one in channel.stand.listings
-            if (shown := self._told_units(channel, one.listing)) != (right := self.judge.numbers.right((channel.name, one.listing)))
+            if not self.is_right(channel, one.listing)
         ]
 
-    def _told_units(self, channel: Channel, listing: str) -> int:
-        """What it shows, with what it takes off by itself."""
-        shown = int(channel.sandbox.shows(listing) or 0)
-        return shown + channel.sandbox.open_units(int(listing)) if channel.stand.counts == "gross" else shown
+    def is_right(self, channel: Channel, listing: str) -> bool:
+        """Whether a listing shows what it should now."""
+        key = channel.name, listing
+        return self._shows(key) == self.judge.numbers.right(key)
+
+    def _shows(self, key: tuple[str, str]) -> int | None:
+        """What a listing shows, with what its channel takes off by itself."""
+        channel = self.channels.get(key[0])
+        if channel is None:
+            return None
+        shown = int(channel.sandbox.shows(key[1]) or 0)
+        return shown + channel.sandbox.open_units(int(key[1])) if channel.stand.counts == "gross" else shown
 
     async def _end(self) -> None:
         for process in self.processes:

@@ -194,7 +194,7 @@ class Judge:
         """Whether anything is late."""
         for key, since_s in list(self._outdated.items()):
             if self.shows(key) == self.numbers.right(key):
-                del self._outdated[key]
+                self._outdated.pop(key, None)
             elif self.now_s() - since_s > LATE_S_MAX:
                 self.find(f"{key[0]} shows what the ledger left behind {self.now_s() - since_s:.0f} s ago of {key[1]}")
                 return

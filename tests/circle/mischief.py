@@ -17,6 +17,12 @@ class Trouble:
     def __init__(self, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
         self.away_until_s = self.broken_until_s = self.old_until_s = 0.0
+        self.asks_lost = 0
+
+    def loses(self) -> bool:
+        """Whether the next push never arrives, which nobody is told."""
+        self.asks_lost -= 1
+        return self.asks_lost >= 0
 
     def is_away(self) -> bool:
         """Whether nobody answers."""
@@ -32,6 +38,7 @@ class Trouble:
 
     def stop(self) -> None:
         """All is well again."""
+        self.asks_lost = 0
         self.away_until_s = self.broken_until_s = self.old_until_s = 0.0
 
 
@@ -74,6 +81,9 @@ class Mischief:
 
     def _answers_lost(self) -> None:
         self.channel.sandbox.faults.lose[self.chance.choice(("push", "push", ""))] = self.chance.randint(1, 3)
+
+    def _asks_lost(self) -> None:
+        self.channel.trouble.asks_lost = self.chance.randint(1, 3)
 
     def _page(self) -> None:
         self.channel.sandbox.faults.page[""] = self.chance.randint(1, 3)
@@ -132,7 +142,7 @@ class Mischief:
 
 
 KINDS: Final = (
-    *("away", "broken", "throttled", "answers_lost", "answers_lost", "page", "refused", "slow"),
+    *("away", "broken", "throttled", "answers_lost", "asks_lost", "page", "refused", "slow"),
     *("hooks_lost", "hooks_twice", "hooks_late", "token_gone", "of_yesterday", "dies_after_push"),
     *("cut_off", "sql_away", "drain_late"),
 )

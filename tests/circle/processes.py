@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -14,8 +14,9 @@ from app.deps import State
 from app.draining.drain import Drain
 from app.metrics import Metrics
 from app.sync.memory import memory_of
+from app.sync.out_steps import OUT_STEPS
 from app.sync.running import syncing
-from app.sync.steps import Step, Work
+from app.sync.steps import Step, Tenure, Work
 from tests.simulator.pipe import Client, SimulatedPipe
 
 from .shop import SELLER
@@ -39,6 +40,11 @@ SLOWER: Final = 2.0
 
 SELDOM_S: Final = {"listings": 20.0, "prove": 10.0, "pull_orders": 5.0}
 """And these as seldom as this."""
+
+WRITING: ContextVar[Tenure | None] = ContextVar("writing", default=None)
+"""For which tenure numbers are told and written down just now."""
+
+OUT: Final = {step.name for step in OUT_STEPS}
 
 NOTHING_DUE: Final = {
     "push": "SELECT 1 FROM shown WHERE connection = ? AND changes > settled AND due_ms <= ? AND outcome <> 'dead'",
@@ -119,7 +125,8 @@ class Process:
             self.is_dead = True
             self.world.note(f"{self.name} dies")
             self.world.loop.call_soon(self.task.cancel)
-            self.world.loop.call_later(AGAIN_S, self.start)
+            # Nothing of what it was doing goes on in the new one.
+            self.world.loop.call_later(AGAIN_S, self.start, context=Context())
 
     def must_live(self) -> None:
         """Raise Died when it is dead."""
@@ -165,7 +172,13 @@ class Process:
 
     def _unless_idle(self, step: Step) -> Any:
         async def run(work: Work) -> bool:
-            return False if self._is_idle(step.name, work) else await step.run(work)
+            if self._is_idle(step.name, work):
+                return False
+            writing = WRITING.set(work.tenure if step.name in OUT else None)
+            try:
+                return await step.run(work)
+            finally:
+                WRITING.reset(writing)
 
         return run
 

@@ -60,8 +60,11 @@ class Way(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("nobody answers")
         if trouble.is_broken():
             return httpx.Response(503, text="the service is unavailable", request=request)
+        is_push = self.channel.is_push(request)
+        if is_push and trouble.loses():
+            raise httpx.ReadError("the connection was reset")
         answer = await self._ask(request)
-        if self.channel.is_push(request):
+        if is_push:
             self.process.has_pushed(self.channel)
         self.process.must_live()
         return answer

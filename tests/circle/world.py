@@ -19,6 +19,7 @@ import structlog
 
 from allocator import Allocator, StockLine, ledger
 from app.deps import State
+from app.draining import drain
 from app.leading import Lead
 from app.lines.lines import secrets_purpose
 from app.sealing import Sealer
@@ -41,7 +42,7 @@ from .hooks import Door
 from .judge import Judge, Tally
 from .mischief import Mischief, Trouble
 from .people import Buyers, Warehouse
-from .processes import PROCESS, Process
+from .processes import PROCESS, WRITING, Process
 from .resting import judge_rest
 from .shop import PLACES, PUBLIC, SELLER, Stand, config, first_stock, stands
 from .stalls import sandbox_of
@@ -54,8 +55,15 @@ RESTS_S: Final = 3_600.0
 """The longest until every channel shows what it should, when nothing goes wrong any more."""
 
 SETTLES_S: Final = 420.0
-RECONCILE_MS: Final = 1_200_000
-"""How often everything is compared: a day has four times as many comparisons as two hours need."""
+KEEP_MS: Final = 15_000
+"""So soon the ledger lets go of what is in SQL: whoever follows it and was away meets a gap."""
+
+NEVER_MS: Final = 10**12
+"""Everything together is never compared here: that would put right what must not be wrong."""
+
+SLICE_S: Final = 10.0
+
+HOLDER: Final = "SELECT owner, term FROM lease WHERE name = ?"
 
 LOOK_S: Final = 10.0
 CONFIG_VERSION: Final = 1
@@ -137,11 +145,12 @@ class Stage:
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
         self.store, self.sql = Store(), Sql()
 
-    def run(self, seed: int, *, seconds: float, steps: Sequence[Step]) -> "World":
-        """Live through this seed's world; nothing is cleaned up meanwhile."""
+    def run(self, seed: int, *, seconds: float, steps: Sequence[Step], is_hunt: bool = False) -> "World":
+        """Live through this seed's world, with `is_hunt` until something is found; nothing is cleaned up meanwhile."""
         gc.disable()
         try:
             world = World(self, seed, seconds, steps)
+            world.is_hunt = is_hunt
             world.run()
             return world
         finally:
@@ -165,7 +174,7 @@ class World:
         self.processes: list[Process] = []
         self.tasks: set[asyncio.Task[Any]] = set()
         self.notes: list[str] = []
-        self.is_open = False
+        self.is_open = self.is_hunt = False
         self.sql_away_until_s = self.drains_from_s = 0.0
         self.took_s = 0.0
 
@@ -222,6 +231,10 @@ class World:
         process = PROCESS.get()
         if self.loop.time() < self.sql_away_until_s or (process is not None and process.is_cut_off()):
             raise OperationalError("connection closed")
+        if kind == "commit" and (tenure := WRITING.get()) is not None:
+            there = self.sql.file.execute(HOLDER, (tenure.lease,)).fetchone()
+            if there != (tenure.owner, tenure.term):
+                self.judge.find(f"{process.name if process else 'nobody'} writes for a channel that another works for")
 
     # --- from beginning to end ---------------------------------------------------------------------------------
 
@@ -232,7 +245,8 @@ class World:
             stack.callback(self.loop.close)
             stack.enter_context(nature(self.loop, self.seed))
             stack.enter_context(patch.object(running, "LOOK_SECONDS", LOOK_S))
-            stack.enter_context(patch.object(reconciling, "EVERY_MS", RECONCILE_MS))
+            stack.enter_context(patch.object(reconciling, "EVERY_MS", NEVER_MS))
+            stack.enter_context(patch.object(drain, "KEEP_MS", KEEP_MS))
             stack.enter_context(patch.object(socket, "gethostname", lambda: "circle"))
             defaults = {**(Lead.__init__.__kwdefaults__ or {}), "clock": self.loop.time}
             stack.enter_context(patch.object(Lead.__init__, "__kwdefaults__", defaults))
@@ -246,7 +260,8 @@ class World:
             mischiefs = await self._trade()
             for mischief in mischiefs:
                 mischief.stop()
-            await self._come_to_rest()
+            if not (self.is_hunt and self.judge.found):
+                await self._come_to_rest()
         finally:
             await self._end()
 
@@ -333,11 +348,17 @@ class World:
         lives += [Buyers(self, channel).live() for channel in self.channels.values()]
         lives += [Warehouse(self).live(), self._look_after()]
         tasks = [self.spawn(life) for life in lives]
-        await asyncio.sleep(self.seconds)
+        await self._pass(self.seconds)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         return mischiefs
+
+    async def _pass(self, seconds: float) -> None:
+        """Time goes by; for a hunt only until something is found."""
+        end_s = self.loop.time() + seconds
+        while self.loop.time() < end_s and not (self.is_hunt and self.judge.found):
+            await asyncio.sleep(min(SLICE_S, end_s - self.loop.time()))
 
     async def _look_after(self) -> None:
         """Somebody looks after numbers that were given up, and the judge at what is late."""
@@ -363,9 +384,8 @@ class World:
             for till in getattr(channel.sandbox, "tills", {}):
                 channel.sandbox.is_back(till)
         await self._revive()
-        # Whoever waits for a payment has paid or not by then, and everything is compared once more.
-        reconciling.EVERY_MS = 60_000  # type: ignore[misc] # it is put back with the world's end
-        await asyncio.sleep(SETTLES_S)
+        # Whoever waits for a payment has paid or not by then.
+        await self._pass(SETTLES_S)
         await self._until_right(RESTS_S, "when nothing goes wrong any more")
         await asyncio.sleep(60)
         await judge_rest(self)

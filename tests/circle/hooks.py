@@ -9,6 +9,7 @@ from allocator import errors
 from app.audit import By
 from app.counts.service import desk_of
 from app.deps import State
+from app.errors import ChannelAway
 from app.store.connections import find_connection
 from app.store.database import DatabaseAway
 from app.tills.booking import Booker
@@ -22,7 +23,7 @@ from .shop import SELLER
 if TYPE_CHECKING:
     from .world import World
 
-AWAY = (DatabaseAway, errors.Unanswered, errors.NotReady, errors.Frozen, errors.Checking)
+AWAY = (DatabaseAway, ChannelAway, errors.Unanswered, errors.NotReady, errors.Frozen, errors.Checking)
 
 
 class Door:

@@ -58,9 +58,13 @@ SETTLES_S: Final = 420.0
 KEEP_MS: Final = 15_000
 """So soon the ledger lets go of what is in SQL: whoever follows it and was away meets a gap."""
 
-NEVER_MS: Final = 10**12
-"""Everything together is never compared here: that would put right what must not be wrong."""
+RECONCILE_MS: Final = 1_200_000
+"""How often everything is compared: a channel that answers with what it showed before needs it."""
 
+NEVER_MS: Final = 10**12
+"""In a hunt everything together is never compared: that would put right what a mistake has done."""
+
+COMPARES_MS: Final = 60_000
 SLICE_S: Final = 10.0
 
 HOLDER: Final = "SELECT owner, term FROM lease WHERE name = ?"
@@ -245,7 +249,7 @@ class World:
             stack.callback(self.loop.close)
             stack.enter_context(nature(self.loop, self.seed))
             stack.enter_context(patch.object(running, "LOOK_SECONDS", LOOK_S))
-            stack.enter_context(patch.object(reconciling, "EVERY_MS", NEVER_MS))
+            stack.enter_context(patch.object(reconciling, "EVERY_MS", NEVER_MS if self.is_hunt else RECONCILE_MS))
             stack.enter_context(patch.object(drain, "KEEP_MS", KEEP_MS))
             stack.enter_context(patch.object(socket, "gethostname", lambda: "circle"))
             defaults = {**(Lead.__init__.__kwdefaults__ or {}), "clock": self.loop.time}
@@ -384,8 +388,11 @@ class World:
             for till in getattr(channel.sandbox, "tills", {}):
                 channel.sandbox.is_back(till)
         await self._revive()
-        # Whoever waits for a payment has paid or not by then.
+        # Whoever waits for a payment has paid or not by then; and everything is compared once more.
         await self._pass(SETTLES_S)
+        if not self.is_hunt:
+            reconciling.EVERY_MS = COMPARES_MS  # type: ignore[misc] # it is put back with the world's end
+            await asyncio.sleep(COMPARES_MS / 500)
         await self._until_right(RESTS_S, "when nothing goes wrong any more")
         await asyncio.sleep(60)
         await judge_rest(self)

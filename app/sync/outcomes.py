@@ -55,7 +55,9 @@ def nothing_to_tell(row: ShownFacts, number: Number) -> Fields:
     seen = row.shown_ms >= row.told_ms and row.shown is not None
     fields: Fields = {"settled": row.changes, "attempts": 0, "code": "", "says": "", "version": number.version}
     if seen:
-        fields |= {"told": number.units, "told_places": dict(number.places), "outcome": "applied"}
+        fields |= {"told": number.units, "told_places": dict(number.places)}
+        # A webhook may have said since it was seen that it is another one: that is still to be looked into.
+        fields |= {} if row.outcome == "accepted" else {"outcome": "applied"}
     elif row.outcome not in {"accepted", "applied"}:
         fields["outcome"] = "accepted"
     return fields

@@ -5,6 +5,7 @@ import stamina
 
 from app.opening import open_service
 from app.store.connections import find_connection
+from app.store.shown import note_changes
 from app.sync.out_steps import FOLLOW, LISTINGS, OUT_STEPS
 from app.sync.outcomes import ATTEMPTS_MAX
 from app.sync.told import look_again, note_shown
@@ -84,7 +85,7 @@ async def test_one_that_shows_fewer_is_given_time_to_tell_the_order(amazon):
     waiting = amazon.sandbox.shows("CUP")
     # The order is heard of: our number is what the channel shows, and nothing is left to be told.
     await amazon.sells("CUP", 2)
-    await amazon.do(FOLLOW, PUSH)
+    await amazon.do(FOLLOW, PUSH, PROVE)
 
     cup = await amazon.row("CUP")
     assert (sold.shown, sold.due_ms > now_ms() + 60_000, waiting) == (13, True, 13)
@@ -196,3 +197,21 @@ async def test_one_that_drifts_however_often_it_is_corrected_is_given_up_visibly
 
     cup = await amazon.row("CUP")
     assert (cup.outcome, cup.code, cup.shown, cup.changes > cup.settled) == ("dead", "drift", 99, True)
+
+
+@pytest.mark.parametrize("says", ["a number", "that it changed"])
+async def test_what_a_webhook_says_is_looked_into_though_our_number_stays_as_it_was(shop, state, says):
+    shop.sandbox.items["gid://shopify/InventoryItem/11"].available[shop.sandbox.location] = 99
+    async with state.database.writing() as session:
+        if says == "a number":
+            await note_shown(session, shop.facts, [Shown("11", 99)])
+        else:
+            await look_again(session, shop.facts, ["11"])
+        # Something happened to the sku that left our number alone.
+        await note_changes(session, "main", CODE, ["CUP"], now_ms=now_ms())
+
+    await shop.do(PUSH, PROVE)
+    await shop.later(10)
+    await shop.do(PUSH)
+
+    assert shop.sandbox.shows("11") == 15

@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -23,6 +23,8 @@ from sqlalchemy.exc import DBAPIError
 from app.store.database import Database, migrate
 from app.store.datasets import ensure_dataset
 from app.store.sellers import ensure_seller, mark_begun
+
+from .objects import Objects, named
 
 URL = "sqlite:///a-database-of-the-simulated-world"
 DIALECT: Any = sqlite.dialect(paramstyle="qmark")
@@ -108,7 +110,7 @@ class Simulated(Database):
         """Nothing is open."""
 
 
-class Session:
+class Session(Objects):
     """
     One transaction, with as much of a session and its connection as statements need (app/store/statements.py).
 
@@ -118,6 +120,7 @@ class Session:
     bind = SimpleNamespace(dialect=DIALECT)
 
     def __init__(self, sql: Sql, *, writes: bool) -> None:
+        super().__init__()
         self._sql, self._file, self._key = sql, sql.file, sql.key
         self._writes, self._began = writes, False
 
@@ -126,6 +129,8 @@ class Session:
 
     async def __aexit__(self, kind: object, *_: object) -> None:
         try:
+            if kind is None and self._writes:
+                await self.flush()
             if self._began and self._writes and kind is None:
                 await self._step("commit")
                 self._end("COMMIT")
@@ -150,11 +155,12 @@ class Session:
     async def execute(self, statement: Any, values: Any = None) -> "Found":
         await self._step("ask")
         many = isinstance(values, list)
-        query = _query(statement, tuple(values[0] if many else values or ()))
+        query, known = _query(statement, tuple(values[0] if many else values or ()))
         try:
             if many:
-                return query.found(self._file.executemany(query.words, map(query.row, values)))
-            return query.found(self._file.execute(*query.filled(values or {})))
+                rows = [query.row({**known, **row}) for row in values]
+                return query.found(self._file.executemany(query.words, rows))
+            return query.found(self._file.execute(*query.filled({**known, **(values or {})})))
         except sqlite3.Error as error:
             raise _as_sqlalchemys(error) from error
 
@@ -186,8 +192,12 @@ def _as_sqlalchemys(error: sqlite3.Error) -> Exception:
 class Found:
     """What a statement found, as much as is asked of SQLAlchemy's results."""
 
-    def __init__(self, rows: list[tuple[Any, ...]], rowcount: int) -> None:
+    def __init__(self, rows: list[Any], rowcount: int) -> None:
         self._rows, self.rowcount = rows, rowcount
+
+    def of(self, make: Callable[[Any], Any]) -> "Found":
+        """The same with something made of each row."""
+        return Found([make(row) for row in self._rows], self.rowcount)
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return iter(self._rows)
@@ -216,27 +226,35 @@ class Found:
 class Query:
     """A statement as SQLAlchemy compiles it for SQLite: its words, and how values and rows pass in and out."""
 
-    def __init__(self, statement: Any, names: tuple[str, ...]) -> None:
-        self._compiled: Any = statement.compile(dialect=DIALECT, column_keys=names or None)
+    def __init__(self, statement: Any, names: tuple[str, ...], key: Any) -> None:
+        self._compiled: Any = statement.compile(dialect=DIALECT, column_keys=names or None, cache_key=key)
         self.words = str(self._compiled)
-        self._known: dict[str, Any] = dict(self._compiled.params)
-        for column in (*self._compiled.insert_prefetch, *self._compiled.update_prefetch):
-            self._known[column.key] = column.default.arg
+        self._defaults: dict[str, Any] = {
+            column.key: column.default.arg
+            for column in (*self._compiled.insert_prefetch, *self._compiled.update_prefetch)
+        }
+        self.own = self.known(None)
         self._in: dict[str, Any] = self._compiled._bind_processors
         self._places: list[str] = self._compiled.positiontup or []
         self._expands = bool(self._compiled.post_compile_params)
         columns = [one[3] for one in self._compiled._result_columns]
         self._out = [kind._cached_result_processor(DIALECT, None) for kind in columns]
+        self._row = named(tuple(one[0] for one in self._compiled._result_columns))
+
+    def known(self, key: Any) -> dict[str, Any]:
+        """The values that a statement like this one came with."""
+        extracted = None if key is None else key.bindparams
+        return {**self._compiled.construct_params(_check=False, extracted_parameters=extracted), **self._defaults}
 
     def row(self, values: Mapping[str, Any]) -> list[Any]:
         """Values by name, each where it belongs."""
-        return _processed(self._places, {**self._known, **values}, self._in)
+        return _processed(self._places, values, self._in)
 
     def filled(self, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
         """The words, and the values they need; a list among the values makes new words."""
         if not self._expands:
             return self.words, self.row(values)
-        state = self._compiled.construct_expanded_state({**self._known, **values})
+        state = self._compiled.construct_expanded_state(values)
         return state.statement, _processed(state.positiontup, state.parameters, {**self._in, **state.processors})
 
     def found(self, cursor: sqlite3.Cursor) -> Found:
@@ -244,9 +262,11 @@ class Query:
         rows = cursor.fetchall()
         if any(self._out):
             rows = [
-                tuple(read(value) if read else value for read, value in zip(self._out, row, strict=True))
+                self._row(read(value) if read else value for read, value in zip(self._out, row, strict=True))
                 for row in rows
             ]
+        else:
+            rows = [self._row(row) for row in rows]
         return Found(rows, cursor.rowcount)
 
 
@@ -254,7 +274,29 @@ def _processed(places: Sequence[str], values: Mapping[str, Any], processors: Map
     return [processors[name](values[name]) if name in processors else values[name] for name in places]
 
 
-@lru_cache(maxsize=QUERIES_MAX)
-def _query(statement: Any, names: tuple[str, ...]) -> Query:
-    """Statements that are made once are compiled once."""
-    return Query(statement, names)
+_by_object: dict[Any, Query] = {}
+_by_form: dict[Any, Query] = {}
+
+
+def _query(statement: Any, names: tuple[str, ...]) -> tuple[Query, dict[str, Any]]:
+    """
+    A statement compiled, and its own values.
+
+    Those that are made once are known as they are; one that is made anew for each call is known by its form, as
+    SQLAlchemy knows it.
+    """
+    query = _by_object.get((statement, names))
+    if query is not None:
+        return query, query.own
+    key = statement._generate_cache_key()
+    form = None if key is None else (key.key, names)
+    query = _by_form.get(form)
+    if query is not None:
+        return query, query.known(key)
+    query = Query(statement, names, key)
+    for queries, one in ((_by_object, (statement, names)), (_by_form, form)):
+        if one is not None:
+            queries[one] = query
+            if len(queries) > QUERIES_MAX:
+                del queries[next(iter(queries))]
+    return query, query.own

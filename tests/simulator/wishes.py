@@ -223,6 +223,7 @@ class Wishes:
             [
                 ["ZCARD", self.key("zset")],
                 ["ZSCORE", self.key("zset"), *self.fields(1)],
+                ["ZMSCORE", self.key("zset"), *self.fields(2)],
                 ["ZSCAN", self.key("zset"), "0"],
             ]
         )

@@ -77,6 +77,17 @@ add('ZSCORE', 3, function(args)
   return wrong or score and in_digits(score) or false
 end, { shape = 'score' })
 
+add('ZMSCORE', -3, function(args)
+  local zset, wrong = get(args[2], 'zset')
+  if wrong then return wrong end
+  local found = {}
+  for i = 3, #args do
+    local score = zset and zset.scores[args[i]]
+    found[i - 2] = score and in_digits(score) or false
+  end
+  return found
+end, { shape = 'some_scores' })
+
 local function with_scores(zset, from, to)
   local found = {}
   for i = from, to do

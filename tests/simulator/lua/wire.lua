@@ -84,6 +84,12 @@ local SHAPES = {
       put(',' .. list[i + 1] .. '\r\n')
     end
   end,
+  some_scores = function(list)
+    put('*' .. #list .. '\r\n')
+    for _, score in ipairs(list) do
+      put(score and ',' .. score .. '\r\n' or '_\r\n')
+    end
+  end,
   libraries = function(list)
     if type(list) == 'string' then return put_text(list) end
     put('*' .. #list .. '\r\n')

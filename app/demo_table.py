@@ -11,7 +11,7 @@ from .fair import SKUS
 
 COLUMNS: Final = (
     *("pushed", "shows", "ATP", "p50 s", "p99 s"),
-    *("asked", "sold out", "orders", "taken", "waiting", "calls", "over"),
+    *("asked", "sold out", "orders", "taken", "waiting", "calls", "oversold"),
 )
 
 CAPTION: Final = "p50, p99: from the ledger until seen there · waiting: sold before the channel heard of the last one"

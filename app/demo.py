@@ -34,7 +34,7 @@ CONNECT_SECONDS_MAX: Final = 90.0
 SETTLE_SECONDS_MAX: Final = 120.0
 REFRESH_SECONDS: Final = 1.0
 CONNECTIONS: Final = 8
-WIDTH: Final = 118
+WIDTH: Final = 122
 """Wide enough for the table where there is no terminal to ask."""
 
 

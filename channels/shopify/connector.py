@@ -10,7 +10,7 @@ Shopify's tills are orders like all others.
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
@@ -173,7 +173,29 @@ class Shopify(Connector[ShopifySettings, ShopifySecrets]):
         for start in range(0, len(rows), ROWS_MAX):
             failures |= yield from self._set(rows[start : start + ROWS_MAX], [level.key for level in levels])
         shown = yield from self._read_stale([row for row, failure in failures.items() if failure.outcome == "stale"])
-        return [pushed_of(level, self._rows(level), failures, shown) for level in levels]
+        lowered = yield from self._lower(failures, shown, [level.key for level in levels])
+        return [pushed_of(level, self._rows(level), failures, {**shown, **lowered}) for level in levels]
+
+    def _lower(
+        self, failures: dict[Row, Failure], shown: Mapping[tuple[str, str], int], keys: Sequence[str]
+    ) -> Steps[dict[tuple[str, str], int]]:
+        """
+        Set what is too high at once: while the shop sells, what is thought to be shown is never what is shown.
+
+        A lower number never sells what a higher one would not have sold. Takes those that were set out of `failures`.
+        """
+        again = {
+            row._replace(before=shown[row.listing, row.location]): row
+            for row, failure in failures.items()
+            if failure.outcome == "stale" and row.units < shown.get((row.listing, row.location), 0)
+        }
+        rows, missed = list(again), dict[Row, Failure]()
+        for start in range(0, len(rows), ROWS_MAX):
+            missed |= yield from self._set(rows[start : start + ROWS_MAX], keys)
+        done = [row for row in rows if row not in missed]
+        for row in done:
+            del failures[again[row]]
+        return {(row.listing, row.location): row.units for row in done}
 
     def _rows(self, level: Level) -> list[Row]:
         if not level.places:

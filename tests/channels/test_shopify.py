@@ -71,6 +71,16 @@ async def test_a_number_that_changed_meanwhile_is_not_overwritten_and_we_are_tol
     assert (bench.sandbox.shows("11"), bench.sandbox.shows("12")) == (6, 3)
 
 
+async def test_a_number_that_is_too_high_is_lowered_at_once_whatever_was_sold_meanwhile(bench):
+    """While a shop sells, what it shows is never what it was seen to show."""
+    bench.sandbox.buys("11", 4)
+
+    [cup] = await bench.run(bench.connector.push([bench.level("11", 2, shown=10)]))
+
+    assert (cup.outcome, cup.applied, cup.shown) == ("accepted", True, 2)
+    assert bench.sandbox.shows("11") == 2
+
+
 async def test_one_bad_row_among_many_keeps_none_of_the_others_from_being_set(bench):
     for id in range(100, 400):
         bench.sandbox.sells(id, f"S-{id}", 10)

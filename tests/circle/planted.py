@@ -38,12 +38,17 @@ MISTAKES = (
         Patch(
             "app/store/shown.py",
             '{name: bindparam(f"new_{name}", type_=_C[name].type) for name in names}',
-            '{name: _C.changes if name == "settled" else bindparam(f"new_{name}", type_=_C[name].type) for name in names}',
+            '{name: _C.changes if name == "settled" else bindparam(f"new_{name}", type_=_C[name].type)'
+            " for name in names}",
         ),
     ),
     Mistake(
         "a gap in the ledger is passed over",
-        Patch("app/sync/following.py", "position, everything, rows, known = gap.last, True, [], {}", "position, everything, rows, known = gap.last, False, [], {}"),
+        Patch(
+            "app/sync/following.py",
+            "position, everything, rows, known = gap.last, True, [], {}",
+            "position, everything, rows, known = gap.last, False, [], {}",
+        ),
     ),
     Mistake(
         "what changed is not noted with the position",
@@ -59,7 +64,11 @@ MISTAKES = (
     ),
     Mistake(
         "a worker writes down what it found when another one works",
-        Patch("app/sync/recording.py", "if mine is not None and not await holds_lease", "if mine is None and not await holds_lease"),
+        Patch(
+            "app/sync/recording.py",
+            "if mine is not None and not await holds_lease",
+            "if mine is None and not await holds_lease",
+        ),
     ),
     Mistake(
         "an order is named by its picture",

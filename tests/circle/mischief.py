@@ -127,7 +127,7 @@ class Mischief:
             process.dies_after = self.channel.name
 
     def _cut_off(self) -> None:
-        """A worker loses SQL while it waits for an answer; another one follows it before that comes."""
+        """A worker stands still while it waits for an answer; another one follows it before that comes."""
         for process in self.world.processes:
             process.cut_off_at = self.channel.name
 

@@ -1,8 +1,4 @@
-"""
-Mistakes that are easily made on the way between stock and channels, each in one place. The circle must find them all.
-
-`seeds` says in how many worlds at most, one after the other from the first.
-"""
+"""Mistakes that are easily made on the way between stock and channels, each in one place: the circle must find them all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +6,9 @@ from typing import NamedTuple
 
 from app.store import shown
 from tests.simulator.worlds.patches import Patch, applied
+
+WORLDS_MAX = 4
+"""In so many worlds from its first one each must be found."""
 
 
 class Mistake(NamedTuple):

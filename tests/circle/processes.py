@@ -83,6 +83,7 @@ class Process:
             Step(step.name, SELDOM_S.get(step.name, step.every_s * SLOWER), self._unless_idle(step)) for step in steps
         ]
         self.task: asyncio.Task[None] | None = None
+        self._clock_s = self._lost_s = 0.0
         self.is_dead, self.cut_off_until_s = False, 0.0
         self.dies_after = self.cut_off_at = ""
 
@@ -142,12 +143,18 @@ class Process:
         """Whether it cannot reach SQL."""
         return self.is_dead or self.world.loop.time() < self.cut_off_until_s
 
+    def clock(self) -> float:
+        """Seconds by its own clock, which never goes back."""
+        return max(self._clock_s, self.world.loop.time() - self._lost_s)
+
     def holds_push_s(self, channel: "Channel") -> float:
-        """How long it waits for the answer to a push; SQL is away from it meanwhile, until its lease is over."""
+        """How long it waits for the answer to a push, while it stands still and another one takes its lease over."""
         if self.cut_off_at != channel.name:
             return 0.0
         self.cut_off_at = ""
         self.cut_off_until_s = self.world.loop.time() + CUT_OFF_S
+        # As a machine that stood still: by its own clock its lease is not over yet.
+        self._clock_s, self._lost_s = self.clock(), self._lost_s + CUT_OFF_S
         return CUT_OFF_S + LOOKS_AGAIN_S
 
     def has_pushed(self, channel: "Channel") -> None:

@@ -171,6 +171,11 @@ class World:
             if rows:
                 self.judge.see(rows)
 
+    def _clock(self) -> float:
+        """Monotonic seconds of whoever asks."""
+        process = PROCESS.get()
+        return self.loop.time() if process is None else process.clock()
+
     async def _sql_step(self, kind: str) -> None:
         process = PROCESS.get()
         if self.loop.time() < self.sql_away_until_s or (process is not None and process.is_cut_off()):
@@ -192,7 +197,7 @@ class World:
             stack.enter_context(patch.object(reconciling, "EVERY_MS", NEVER_MS if self.is_hunt else RECONCILE_MS))
             stack.enter_context(patch.object(drain, "KEEP_MS", KEEP_MS))
             stack.enter_context(patch.object(socket, "gethostname", lambda: "circle"))
-            defaults = {**(Lead.__init__.__kwdefaults__ or {}), "clock": self.loop.time}
+            defaults = {**(Lead.__init__.__kwdefaults__ or {}), "clock": self._clock}
             stack.enter_context(patch.object(Lead.__init__, "__kwdefaults__", defaults))
             random.seed(self.seed)
             self.loop.run(self._live())

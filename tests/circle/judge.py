@@ -19,8 +19,8 @@ from allocator.ledger import Row
 from .numbers import Changed, Key, Numbers
 from .shop import SKUS, Listed, Stand
 
-LATE_S_MAX: Final = 1_500.0
-"""The longest that a channel may show what the ledger left behind: outages, one after the other, and a breaker's rests."""
+LATE_S_MAX: Final = 900.0
+"""The longest that a channel may show what the ledger left behind: outages on end, and a breaker's rests."""
 
 
 @dataclass

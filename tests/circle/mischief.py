@@ -6,7 +6,8 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from .world import Channel, World
+    from .channel import Channel
+    from .world import World
 
 EVERY_S: Final = 60.0
 
@@ -126,10 +127,9 @@ class Mischief:
             process.dies_after = self.channel.name
 
     def _cut_off(self) -> None:
-        """A worker loses SQL for longer than its lease lasts, with an answer under way; another one follows it."""
-        process = self.chance.choice(self.world.processes)
-        process.cut_off_until_s = self.world.loop.time() + self.chance.uniform(16, 40)
-        self._slow()
+        """A worker stands still while it waits for an answer; another one follows it before that comes."""
+        for process in self.world.processes:
+            process.cut_off_at = self.channel.name
 
     def _sql_away(self) -> None:
         self.world.sql_away_until_s = self.world.loop.time() + self.chance.uniform(2, 40)

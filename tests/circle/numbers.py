@@ -14,6 +14,7 @@ from .shop import Listed, Stand
 Key = tuple[str, str]
 """A channel and one of its listings."""
 
+
 class Was(NamedTuple):
     """A number that was right from a moment on (s)."""
 

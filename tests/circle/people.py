@@ -11,7 +11,8 @@ from .judge import Purchase
 from .shop import HOT, LOCATIONS, SELLER, SKUS
 
 if TYPE_CHECKING:
-    from .world import Channel, World
+    from .channel import Channel
+    from .world import World
 
 UNPAID: Final[dict[str, dict[str, Any]]] = {
     "shopify": {"financial": "PENDING"},
@@ -47,7 +48,7 @@ class Buyers:
     async def live(self) -> None:
         """Come again and again, as long as there is trade."""
         while True:
-            await asyncio.sleep(self.chance.expovariate(1 / EVERY_S))
+            await asyncio.sleep(self.chance.expovariate(self.world.pace / EVERY_S))
             if self.chance.random() < BURSTS:
                 for _ in range(self.chance.randint(3, 8)):
                     self._visit(hot=True)

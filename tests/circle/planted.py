@@ -1,8 +1,4 @@
-"""
-Mistakes that are easily made on the way between stock and channels, each in one place. The circle must find them all.
-
-`seeds` says in how many worlds at most, one after the other from the first.
-"""
+"""Mistakes that are easily made on the way between stock and channels, each in one place: the circle must find them all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +6,9 @@ from typing import NamedTuple
 
 from app.store import shown
 from tests.simulator.worlds.patches import Patch, applied
+
+WORLDS_MAX = 4
+"""In so many worlds from its first one each must be found."""
 
 
 class Mistake(NamedTuple):
@@ -38,12 +37,17 @@ MISTAKES = (
         Patch(
             "app/store/shown.py",
             '{name: bindparam(f"new_{name}", type_=_C[name].type) for name in names}',
-            '{name: _C.changes if name == "settled" else bindparam(f"new_{name}", type_=_C[name].type) for name in names}',
+            '{name: _C.changes if name == "settled" else bindparam(f"new_{name}", type_=_C[name].type)'
+            " for name in names}",
         ),
     ),
     Mistake(
         "a gap in the ledger is passed over",
-        Patch("app/sync/following.py", "position, everything, rows, known = gap.last, True, [], {}", "position, everything, rows, known = gap.last, False, [], {}"),
+        Patch(
+            "app/sync/following.py",
+            "position, everything, rows, known = gap.last, True, [], {}",
+            "position, everything, rows, known = gap.last, False, [], {}",
+        ),
     ),
     Mistake(
         "what changed is not noted with the position",
@@ -59,7 +63,11 @@ MISTAKES = (
     ),
     Mistake(
         "a worker writes down what it found when another one works",
-        Patch("app/sync/recording.py", "if mine is not None and not await holds_lease", "if mine is None and not await holds_lease"),
+        Patch(
+            "app/sync/recording.py",
+            "if mine is not None and not await holds_lease",
+            "if mine is None and not await holds_lease",
+        ),
     ),
     Mistake(
         "an order is named by its picture",

@@ -23,12 +23,15 @@ from .shop import SELLER
 from .ways import CircleLines
 
 if TYPE_CHECKING:
-    from .world import Channel, World
+    from .channel import Channel
+    from .world import World
 
 LEASE_S: Final = 20.0
 AGAIN_S: Final = 3.0
 """After so long a process that died is started again."""
 
+CUT_OFF_S: Final = 2 * LEASE_S
+LOOKS_AGAIN_S: Final = 1.0
 JOBS_S: Final = 5.0
 DRAIN_S: Final = 0.5
 
@@ -57,7 +60,9 @@ NOTHING_DUE: Final = {
 }
 """A step is left out while this finds nothing: its run would find nothing either, and most of a world is that."""
 
-ALL_LOOKED_AT: Final = "SELECT 1 FROM told_back WHERE connection = ? AND number = (SELECT max(number) FROM ledger_entry)"
+ALL_LOOKED_AT: Final = (
+    "SELECT 1 FROM told_back WHERE connection = ? AND number = (SELECT max(number) FROM ledger_entry)"
+)
 """Finds something when no entry is left to look at."""
 
 
@@ -78,14 +83,15 @@ class Process:
             Step(step.name, SELDOM_S.get(step.name, step.every_s * SLOWER), self._unless_idle(step)) for step in steps
         ]
         self.task: asyncio.Task[None] | None = None
+        self._clock_s = self._lost_s = 0.0
         self.is_dead, self.cut_off_until_s = False, 0.0
-        self.dies_after: str = ""
+        self.dies_after = self.cut_off_at = ""
 
     # --- living and dying ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin anew, with nothing remembered."""
-        self.is_dead, self.cut_off_until_s, self.dies_after = False, 0.0, ""
+        self.is_dead, self.cut_off_until_s, self.dies_after, self.cut_off_at = False, 0.0, "", ""
         pipe = SimulatedPipe(self.world.wire)
         self.state = self.made(Allocator(pipe, SELLER, self.world.epoch), pipe)
         self.task = self.world.spawn(self._live())
@@ -136,6 +142,20 @@ class Process:
     def is_cut_off(self) -> bool:
         """Whether it cannot reach SQL."""
         return self.is_dead or self.world.loop.time() < self.cut_off_until_s
+
+    def clock(self) -> float:
+        """Seconds by its own clock, which never goes back."""
+        return max(self._clock_s, self.world.loop.time() - self._lost_s)
+
+    def holds_push_s(self, channel: "Channel") -> float:
+        """How long it waits for the answer to a push, while it stands still and another one takes its lease over."""
+        if self.cut_off_at != channel.name:
+            return 0.0
+        self.cut_off_at = ""
+        self.cut_off_until_s = self.world.loop.time() + CUT_OFF_S
+        # As a machine that stood still: by its own clock its lease is not over yet.
+        self._clock_s, self._lost_s = self.clock(), self._lost_s + CUT_OFF_S
+        return CUT_OFF_S + LOOKS_AGAIN_S
 
     def has_pushed(self, channel: "Channel") -> None:
         """A push of it has reached this channel; it may die before it has written that down."""

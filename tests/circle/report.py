@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .world import World
 
 HEADS = (
-    *("channel", "orders", "units", "pushed", "calls", "lag p50", "lag p99"),
+    *("channel", "orders", "units", "pushed", "calls", "lag p50", "lag p99", "longest"),
     *("inside", "on the way", "buffer", "outside", "faults"),
 )
 
@@ -18,7 +18,7 @@ def report(world: "World") -> str:
     rows = [HEADS]
     for channel in world.channels.values():
         tally = channel.tally
-        lags = [f"{share_of(tally.lags_s, share):.1f} s" for share in (0.5, 0.99)]
+        lags = [f"{share_of(tally.lags_s, share):.1f} s" for share in (0.5, 0.99, 1.0)]
         counts = (tally.orders, tally.units, tally.told, channel.counting.calls.total(), *lags)
         oversold = (tally.inside, tally.on_the_way, tally.buffer, tally.outside, tally.faults.total())
         rows.append((channel.name, *map(str, (*counts, *oversold))))
@@ -45,7 +45,8 @@ def share_of(values: Sequence[float], share: float) -> float:
 
 def _line(row: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(one[at]) for one in rows) for at in range(len(row))]
-    cells = [f"{cell:<{width}}" if not at else f"{cell:>{width}}" for at, (cell, width) in enumerate(zip(row, widths))]
+    cells_of = enumerate(zip(row, widths, strict=True))
+    cells = [f"{cell:<{width}}" if not at else f"{cell:>{width}}" for at, (cell, width) in cells_of]
     return "  ".join(cells).rstrip()
 
 

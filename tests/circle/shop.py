@@ -55,13 +55,20 @@ class Stand(NamedTuple):
 
 def stands() -> list[Stand]:
     """One of each kind of channel."""
-    amazon = {"url": "http://amazon.test", "login": "http://amazon.test", "seller": "A1", "marketplaces": ["ATVPDKIKX0DER"]}
+    amazon = {
+        "url": "http://amazon.test",
+        "login": "http://amazon.test",
+        "seller": "A1",
+        "marketplaces": ["ATVPDKIKX0DER"],
+    }
     amazon["queue"] = "arn:aws:sqs:us-east-1:123456789012:allot"
     return [
         Stand("amazon", _same(SKUS), amazon, SECRETS["amazon"]),
         Stand("ebay", _same(SKUS[:20]), {"url": "http://ebay.test", "seller": "u-1"}, SECRETS["ebay"]),
         Stand("pos", _same(SKUS), {"address": "http://pos.test/stock"}, SECRETS["pos"]),
-        Stand("shopify", _numbered(11, packs=True), {"url": "http://shopify.test", "location": "105"}, SECRETS["shopify"]),
+        Stand(
+            "shopify", _numbered(11, packs=True), {"url": "http://shopify.test", "location": "105"}, SECRETS["shopify"]
+        ),
         Stand("woocommerce", _numbered(733), {"url": "http://woocommerce.test"}, SECRETS["woocommerce"], "gross"),
     ]
 

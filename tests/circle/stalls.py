@@ -5,7 +5,6 @@ What a buyer does there, a channel does by itself; what is told here came over t
 """
 
 from collections.abc import Callable
-from random import Random
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +17,7 @@ from channels.sandbox.amazon_things import Listing
 from channels.sandbox.ebay import EbaySandbox
 from channels.sandbox.pos import PosSandbox
 from channels.sandbox.shopify import ShopifySandbox
-from channels.sandbox.webhooks import Courier, Send
+from channels.sandbox.webhooks import Courier
 from channels.sandbox.woocommerce import Product, WooSandbox
 from channels.shopify import ShopifySecrets
 from channels.woocommerce import WooSecrets
@@ -120,9 +119,8 @@ class GrossWoo(WooSandbox):
         return said
 
 
-def sandbox_of(stand: Stand, now_ms: Callable[[], int], send: Send, ask: Any, told: Told, chance: Random) -> Any:
+def sandbox_of(stand: Stand, now_ms: Callable[[], int], courier: Courier, ask: Any, told: Told) -> Any:
     """The channel of a stand, with everything it sells, which shows nothing yet."""
-    courier = Courier(send, chance)
     sandbox = _OPENED[stand.name](stand, now_ms, courier, ask)
     sandbox.told = told
     return sandbox

@@ -17,8 +17,8 @@ from tests.channels.contract import Breaking
 from tests.channels.shop import OwnTokens
 
 if TYPE_CHECKING:
+    from .channel import Channel
     from .processes import Process
-    from .world import Channel
 
 READS = ("/graphql.json", "/products", "/inventory_item", "/items/", "/stock", "/bulk_get_inventory_item")
 
@@ -63,7 +63,9 @@ class Way(httpx.AsyncBaseTransport):
         is_push = self.channel.is_push(request)
         if is_push and trouble.loses():
             raise httpx.ReadError("the connection was reset")
+        held_s = self.process.holds_push_s(self.channel) if is_push else 0.0
         answer = await self._ask(request)
+        await asyncio.sleep(held_s)
         if is_push:
             self.process.has_pushed(self.channel)
         self.process.must_live()

@@ -5,9 +5,8 @@ import gc
 import random
 import socket
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from sqlite3 import OperationalError
@@ -32,14 +31,16 @@ from app.sync import reconciling, running
 from app.sync.hearing import hear
 from app.sync.steps import Step
 from app.times import now_ms
+from channels.sandbox.webhooks import Courier
 from tests.simulator.loop import VirtualLoop, drive
-from tests.simulator.pipe import Network, SimulatedPipe, Words
+from tests.simulator.pipe import Network, SimulatedPipe
 from tests.simulator.sql import Sql
 from tests.simulator.store import Store
 from tests.simulator.worlds.nature import nature, wall_ms
 
+from .channel import Channel, Wire
 from .hooks import Door
-from .judge import Judge, Tally
+from .judge import Judge
 from .mischief import Mischief, Trouble
 from .people import Buyers, Warehouse
 from .processes import PROCESS, WRITING, Process
@@ -64,6 +65,8 @@ RECONCILE_MS: Final = 1_200_000
 NEVER_MS: Final = 10**12
 """In a hunt everything together is never compared: that would put right what a mistake has done."""
 
+HUNT_RESTS_S: Final = 900.0
+HUNT_PACE: Final = 3.0
 COMPARES_MS: Final = 60_000
 SLICE_S: Final = 10.0
 
@@ -71,74 +74,6 @@ HOLDER: Final = "SELECT owner, term FROM lease WHERE name = ?"
 
 LOOK_S: Final = 10.0
 CONFIG_VERSION: Final = 1
-
-
-class Wire(Network):
-    """The way to the store; whoever writes is seen by the judge at once."""
-
-    def __init__(self, store: Store, now: Callable[[], int], seen: Callable[[], None]) -> None:
-        super().__init__(store)
-        self._now, self._seen_by = now, seen
-
-    def _run(self, commands: Sequence[Words], together: bool) -> list[Any]:
-        self.store.now_ms = self._now()
-        replies = super()._run(commands, together)
-        if commands[0][0] in {b"FCALL", "FCALL"}:
-            self._seen_by()
-        return replies
-
-
-@dataclass
-class Channel:
-    """One channel: its stand, its sandbox, how the way to it is, and what is counted of it."""
-
-    stand: Stand
-    sandbox: Any
-    trouble: Trouble
-    tally: Tally
-    shared: Shared
-    counting: Counting
-    seen: dict[str, Any]
-    chance: Random
-
-    @property
-    def name(self) -> str:
-        """What it is called, here and in the config."""
-        return self.stand.name
-
-    def shows(self, listing: str) -> int:
-        """What buyers see."""
-        return max(0, int(self.sandbox.shows(listing) or 0))
-
-    def sells(self, listing: str, units: int, **more: Any) -> Any:
-        """A buyer gets what is shown. Returns the id by which our order will be known."""
-        if self.name != "pos":
-            return self.sandbox.buys(listing, units, **more)
-        till = self.chance.choice(list(self.sandbox.tills))
-        return f"pos:{self.sandbox.buys(listing, units, till=till)}"
-
-    def may_cancel(self, id: Any) -> bool:
-        """Whether nothing of the order has left."""
-        order = self.sandbox.orders[id]
-        match self.name:
-            case "shopify":
-                return not order.fulfilled and not order.cancelled
-            case "woocommerce":
-                return order["status"] in {"processing", "on-hold"}
-        return not order.shipped
-
-    def is_push(self, request: Any) -> bool:
-        """Whether a request tells numbers."""
-        match self.name:
-            case "shopify":
-                return b'"SetQuantities"' in request.content
-            case "woocommerce":
-                return request.url.path.endswith("/batch")
-            case "amazon":
-                return request.method == "PATCH" or request.url.path.endswith("/feeds")
-            case "ebay":
-                return request.url.path.endswith("/bulk_update_price_quantity")
-        return request.method == "POST"
 
 
 class Stage:
@@ -181,6 +116,11 @@ class World:
         self.is_open = self.is_hunt = False
         self.sql_away_until_s = self.drains_from_s = 0.0
         self.took_s = 0.0
+
+    @property
+    def pace(self) -> float:
+        """How many times as much is bought as usual; a hunt is over the sooner."""
+        return HUNT_PACE if self.is_hunt else 1.0
 
     # --- for those who live here -------------------------------------------------------------------------------
 
@@ -231,6 +171,11 @@ class World:
             if rows:
                 self.judge.see(rows)
 
+    def _clock(self) -> float:
+        """Monotonic seconds of whoever asks."""
+        process = PROCESS.get()
+        return self.loop.time() if process is None else process.clock()
+
     async def _sql_step(self, kind: str) -> None:
         process = PROCESS.get()
         if self.loop.time() < self.sql_away_until_s or (process is not None and process.is_cut_off()):
@@ -252,7 +197,7 @@ class World:
             stack.enter_context(patch.object(reconciling, "EVERY_MS", NEVER_MS if self.is_hunt else RECONCILE_MS))
             stack.enter_context(patch.object(drain, "KEEP_MS", KEEP_MS))
             stack.enter_context(patch.object(socket, "gethostname", lambda: "circle"))
-            defaults = {**(Lead.__init__.__kwdefaults__ or {}), "clock": self.loop.time}
+            defaults = {**(Lead.__init__.__kwdefaults__ or {}), "clock": self._clock}
             stack.enter_context(patch.object(Lead.__init__, "__kwdefaults__", defaults))
             random.seed(self.seed)
             self.loop.run(self._live())
@@ -304,7 +249,7 @@ class World:
         now = self.loop.time
         told = lambda listing, units: self.judge.told(stand.name, listing, units)  # noqa: E731
         chance = Random(f"courier {stand.name} {self.seed}")
-        sandbox = sandbox_of(stand, self.now_ms, self.door.send, self.door.ask, told, chance)
+        sandbox = sandbox_of(stand, self.now_ms, Courier(self.door.send, chance), self.door.ask, told)
         tally = self.judge.tallies[stand.name]
         more = Shared(), Counting(), {}, Random(f"tills {self.seed}")
         self.channels[stand.name] = Channel(stand, sandbox, Trouble(now), tally, *more)
@@ -383,7 +328,7 @@ class World:
         self.note("from here on nothing goes wrong")
         self.sql_away_until_s = self.drains_from_s = 0.0
         for process in self.processes:
-            process.cut_off_until_s, process.dies_after = 0.0, ""
+            process.cut_off_until_s, process.dies_after, process.cut_off_at = 0.0, "", ""
         for channel in self.channels.values():
             for till in getattr(channel.sandbox, "tills", {}):
                 channel.sandbox.is_back(till)
@@ -398,13 +343,13 @@ class World:
         await judge_rest(self)
 
     async def _until_right(self, seconds: float, when: str) -> None:
-        end_s = self.loop.time() + seconds
+        end_s = self.loop.time() + (min(seconds, HUNT_RESTS_S) if self.is_hunt else seconds)
         while wrong := self.wrong():
             await asyncio.sleep(5.0)
             for channel in self.channels.values():
                 await channel.sandbox.deliver()
             if self.loop.time() > end_s:
-                self.judge.find(f"{when} {len(wrong)} listings are wrong after {seconds:.0f} s: {wrong[:5]}")
+                self.judge.find(f"{when} {len(wrong)} listings are wrong for too long: {wrong[:5]}")
                 return
 
     def wrong(self) -> list[str]:

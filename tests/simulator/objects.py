@@ -12,7 +12,8 @@ from sqlmodel.sql.expression import SelectOfScalar
 class Row(tuple[Any, ...]):
     """Values of a row, which also go by their columns' names."""
 
-    names: tuple[str, ...]
+    __slots__ = ()
+    names: tuple[str, ...] = ()
 
     @property
     def _mapping(self) -> dict[str, Any]:
@@ -27,7 +28,7 @@ class Row(tuple[Any, ...]):
 
 def named(names: tuple[str, ...]) -> type[Row]:
     """Rows with these names."""
-    return type("NamedRow", (Row,), {"names": names})
+    return type("NamedRow", (Row,), {"names": names, "__slots__": ()})
 
 
 class Objects:

@@ -10,6 +10,7 @@ decides the exit code; an order that is lost or doubled, or a channel that does 
 import asyncio
 import json
 import tempfile
+from collections.abc import Coroutine
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Final
@@ -110,7 +111,18 @@ def _run(work: _Work, stop: Stop) -> tuple[list[Round], Heard]:
         settings = {"ALLOT_CHANNELS_ALLOW_PRIVATE": "true", "ALLOT_PUBLIC_URL": f"http://{HOST}:{port}"}
         work.notes.print(f"filling a shop of {work.skus:,} skus on five channels …")
         with own_service(home / "service", home / "seed.yaml", port=port, stop=stop, settings=settings) as service:
-            return asyncio.run(work.run(service, through))
+            return asyncio.run(_until_stopped(work.run(service, through), stop))
+
+
+async def _until_stopped(working: Coroutine[Any, Any, tuple[list[Round], Heard]], stop: Stop) -> Any:
+    """What the work returns; a signal ends it. Raises SystemExit."""
+    loop, task = asyncio.get_running_loop(), asyncio.create_task(working)
+    with stop.telling(lambda: loop.call_soon_threadsafe(task.cancel)):
+        try:
+            return await task
+        except asyncio.CancelledError:
+            stop.leave_if_asked()
+            raise
 
 
 def _tell(skus: int, rounds: list[Round], heard: Heard) -> None:

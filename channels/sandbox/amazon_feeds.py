@@ -81,7 +81,7 @@ class Feeds:
             str(self._timer.number()), asked["feedType"], market, asked["inputFeedDocumentId"], self._timer.now_ms()
         )
         self.all[feed.id] = feed
-        self._timer.later(QUEUED_MS, lambda: setattr(feed, "status", "IN_PROGRESS"))
+        self._timer.later(min(QUEUED_MS, self.feed_ms // 2), lambda: setattr(feed, "status", "IN_PROGRESS"))
         self._timer.later(self.feed_ms, lambda: self._process(feed))
         return answer({"feedId": feed.id}, 202)
 

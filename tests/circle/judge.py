@@ -115,21 +115,31 @@ class Judge:
             self.last_id = id
             changed, rose = self.numbers.see(entry, self.now_s())
             placed = ledger.orders_of(entry) if entry.verb == "order" else []
-            made = [self.purchases.get((order.channel, order.external_id)) for order in placed]
+            made = [self._taken(order.channel, order.external_id) for order in placed]
             by = next(((one.channel, one.listed.listing) for one in made if one), None)
             for one in changed:
                 self._note_change(one, by)
-            for order in placed:
-                self._note_taken(order.channel, order.external_id, rose)
+            for purchase in made:
+                units = min(rose.get(purchase.listed.sku, 0), purchase.wanted) if purchase else 0
+                if purchase and units:
+                    self._note_oversold(purchase, units)
 
     def _note_change(self, one: Changed, by: Key | None) -> None:
         if one.after < one.before:
             self._fell[one.key].append((self.now_s(), by))
-        if self.shows(one.key) == one.after:
+        if self.is_right(one.key):
             # A sale there, or it is right again before anybody has told otherwise.
             self._outdated.pop(one.key, None)
         else:
             self._outdated.setdefault(one.key, self.now_s())
+
+    def is_right(self, key: Key) -> bool:
+        """Whether a listing shows what it should, less what its channel has sold and the ledger does not know yet."""
+        shown, gross = self.shows(key), self.stands[key[0]].counts == "gross"
+        going = [one for one in self._on_the_way[key] if one.taken_s is None and one.is_wanted]
+        return shown is not None and shown + (0 if gross else sum(one.units for one in going)) == self.numbers.right(
+            key
+        )
 
     def told(self, channel: str, listing: str, units: int) -> None:
         """A channel was told a number and shows it now."""
@@ -152,7 +162,7 @@ class Judge:
         self._told[key] = self._seen, bool(self._on_the_way[key])
 
     def bought(self, channel: str, id: str, listing: str, units: int, *, is_right: bool) -> Purchase:
-        """A buyer has got something. is_right: whether what was shown to him was the right number."""
+        """A buyer has got something. is_right: whether `is_right` said so just before."""
         key = channel, listing
         gap, over = self._told.get(key, (0, False))
         stale_since_s = None if is_right else self._outdated.get(key)
@@ -163,17 +173,16 @@ class Judge:
         tally.orders, tally.units = tally.orders + 1, tally.units + purchase.wanted
         return purchase
 
-    def _note_taken(self, channel: str, id: str, rose: dict[str, int]) -> None:
+    def _taken(self, channel: str, id: str) -> Purchase | None:
+        """The purchase that an order of ours is for."""
         purchase = self.purchases.get((channel, id))
         if purchase is None:
             self.find(f"there is an order {id} of {channel}, which nobody has made")
-            return
+            return None
         if purchase.taken_s is not None:
             self.find(f"the order {id} of {channel} is taken twice")
         purchase.taken_s = self.now_s()
-        units = min(rose.get(purchase.listed.sku, 0), purchase.wanted)
-        if units:
-            self._note_oversold(purchase, units)
+        return purchase
 
     def _note_oversold(self, purchase: Purchase, units: int) -> None:
         tally, key = self.tallies[purchase.channel], (purchase.channel, purchase.listed.listing)

@@ -63,7 +63,7 @@ class Buyers:
         shown = self.channel.shows(listed.listing)
         if not shown:
             return
-        is_right = self.world.is_right(self.channel, listed.listing)
+        is_right = self.world.judge.is_right((self.channel.name, listed.listing))
         units, unpaid = min(units, shown), self.chance.random() < UNPAID_SHARE
         id = self.channel.sells(listed.listing, units, **(UNPAID.get(self.channel.name, {}) if unpaid else {}))
         judge = self.world.judge

@@ -1,4 +1,4 @@
-"""Mistakes that are easily made on the way between stock and channels, each in one place: the circle must find them all."""
+"""Mistakes that are easily made on the way between stock and channels: the circle must find them all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -118,6 +118,9 @@ def test_what_is_old_is_left_to_sql_and_no_later_answer_is_another(servers, tmp_
     twins.allocator.epoch = twins.oracle.epoch = NEW_EPOCH
     # Nobody has judged the clock of the new keys: the first run of expiry ends nothing.
     twins.oracle.clock.judged, twins.oracle.clock.paused = None, False
+    # Whatever waits is looked at once more.
+    books = twins.oracle.books
+    books.servable = {sku for sku in books.versions if books.waits(sku)}
     twins.forget_from_now_on(SqlHistory(database, SELLER))
     forget_refusals(twins, before)
 

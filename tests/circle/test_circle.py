@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from app.sync.running import STEPS
 from tests.circle.__main__ import HASH_SEED
 from tests.circle.world import Stage
@@ -15,7 +13,6 @@ HOURS = float(os.environ.get("ALLOT_CIRCLE_HOURS", "0.5"))
 """Two take a minute: ALLOT_CIRCLE_HOURS=2 make test ARGS="-k circle"."""
 
 SEED = 8
-SHORT_SEEDS = (101, 102)
 
 
 def lived(seed: int, hours: float) -> subprocess.CompletedProcess[str]:
@@ -27,13 +24,6 @@ def lived(seed: int, hours: float) -> subprocess.CompletedProcess[str]:
 
 def test_in_hours_of_faults_nothing_is_oversold_outside_the_interval():
     world = lived(SEED, HOURS)
-
-    assert (world.returncode, world.stderr) == (0, ""), world.stdout
-
-
-@pytest.mark.parametrize("seed", SHORT_SEEDS)
-def test_a_quarter_of_an_hour_of_other_faults_ends_well_too(seed):
-    world = lived(seed, 0.25)
 
     assert (world.returncode, world.stderr) == (0, ""), world.stdout
 

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from allocator import Channel, ChannelLocation, Config, Location, Rule, SkuConfig
+from channels.sandbox.market import SECRETS
 
 SELLER: Final = "main"
 SKUS: Final = tuple(f"S{number:02d}" for number in range(1, 31))
@@ -71,26 +72,6 @@ def stands() -> list[Stand]:
         ),
         Stand("woocommerce", _numbered(733), {"url": "http://woocommerce.test"}, SECRETS["woocommerce"], "gross"),
     ]
-
-
-SECRETS: Final[Mapping[str, Mapping[str, str]]] = {
-    "amazon": {
-        "client_id": "amazon-id",
-        "client_secret": "amazon-secret",
-        "refresh_token": "amazon-refresh",
-        "webhook_secret": "amazon-knock",
-    },
-    "ebay": {
-        "client_id": "ebay-id",
-        "client_secret": "ebay-secret",
-        "refresh_token": "ebay-refresh",
-        "verification_token": "ebay-verification-token-0123456789",
-    },
-    "pos": {"signing_secret": "till-secret"},
-    "shopify": {"client_id": "shopify-id", "client_secret": "shopify-secret"},
-    "woocommerce": {"consumer_key": "ck_1", "consumer_secret": "cs_1", "webhook_secret": "woo-secret"},
-}
-"""What lets one in; nobody's secrets."""
 
 
 def _same(skus: tuple[str, ...]) -> tuple[Listed, ...]:

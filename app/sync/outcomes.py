@@ -165,9 +165,13 @@ def looked(said: Shown, now_ms: int) -> Fields:
 
 
 def _in_all(row: ShownFacts, units: int, places: Mapping[str, int]) -> tuple[int, Mapping[str, int]]:
-    """What is shown in all, where only some of the places were looked at: the others count as they were told."""
+    """
+    What is shown in all, where only some of the places were looked at: the others count as they were told.
+
+    Of all of them the channel's own sum counts: eBay takes what it sells off the sum alone.
+    """
     there = {place: units for place, units in places.items() if place in row.told_places}
-    if not there:
+    if not there or places.keys() == row.told_places.keys():
         return units, places
     together = {**row.told_places, **there}
     return sum(together.values()), together

@@ -92,6 +92,22 @@ async def test_one_that_shows_fewer_is_given_time_to_tell_the_order(amazon):
     assert (cup.told, cup.outcome, cup.changes - cup.settled) == (13, "applied", 0)
 
 
+async def test_a_channel_that_counts_in_all_but_not_by_place_is_corrected_by_what_it_counts_in_all(state):
+    async with world_of(state, "ebay", locations={"E1": "oslo", "E2": "rome"}) as ebay:
+        await ebay.lists(CUP=("CUP", 1))
+        await ebay.do(*OUT)
+        ebay.sandbox.gives_up(ebay.sandbox.buys("CUP", 2))
+        shown = ebay.sandbox.items["CUP"]
+
+        assert (shown.units, sum(shown.places.values())) == (13, 15)
+        await ebay.reopened(reconciled_ms=0)
+        await ebay.do(RECONCILE, PROVE)
+        await ebay.later(3_600)
+        await ebay.do(PUSH)
+
+        assert (ebay.sandbox.shows("CUP"), (await ebay.row("CUP")).outcome) == (15, "applied")
+
+
 async def test_a_listing_that_shows_no_number_is_given_up_visibly(amazon):
     await amazon.later(200)
     del amazon.sandbox.listings["CUP"]

@@ -23,7 +23,7 @@ from .base import Connector, Token
 from .breaker import Breaker
 from .errors import Busy, ChannelError, Down, Nonsense, Refused, Unauthorized, Unclear
 from .masking import masked_body, masked_pairs
-from .pacing import Paces, Rate
+from .pacing import QUEUE_S_MAX, Paces, Rate
 from .wire import Answer, Call, Steps
 
 T = TypeVar("T")
@@ -193,7 +193,8 @@ class Engine:
 
     async def _wait_for(self, bucket: str, cost: float) -> None:
         rate = self.connector.facts.rates.get(bucket, UNLIMITED)
-        wait_s = await self._means.paces.take(bucket, rate, cost)
+        while (wait_s := await self._means.paces.take(bucket, rate, cost)) > QUEUE_S_MAX:
+            await asyncio.sleep(wait_s)
         if wait_s > 0:
             await asyncio.sleep(wait_s)
 

@@ -5,7 +5,10 @@ A bucket is its level at a moment; time fills it. The arithmetic is here, pure, 
 else's business: `Paces` in one process, a store that several share.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+QUEUE_S_MAX: Final = 10.0
+"""Whoever would wait longer has no place: one that dies waiting leaves it behind, and others would wait for nobody."""
 
 
 class Rate(NamedTuple):
@@ -33,13 +36,15 @@ def taken(level: Level | None, rate: Rate, cost: float, now_ms: float) -> tuple[
     """
     The bucket after `cost` was taken from it, and how many seconds to wait before it may be used.
 
-    Who waits has his place already: the next one waits behind him. A level of later than now is of a bucket that
-    nobody may use before then.
+    Who waits has his place already: the next one waits behind him. Who would wait longer than QUEUE_S_MAX has none;
+    nothing was taken, and he asks again by then. A level of later than now is of a bucket that nobody may use before
+    then.
     """
     start_ms = max(now_ms, level.at_ms) if level else now_ms
-    tokens = filled(level, rate, start_ms) - cost
-    wait_s = (start_ms - now_ms) / 1000 + (0.0 if tokens >= 0 else -tokens / rate.per_second)
-    return Level(tokens, start_ms), wait_s
+    # Nobody gains by waiting for more than a full bucket.
+    there, cost = filled(level, rate, start_ms), min(cost, rate.burst)
+    wait_s = (start_ms - now_ms) / 1000 + max(0.0, cost - there) / rate.per_second
+    return Level(there if wait_s > QUEUE_S_MAX else there - cost, start_ms), wait_s
 
 
 def filled(level: Level | None, rate: Rate, now_ms: float) -> float:
@@ -67,7 +72,7 @@ class Paces(Protocol):
     """Keeps the buckets of one account."""
 
     async def take(self, bucket: str, rate: Rate, cost: float) -> float:
-        """Take a place; the seconds to wait before it may be used."""
+        """Take a place; the seconds to wait before it may be used, or to ask again: see `taken`."""
         ...
 
     async def slow(self, bucket: str, wait_s: float) -> None:

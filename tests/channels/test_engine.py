@@ -9,7 +9,7 @@ import stamina
 from channels.breaker import FAILURES_MAX
 from channels.engine import ANSWER_MAX, ATTEMPTS_MAX, PATIENCE_S
 from channels.errors import Busy, Down, Nonsense, Refused, Unauthorized, Unclear
-from channels.pacing import Rate
+from channels.pacing import Learned, Rate
 from channels.wire import Call, get, send_json
 from tests.channels.shop import World
 
@@ -111,6 +111,20 @@ async def test_a_busy_channel_says_when_to_come_back_and_everybody_waits(world):
 
     assert busy.value.wait_s == 7.0
     assert await world.paces.take("read", Rate(1_000.0, 1_000.0), 0.0) >= 7.0
+
+
+async def test_who_waits_for_long_asks_again_for_a_place_and_leaves_none_behind_when_he_goes(world):
+    await world.paces.learn("read", Learned(Rate(0.001, 1.0)))
+    await world.paces.take("read", Rate(0.001, 1.0), 1.0)
+    gone = [asyncio.create_task(world.engine.run(step(ASK))) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    for one in gone:
+        one.cancel()
+    await asyncio.gather(*gone, return_exceptions=True)
+    world.now_ms += 1_000_000
+    world.says += [fine(units=4)]
+
+    assert await world.engine.run(step(ASK)) == {"units": 4}
 
 
 async def test_who_asks_for_more_patience_than_a_call_has_is_not_waited_for(world):

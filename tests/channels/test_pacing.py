@@ -1,9 +1,10 @@
 """Nobody asks a channel more often than it allows, however many ask."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.pacing import Learned, Level, OwnPaces, Rate, filled, taken
+from channels.pacing import QUEUE_S_MAX, Learned, Level, OwnPaces, Rate, filled, taken
 
 RATE = Rate(per_second=2.0, burst=5.0)
 
@@ -34,12 +35,33 @@ def test_in_no_time_more_is_used_than_the_burst_and_what_that_time_allows(costs,
     for gap_ms, cost in costs:
         now_ms += gap_ms
         level, wait_s = taken(level, rate, float(cost), now_ms)
-        used.append((now_ms + wait_s * 1_000, cost))
+        if wait_s <= QUEUE_S_MAX:
+            used.append((now_ms + wait_s * 1_000, cost))
 
     for start, (began_ms, _) in enumerate(used):
         for end in range(start, len(used)):
             took_s = (used[end][0] - began_ms) / 1_000
             assert sum(cost for _, cost in used[start : end + 1]) <= burst + took_s * per_second + 1e-6
+
+
+def test_whoever_would_wait_for_long_takes_no_place_and_the_next_one_does_not_wait_for_him():
+    slow = Rate(per_second=0.01, burst=1.0)
+    level, _ = taken(None, slow, 1.0, now_ms=0.0)
+
+    waits = []
+    for now_s in (0.0, 60.0, 95.0, 95.0):
+        level, wait_s = taken(level, slow, 1.0, now_s * 1_000)
+        waits.append(wait_s)
+
+    assert waits == pytest.approx([100.0, 40.0, 5.0, 105.0])
+
+
+def test_what_costs_more_than_a_full_bucket_waits_for_a_full_one():
+    slow = Rate(per_second=0.1, burst=2.0)
+
+    waits = [taken(Level(0.0, 0.0), slow, 4.0, now_s * 1_000)[1] for now_s in (0.0, 19.0, 20.0, 90.0)]
+
+    assert waits == pytest.approx([20.0, 1.0, 0.0, 0.0])
 
 
 async def test_a_channel_that_says_so_is_left_alone_for_that_long():

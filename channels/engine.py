@@ -193,10 +193,12 @@ class Engine:
 
     async def _wait_for(self, bucket: str, cost: float) -> None:
         rate = self.connector.facts.rates.get(bucket, UNLIMITED)
-        while (wait_s := await self._means.paces.take(bucket, rate, cost)) > QUEUE_S_MAX:
-            await asyncio.sleep(wait_s)
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
+        has_place = False
+        while not has_place:
+            wait_s = await self._means.paces.take(bucket, rate, cost)
+            has_place = wait_s <= QUEUE_S_MAX
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
 
     async def _exchange(self, call: Call) -> Answer:
         url = call.path if "://" in call.path else self.connector.base_url() + call.path

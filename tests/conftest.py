@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import hypothesis
 import pytest
+import structlog
 from redis.asyncio import Redis
 
 from allocator.client import make_client
@@ -22,6 +23,11 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("deep", max_examples=3_000, stateful_step_count=80, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("ALLOT_HYPOTHESIS", "default"))
+
+
+# Rich tracebacks take seconds each.
+plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
 
 
 def pytest_configure(config: pytest.Config) -> None:

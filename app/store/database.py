@@ -7,6 +7,7 @@ write-ahead log and `synchronous=FULL`, and a PostgreSQL that would lose one is 
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .revisions import current, newest_known
@@ -31,6 +33,9 @@ BUSY_MS_MAX: Final = 5_000
 
 SECONDS_MAX: Final = 30.0
 """Longest one use case may take: a wire whose other end is gone never says so."""
+
+GIVEN_BACK_SECONDS_MAX: Final = 5.0
+"""How long the end waits for connections that somebody still has."""
 
 IDLE_TOO_LONG: Final = "25P03"
 """PostgreSQL's code for who stood still in a transaction."""
@@ -102,10 +107,17 @@ class Database:
 
     async def close(self) -> None:
         """Give every connection back, and wait for statements of whoever was cancelled: they know no other loop."""
+        await self._until_given_back()
         await self._engine.dispose()
         # Whoever still works beside us may begin another one meanwhile.
         for thread in list(self._threads):
             await asyncio.to_thread(thread.join, SECONDS_MAX)
+
+    async def _until_given_back(self) -> None:
+        """Wait for whoever is giving his connection back just now: one that comes too late is closed by nobody."""
+        pool, end = self._engine.pool, time.monotonic() + GIVEN_BACK_SECONDS_MAX
+        while isinstance(pool, AsyncAdaptedQueuePool) and pool.checkedout() > 0 and time.monotonic() < end:  # noqa: ASYNC110 a pool has no event
+            await asyncio.sleep(0.005)
 
     async def __aenter__(self) -> Self:
         return self

@@ -17,9 +17,10 @@ async def sql_away(state: State) -> AsyncIterator[None]:
     """
     file = state.settings.data_dir / SQLITE_FILE
     away = file.with_suffix(".away")
-    await state.database.close()
+    # In this order: whoever connects while others are closed gets nothing either.
     file.rename(away)
     file.mkdir()
+    await state.database.close()
     try:
         yield
     finally:

@@ -1,5 +1,4 @@
 import asyncio
-import gc
 import signal
 
 import pytest
@@ -12,6 +11,7 @@ from app.readiness import readiness
 from app.schedule import Job, Memory, attempt, expire_holds
 from app.store.cursors import begin_at, note_failure, take_lease
 from app.times import now_ms
+from tests.app.away import sql_away
 from tests.app.talk import hold, line
 
 
@@ -72,14 +72,9 @@ async def test_a_store_that_hangs_is_told_after_a_second(stranger, allocator, mo
 # aiosqlite leaves connections that could not be opened to the collector.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 async def test_without_the_database_orders_go_on_and_the_page_says_what_is_wrong(settings):
-    async with open_service(settings) as state:
-        await state.database.close()
-        (state.settings.data_dir / "allot.sqlite3").rename(state.settings.data_dir / "away")
-        (state.settings.data_dir / "allot.sqlite3").mkdir()
-
+    async with open_service(settings) as state, sql_away(state):
         said = await readiness(state, draining=False)
 
-    gc.collect()
     assert said.ready
     assert said.database.startswith("does not answer")
     assert said.migrations == said.database

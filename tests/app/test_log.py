@@ -18,9 +18,9 @@ from tests.app.talk import atp, hold, line, order
 def written(capsys):
     """Gives what was written to standard error; the settings of logging are put back."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, config = root.handlers[:], root.level, structlog.get_config()
     yield lambda: capsys.readouterr().err
-    structlog.reset_defaults()
+    structlog.configure(**config)
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -63,6 +63,23 @@ def test_a_traceback_is_part_of_its_event(written):
         structlog.get_logger("app").exception("request_failed")
 
     assert "ZeroDivisionError" in json.loads(written())["exception"]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_traceback_tells_nothing_of_what_was_in_hand(written, form):
+    logs.configure("info", form)
+
+    def fail(address: str) -> None:
+        raise ZeroDivisionError
+
+    try:
+        fail("Nygata " + form)
+    except ZeroDivisionError:
+        structlog.get_logger("app").exception("request_failed")
+
+    said = written()
+    assert "ZeroDivisionError" in said
+    assert f"Nygata {form}" not in said
 
 
 async def test_what_went_well_is_not_logged_and_what_was_refused_is_in_one_event(client):

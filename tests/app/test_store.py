@@ -252,6 +252,27 @@ async def test_a_closed_database_leaves_no_statement_of_a_cancelled_use_case_run
     assert not any(thread.is_alive() for thread in threads)
 
 
+async def test_a_closed_database_has_waited_for_whoever_was_giving_his_connection_back(database):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def read() -> None:
+        async with database.reading() as session:
+            await session.exec(text("SELECT 1"))
+            begun.set()
+            await go_on.wait()
+
+    reading = asyncio.create_task(read())
+    await begun.wait()
+    closing = asyncio.create_task(database.close())
+    await asyncio.sleep(0.05)
+    still_open = not closing.done()
+    go_on.set()
+    await asyncio.gather(reading, closing)
+
+    assert still_open
+    assert not any(thread.is_alive() for thread in database._threads)
+
+
 @pytest.mark.parametrize(
     ("given", "service", "migrations"),
     [

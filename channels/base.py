@@ -6,6 +6,8 @@ knows its vendor's paths, bodies and quirks, and nothing else.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -353,8 +355,12 @@ def judge_status(answer: Answer, *, says: str = "", code: str = "") -> None:
 
 
 def retry_after_s(answer: Answer, otherwise: float = BUSY_WAIT_S) -> float:
-    """The header Retry-After in seconds; `otherwise` when it is not there or no number."""
-    try:
-        return max(0.0, float(answer.headers["retry-after"]))
-    except (KeyError, ValueError):
-        return otherwise
+    """The header Retry-After, seconds or a date, in seconds; `otherwise` when it is not there or neither."""
+    after = answer.headers.get("retry-after", "")
+    with suppress(ValueError):
+        return max(0.0, float(after))
+    with suppress(ValueError, KeyError, TypeError):
+        # By the channel's own clock: ours may be another one.
+        wait = parsedate_to_datetime(after) - parsedate_to_datetime(answer.headers["date"])
+        return max(0.0, wait.total_seconds())
+    return otherwise

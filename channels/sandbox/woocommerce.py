@@ -195,11 +195,17 @@ class WooSandbox:
 
     # --- the interface ------------------------------------------------------------------------------------------
 
+    def _slowed(self, operation: str) -> Response | None:
+        """Woo has no limit of its own; a host in front of it may, and answers in its own way."""
+        if not self.faults.strikes(self.faults.throttle, operation):
+            return None
+        return Response("<html><title>Too many requests</title></html>", 429, {"Retry-After": "2"})
+
     def _routes(self) -> Iterable[Route]:
         def route(path: str, operation: str, endpoint: Callable[[Request], Any], *methods: str) -> Route:
             async def guarded(request: Request) -> Response:
                 self.calls.append(operation)
-                refused = await self.faults.before(operation) or self._let_in(request)
+                refused = await self.faults.before(operation) or self._slowed(operation) or self._let_in(request)
                 if refused is not None:
                     return refused
                 answer: Response = await endpoint(request)

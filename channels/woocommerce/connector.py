@@ -31,8 +31,9 @@ from channels.base import (
     Token,
     Window,
     judge_status,
+    retry_after_s,
 )
-from channels.errors import Down, Nonsense, Refused, Unauthorized
+from channels.errors import Busy, Down, Nonsense, Refused, Unauthorized
 from channels.one_by_one import each, read_as
 from channels.wire import Answer, Call, Steps, get, send_json
 
@@ -104,6 +105,8 @@ class WooCommerce(Connector[WooSettings, WooSecrets]):
     def judge(self, call: Call, answer: Answer) -> None:
         """A page in place of JSON comes from the host, not from Woo, whatever its status: it passes."""
         if answer.body[:1] == b"<":
+            if answer.status == 429:
+                raise Busy("the shop's host asks to slow down", retry_after_s(answer))
             raise Down(f"status {answer.status} with a page instead of JSON: the shop's host answers, not the shop")
         if not answer.is_fine:
             error = error_of(answer)

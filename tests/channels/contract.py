@@ -5,6 +5,7 @@ A channel's test makes a `Bench` of its connector and its sandbox; the two talk 
 ours is replaced. `CUP` and `TEE` are on sale in it with ten units each.
 """
 
+import asyncio
 import random
 from contextlib import suppress
 from itertools import count
@@ -24,6 +25,9 @@ from channels.sandbox.webhooks import Courier, Message
 from tests.channels.shop import NOON_MS, Notes, OwnTokens
 
 _attempts = count(1)
+
+NOBODY = "999999"
+"""The id of no order."""
 
 HOOK_URL = "https://allot.test/hooks/1"
 HOUR_MS = 3_600_000
@@ -104,6 +108,17 @@ class StockContract:
         yield
         stamina.set_testing(testing=False)
 
+    @pytest.fixture
+    def passing(self, bench, monkeypatch):
+        """Whoever waits moves the bench's clock."""
+        rest = asyncio.sleep
+
+        async def sleep(seconds: float) -> None:
+            bench.clock.ms += round(seconds * 1_000)
+            await rest(0)
+
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+
     # --- stock out ----------------------------------------------------------------------------------------------
 
     async def test_a_number_that_is_pushed_is_shown(self, bench):
@@ -148,6 +163,15 @@ class StockContract:
 
         assert shown.units == 10
 
+    async def test_a_busy_channel_is_asked_again_when_it_allows(self, bench, passing):
+        bench.sandbox.faults.throttle["read"] = 1
+        before_ms = bench.clock.ms
+
+        [shown] = await bench.run(bench.connector.read([Listing(bench.cup)]))
+
+        assert (shown.units, [one.error[:4] for one in bench.notes.exchanges if one.error]) == (10, ["Busy"])
+        assert bench.clock.ms > before_ms
+
     async def test_what_is_read_of_a_listing_nobody_knows_is_nothing(self, bench):
         shown = await bench.run(bench.connector.read([Listing(bench.cup), Listing(self.unknown)]))
 
@@ -181,8 +205,33 @@ class StockContract:
             await locked_out.run(locked_out.connector.read([Listing(bench.cup)]))
 
 
+class TokenContract(StockContract):
+    """What is asked of channels that let in by tokens that end. Subclass it, with a fixture `bench`."""
+
+    async def test_a_token_that_was_taken_back_is_asked_for_again(self, bench):
+        await bench.run(bench.connector.read([Listing(bench.cup)]))
+        bench.sandbox.tokens.clear()
+
+        [shown] = await bench.run(bench.connector.read([Listing(bench.cup)]))
+
+        assert shown.units == 10
+
+    async def test_a_token_is_renewed_before_it_ends(self, bench):
+        await bench.run(bench.connector.read([Listing(bench.cup)]))
+        first = await bench.engine._means.tokens.current()
+        bench.clock.ms = first.expires_ms - 60_000
+
+        await bench.run(bench.connector.read([Listing(bench.cup)]))
+
+        second = await bench.engine._means.tokens.current()
+        assert second.value != first.value
+        assert second.expires_ms > first.expires_ms
+
+
 class ChannelContract(StockContract):
-    """Subclass it, and give it a fixture `bench`."""
+    """Subclass it, and give it a fixture `bench`. cancels: whether the channel lets sellers cancel an order."""
+
+    cancels = True
 
     # --- orders in ----------------------------------------------------------------------------------------------
 
@@ -228,7 +277,7 @@ class ChannelContract(StockContract):
 
     async def test_an_order_nobody_knows_is_refused(self, bench):
         with pytest.raises(Refused):
-            await bench.run(bench.connector.order("999999"))
+            await bench.run(bench.connector.order(NOBODY))
 
     async def test_an_order_that_cannot_be_understood_hides_no_other_of_its_page(self, bench):
         ids = [str(bench.sandbox.buys(bench.cup, 1)) for _ in range(3)]
@@ -308,6 +357,23 @@ class ChannelContract(StockContract):
 
         assert len(self.parcels(bench.sandbox, id)) == 1
         assert (await bench.run(bench.connector.order(id))).state == "shipped"
+
+    async def test_an_order_is_cancelled_there_or_said_to_be_for_people(self, bench):
+        id = str(bench.sandbox.buys(bench.cup, 2))
+
+        done = await bench.run(bench.connector.cancel(id, "out of stock"))
+
+        assert done == self.cancels
+        assert ((await bench.run(bench.connector.order(id))).state == "cancelled") == self.cancels
+
+    async def test_of_an_order_nobody_knows_nothing_leaves_and_nothing_is_cancelled(self, bench):
+        parcel = Parcel("s-1", NOBODY, {"1": 1}, carrier="UPS", tracking="1Z9", shipped_ms=NOON_MS)
+
+        with pytest.raises(Refused):
+            await bench.run(bench.connector.ship(parcel))
+        if self.cancels:
+            with pytest.raises(Refused):
+                await bench.run(bench.connector.cancel(NOBODY, "out of stock"))
 
     # --- secrets ------------------------------------------------------------------------------------------------
 

@@ -10,10 +10,10 @@ from channels.amazon.words import Issue, Submission
 from channels.base import Listing, Token
 from channels.errors import Busy, Down, Refused, Unauthorized, Unclear
 from channels.pacing import Rate
-from channels.sandbox.amazon import TOKEN_MS, AmazonSandbox
+from channels.sandbox.amazon import AmazonSandbox
 from channels.wire import Answer, get
 from tests.channels.amazon import SETTINGS, bench_with, lead_days
-from tests.channels.contract import Bench, ChannelContract
+from tests.channels.contract import Bench, ChannelContract, TokenContract
 
 
 @pytest.fixture
@@ -21,7 +21,8 @@ def bench() -> Bench:
     return bench_with()
 
 
-class TestAmazon(ChannelContract):
+class TestAmazon(TokenContract, ChannelContract):
+    cancels = False
     unknown = "NONE"
     orders_of_two_pages = 101
     unpaid = MappingProxyType({"pending": True})
@@ -186,23 +187,6 @@ async def test_more_listings_than_a_search_turns_to_are_all_listed(bench):
 
 
 # --- letting in, limits, errors -----------------------------------------------------------------------------------
-
-
-async def test_a_token_that_was_taken_back_is_asked_for_again(bench):
-    await bench.run(bench.connector.read([Listing("CUP")]))
-    bench.sandbox.tokens.clear()
-
-    [shown] = await bench.run(bench.connector.read([Listing("CUP")]))
-
-    assert shown.units == 10
-
-
-async def test_a_token_is_renewed_before_its_hour_is_over(bench):
-    await bench.run(bench.connector.read([Listing("CUP")]))
-    bench.clock.ms += TOKEN_MS - 60_000
-    await bench.run(bench.connector.read([Listing("CUP")]))
-
-    assert len(bench.sandbox.tokens) == 2
 
 
 def test_every_call_has_the_token_the_time_and_our_name(bench):

@@ -11,8 +11,8 @@ from channels.ebay.bodies import order_of
 from channels.ebay.words import Line, SaidOrder, ShippingStep, Start
 from channels.engine import ATTEMPTS_MAX
 from channels.errors import Busy, Nonsense, Refused, Unauthorized, Unclear
-from channels.sandbox.ebay import TOKEN_S, EbaySandbox
-from tests.channels.contract import Bench, ChannelContract, orders_in
+from channels.sandbox.ebay import EbaySandbox
+from tests.channels.contract import Bench, ChannelContract, TokenContract, orders_in
 from tests.channels.ebay import SECRETS, SETTINGS, URL, new_bench, unsent
 from tests.channels.shop import NOON_MS
 
@@ -33,7 +33,7 @@ def quick():
     stamina.set_testing(testing=False)
 
 
-class TestEbay(ChannelContract):
+class TestEbay(TokenContract, ChannelContract):
     unknown = "PEN"
     orders_of_two_pages = 201
     unpaid = MappingProxyType({"payment": "PENDING"})
@@ -292,17 +292,6 @@ async def test_a_name_that_can_be_no_sku_spoils_no_other(bench):
 
 
 # --- every call ---------------------------------------------------------------------------------------------------
-
-
-async def test_a_token_that_has_ended_is_asked_for_again(bench):
-    await bench.run(bench.connector.read([Listing("CUP")]))
-    bench.sandbox.tokens.clear()
-    await bench.run(bench.connector.read([Listing("CUP")]))
-    bench.clock.ms += TOKEN_S * 1_000
-
-    [shown] = await bench.run(bench.connector.read([Listing("CUP")]))
-
-    assert (shown.units, bench.sandbox.calls.count("token")) == (10, 3)
 
 
 async def test_a_consent_that_was_withdrawn_is_told_as_such():

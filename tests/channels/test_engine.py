@@ -6,11 +6,12 @@ import httpx
 import pytest
 import stamina
 
+from channels.base import BUSY_WAIT_S, retry_after_s
 from channels.breaker import FAILURES_MAX
 from channels.engine import ANSWER_MAX, ATTEMPTS_MAX, PATIENCE_S
 from channels.errors import Busy, Down, Nonsense, Refused, Unauthorized, Unclear
 from channels.pacing import Learned, Rate
-from channels.wire import Call, get, send_json
+from channels.wire import Answer, Call, get, send_json
 from tests.channels.shop import World
 
 ASK = get("read", "/stock")
@@ -111,6 +112,22 @@ async def test_a_busy_channel_says_when_to_come_back_and_everybody_waits(world):
 
     assert busy.value.wait_s == 7.0
     assert await world.paces.take("read", Rate(1_000.0, 1_000.0), 0.0) >= 7.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "-1"}, 0.0),
+        ({"retry-after": "Sun, 22 Nov 2026 12:00:09 GMT", "date": "Sun, 22 Nov 2026 12:00:00 GMT"}, 9.0),
+        ({"retry-after": "Sun, 22 Nov 2026 12:00:09 GMT"}, BUSY_WAIT_S),
+        ({"retry-after": "soon", "date": "Sun, 22 Nov 2026 12:00:00 GMT"}, BUSY_WAIT_S),
+        ({}, BUSY_WAIT_S),
+    ],
+)
+def test_how_long_to_wait_is_said_in_seconds_or_as_a_date_by_the_channels_clock(headers, wait_s: float):
+    assert retry_after_s(Answer(429, headers, b"")) == wait_s
 
 
 async def test_who_waits_for_long_asks_again_for_a_place_and_leaves_none_behind_when_he_goes(world):

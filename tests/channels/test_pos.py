@@ -75,9 +75,11 @@ async def test_without_a_hub_nothing_is_pushed_and_every_number_counts_as_told()
 
 async def test_a_number_signed_earlier_than_the_one_that_is_shown_changes_nothing(bench):
     await bench.run(bench.connector.push([bench.level("CUP", 3)]))
-    bench.clock.ms -= 60_000
+    behind = bench_with()
+    behind.clock.ms -= 60_000
+    other = bench_of(behind.connector, bench.sandbox, behind.clock, [], ("CUP", "TEE"))
 
-    [late] = await bench.run(bench.connector.push([bench.level("CUP", 8)]))
+    [late] = await other.run(other.connector.push([other.level("CUP", 8)]))
 
     assert (late.outcome, late.shown, bench.sandbox.shows("CUP")) == ("stale", 3, 3)
 

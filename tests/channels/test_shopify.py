@@ -13,7 +13,7 @@ from channels.errors import Unauthorized
 from channels.sandbox.shopify import ShopifySandbox
 from channels.shopify import Shopify, ShopifySecrets, ShopifySettings
 from channels.shopify.queries import ALL
-from tests.channels.contract import HOOK_URL, Bench, ChannelContract, Clock, bench_of, courier_of
+from tests.channels.contract import HOOK_URL, Bench, ChannelContract, Clock, TokenContract, bench_of, courier_of
 from tests.servers import shared_data
 
 SETTINGS = ShopifySettings(url="https://shop.myshopify.test", location="5")
@@ -35,7 +35,7 @@ def bench() -> Bench:
     return new_bench()
 
 
-class TestShopify(ChannelContract):
+class TestShopify(TokenContract, ChannelContract):
     unknown = "99"
     orders_of_two_pages = 26
     unpaid = MappingProxyType({"financial": "PENDING"})
@@ -125,24 +125,6 @@ async def test_an_item_whose_stock_is_not_tracked_shows_no_number(bench):
     [shown] = await bench.run(bench.connector.read([Listing("11")]))
 
     assert shown.units is None
-
-
-async def test_a_throttled_call_waits_for_its_points(bench):
-    bench.sandbox.faults.throttle["read"] = 1
-
-    [shown] = await bench.run(bench.connector.read([Listing("11")]))
-
-    assert shown.units == 10
-    assert bench.sandbox.calls == ["Levels", "Levels"]
-
-
-async def test_a_token_that_was_taken_back_is_asked_for_again(bench):
-    await bench.run(bench.connector.read([Listing("11")]))
-    bench.sandbox.tokens.clear()
-
-    [shown] = await bench.run(bench.connector.read([Listing("11")]))
-
-    assert shown.units == 10
 
 
 async def test_units_taken_off_an_order_are_no_longer_wanted(bench):

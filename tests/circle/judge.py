@@ -28,8 +28,9 @@ class Purchase:
     """
     What a buyer has got from a channel.
 
-    stale_since_s: since when the number he saw was wrong, None if it was right. gap: which push had told it. over:
-    whether that push was made while another order of the channel was on its way to us.
+    stale_since_s: since when the ledger had left the number behind that he saw, None if it had not. gap: which push had
+    told it. over: whether that push was made while another order of the channel was on its way to us, or the channel
+    had put units of a cancelled order on sale again, of which we had not heard.
     """
 
     channel: str
@@ -166,12 +167,22 @@ class Judge:
         key = channel, listing
         gap, over = self._told.get(key, (0, False))
         stale_since_s = None if is_right else self._outdated.get(key)
+        over = over or self._is_given_back(key)
         purchase = Purchase(channel, id, self._listed[key], units, self.now_s(), stale_since_s, gap, over)
         self.purchases[channel, id] = purchase
         self._on_the_way[key].append(purchase)
         tally = self.tallies[channel]
         tally.orders, tally.units = tally.orders + 1, tally.units + purchase.wanted
         return purchase
+
+    def _is_given_back(self, key: Key) -> bool:
+        """Whether the channel has put units of a cancelled order on sale again by itself, which we have not heard."""
+        for one in self.purchases.values():
+            if (one.channel, one.listed.listing) == key and not one.is_wanted:
+                ours = self.numbers.orders.get((one.channel, one.id))
+                if ours is not None and any(line.ordered > line.cancelled for line in ours.lines):
+                    return True
+        return False
 
     def _taken(self, channel: str, id: str) -> Purchase | None:
         """The purchase that an order of ours is for."""

@@ -39,7 +39,7 @@ SYNC: Final = {
     name: Family(f"allot_{name}", meaning, ("seller", "connection"))
     for name, meaning in {
         "unpushed_age_seconds": "For how long the oldest change of a number is not told to a channel; 0 when all are.",
-        "dead_listings": "Listings whose number was given up, until somebody replays it.",
+        "dead_listings": "Listings whose number was given up; those that show too many are tried again hourly.",
         "drifted_listings": "Listings that show another number than they were told.",
         "connection_failing": "1 while something keeps a connection from going on.",
     }.items()

@@ -18,7 +18,9 @@ PUSH_LAG: Final = Family(
     "From a change in the ledger until a channel had accepted the number, and until it was seen there (applied).",
     ("seller", "connection", "stage"),
 )
-MENDED: Final = Family("allot_webhooks_mended_total", "Webhooks of channels that had to be made or woken.", ("seller",))
+MENDED: Final = Family(
+    "allot_webhooks_mended_total", "Webhooks of channels that had to be made or woken.", ("seller", "connection")
+)
 ORDERS_WAITING: Final = Family(
     "allot_channel_orders_waiting", "Orders heard from channels that are not taken yet.", ("seller",)
 )

@@ -4,7 +4,7 @@ from typing import Final
 
 import structlog
 
-from app.families import MENDED
+from app.lines.mended import keep
 from app.store.connections import change_connection, find_connection
 from app.times import now_ms
 from channels.errors import ChannelError
@@ -41,7 +41,7 @@ async def keep_subscribed(work: Work) -> bool:
         await _note(work, "")
         raise
     await _note(work, url)
-    work.state.metrics.add(MENDED, facts.seller, times=mended)
+    await keep(work.state.pipe.client, *mine, mended)
     if mended:
         log.warning("webhooks_mended" if is_known else "webhooks_made", connection=facts.code, times=mended)
     return False

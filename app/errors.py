@@ -22,6 +22,7 @@ What the service itself refuses, before or beside the allocator.
     ├── TooManyWebhooks   the seller has as many webhooks as he may have
     ├── ConnectionUnknown the seller has no such connection to a channel
     ├── TooManyConnections  the seller has as many connections as he may have
+    ├── ChannelConnected  another connection leads to this channel
     ├── SignatureWrong    what tills sent is not signed as it must be
     ├── WebhookForged     a webhook that its channel has not sent
     ├── ChannelAway       a webhook that cannot be proved without its channel, which does not answer
@@ -135,6 +136,10 @@ class ConnectionUnknown(RequestRefused):
 
 class TooManyConnections(RequestRefused):
     """The seller has as many connections as he may have."""
+
+
+class ChannelConnected(RequestRefused):
+    """Another connection of the seller leads to this channel."""
 
 
 class SignatureWrong(RequestRefused):

@@ -18,7 +18,9 @@ PUSH_LAG: Final = Family(
     "From a change in the ledger until a channel had accepted the number, and until it was seen there (applied).",
     ("seller", "connection", "stage"),
 )
-MENDED: Final = Family("allot_webhooks_mended_total", "Webhooks of channels that had to be made or woken.", ("seller",))
+MENDED: Final = Family(
+    "allot_webhooks_mended_total", "Webhooks of channels that had to be made or woken.", ("seller", "connection")
+)
 ORDERS_WAITING: Final = Family(
     "allot_channel_orders_waiting", "Orders heard from channels that are not taken yet.", ("seller",)
 )
@@ -39,7 +41,7 @@ SYNC: Final = {
     name: Family(f"allot_{name}", meaning, ("seller", "connection"))
     for name, meaning in {
         "unpushed_age_seconds": "For how long the oldest change of a number is not told to a channel; 0 when all are.",
-        "dead_listings": "Listings whose number was given up, until somebody replays it.",
+        "dead_listings": "Listings whose number was given up; those that show too many are tried again hourly.",
         "drifted_listings": "Listings that show another number than they were told.",
         "connection_failing": "1 while something keeps a connection from going on.",
     }.items()

@@ -277,6 +277,13 @@ class Metrics:
         own = {(seller, code, stage): timing for code, one in lags.items() for stage, timing in one.items()}
         self._push_lag = others | own
 
+    def mended(self, seller: str, times: Mapping[str, int]) -> None:
+        """Have how many webhooks workers have made or woken for a seller, by connection."""
+        counts = self._counts[MENDED.name]
+        for gone in [labels for labels in counts if labels[0] == seller and labels[1] not in times]:
+            del counts[gone]
+        counts.update({(seller, code): count for code, count in times.items()})
+
     def returned(self, seller: str, lines: Iterable[ReturnLine]) -> None:
         """Count units that came back."""
         for line in lines:

@@ -1,4 +1,4 @@
-"""What a kind of problem is, and the kinds of the allocator, keys, counts, channels; `problems` has the whole table."""
+"""What a kind of problem is, and the kinds of the allocator, keys and counts; `problems` has the whole table."""
 
 from typing import Final, NamedTuple
 
@@ -6,8 +6,6 @@ from allocator import errors
 
 from .errors import (
     BeyondOwnRights,
-    ChannelAway,
-    ConnectionUnknown,
     CountStands,
     CountUnknown,
     KeyUnknown,
@@ -17,10 +15,6 @@ from .errors import (
     RotationUnderWay,
     ScopeMissing,
     SecondPerson,
-    SignatureWrong,
-    TooManyConnections,
-    Unsealable,
-    WebhookForged,
 )
 
 
@@ -346,51 +340,3 @@ COUNT_KINDS: Final[dict[type[Exception], Kind]] = {
         "Let the holder of another key with the scope counts:release look at its figures and release it.",
     ),
 }
-
-CHANNEL_KINDS: Final[dict[type[Exception], Kind]] = {
-    ConnectionUnknown: Kind(
-        404,
-        "unknown-connection",
-        "There is no such connection",
-        "The seller has no connection to a channel with this code.",
-        "GET /v1/connections lists the connections.",
-    ),
-    TooManyConnections: Kind(
-        409,
-        "too-many-connections",
-        "There are as many connections as there may be",
-        "The seller has the most connections to channels that he may have.",
-        "Delete one that is not needed any more.",
-    ),
-    SignatureWrong: Kind(
-        403,
-        "wrong-signature",
-        "The body is not signed as it must be",
-        "The connection has a secret, and the header X-Signature is missing, not of these very bytes, or of more than "
-        "300 seconds ago or ahead.",
-        "Sign the raw body with the connection's secret each time that you send it, and set the clock.",
-    ),
-    WebhookForged: Kind(
-        401,
-        "forged-webhook",
-        "The webhook is not from its channel",
-        "Its signature, or what stands for one on this channel, is not the one that the connection's secrets make.",
-        "Put the connection again with the secret that its channel signs with. Orders are found by polling meanwhile.",
-    ),
-    ChannelAway: Kind(
-        503,
-        "channel-away",
-        "The channel does not answer",
-        "A webhook has to be proved by asking its channel, which does not answer now. Nothing was heard.",
-        "Send it again: it is heard once.",
-        retry_s=5,
-    ),
-    Unsealable: Kind(
-        503,
-        "secrets-unreadable",
-        "What was sealed cannot be opened",
-        "Secrets of a connection were sealed with a key that this service does not have.",
-        "Set ALLOT_SECRETS_KEY (or the pepper) to what it was, or put the connection again with its secrets.",
-    ),
-}
-"""What is about connections to channels."""

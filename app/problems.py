@@ -13,6 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .channel_problems import CHANNEL_KINDS
 from .config.errors import (
     ChangeUnknown,
     DraftOver,
@@ -45,7 +46,7 @@ from .errors import (
     WebhookUnknown,
 )
 from .levels import LEVEL, TOLD
-from .problem_kinds import ALLOCATOR_KINDS, CHANNEL_KINDS, COUNT_KINDS, KEY_KINDS, Kind
+from .problem_kinds import ALLOCATOR_KINDS, COUNT_KINDS, KEY_KINDS, Kind
 from .store.database import DatabaseAway
 
 MEDIA_TYPE: Final = "application/problem+json"

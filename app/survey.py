@@ -18,7 +18,7 @@ from allocator.gate import CHECKING, FROZEN, OPEN, SHUT, Gate
 from . import families as f
 from . import metrics as m
 from .deps import State
-from .lines.lag import kept
+from .lines import lag, mended
 from .store.counts import waiting_counts
 from .store.database import SqlError
 from .store.errands import count_dead
@@ -203,8 +203,10 @@ async def _tell_channels(state: State, seller: str) -> None:
             state.metrics.set(f.SYNC["dead_listings"], one.dead, seller, code)
             state.metrics.set(f.SYNC["drifted_listings"], one.drift, seller, code)
             state.metrics.set(f.SYNC["connection_failing"], int(bool(one.failing)), seller, code)
+        client = state.pipe.client
         with suppress(RedisError, OSError):
-            state.metrics.arrived(seller, {code: await kept(state.pipe.client, seller, code) for code in found})
+            state.metrics.arrived(seller, {code: await lag.kept(client, seller, code) for code in found})
+            state.metrics.mended(seller, {code: await mended.kept(client, seller, code) for code in found})
 
 
 async def _tell_channel_orders(state: State, seller: str) -> None:

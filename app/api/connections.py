@@ -8,7 +8,7 @@ from allocator import errors
 from app.audit import by
 from app.deps import caller_of, state_of
 from app.edge import Body, Path, answer
-from app.errors import ConnectionUnknown, TooManyConnections
+from app.errors import ChannelConnected, ConnectionUnknown, TooManyConnections
 from app.guarding import guarded_router
 from app.openapi import documented
 from app.store.connections import ConnectionFacts, list_connections
@@ -58,7 +58,7 @@ async def get_connection(request: Request) -> Response:
         scope=WRITE,
         answers=ConnectionShown,
         created=True,
-        refuses=(errors.UnknownChannel, errors.UnknownLocation, TooManyConnections),
+        refuses=(errors.UnknownChannel, errors.UnknownLocation, TooManyConnections, ChannelConnected),
     ),
 )
 async def put_connection(request: Request) -> Response:

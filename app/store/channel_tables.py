@@ -58,7 +58,8 @@ class ShownRow(SQLModel, table=True):
     `changes` rises when its number may be another one, `settled` is the `changes` that the last accepted push had seen:
     while they differ it is to be pushed, from `due_ms` on. `refs` are ids of the channel's own. `told` is None while
     nobody knows: before the first push, and while one is on its way. `version` is the sku's when `told` was read.
-    `outcome`: '' before the first push, accepted, applied, failed or dead; `code` and `says` are the channel's, or
+    `outcome`: '' before the first push, accepted, applied, failed or dead (then it is looked at from `due_ms` on, 0 for
+    not before something changes); `code` and `says` are the channel's, or
     ours. `ticket`: the bulk push that carries it. `shown` is newer than `told` when `shown_ms` is. `revisions` were
     made on `revisions_day`, a day since 1970 of the channel's. `falling` is how many units an hour it loses, worked out
     at `falling_ms`.

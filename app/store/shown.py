@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Table, and_, bindparam, case, func, select, text, update
 from sqlmodel import col
@@ -30,7 +30,7 @@ BUDGET: Final = "budget"
 
 _TABLE: Final[Table] = ShownRow.__table__  # type: ignore[attr-defined] # SQLModel makes it
 _C: Final = _TABLE.c
-_OURS: Final = _C.sku != UNLISTED
+OURS: Final = _C.sku != UNLISTED
 _KEYS: Final = frozenset({"seller", "connection", "listing"})
 
 
@@ -64,25 +64,6 @@ class ShownFacts:
     falling_ms: int
 
 
-class Count(NamedTuple):
-    """
-    Listings of a connection by what there is to say of them.
-
-    due: to be pushed now; waiting: later, after a failure or for the budget's sake; held_back: those of them that the
-    budget keeps; on_their_way: in a bulk push. oldest_ms: since when the oldest change is not pushed, None for none.
-    """
-
-    listed: int
-    due: int
-    waiting: int
-    held_back: int
-    on_their_way: int
-    dead: int
-    drift: int
-    unmapped: int
-    oldest_ms: int | None
-
-
 _FIELDS: Final = tuple(ShownFacts.__dataclass_fields__)
 _COLUMNS: Final = [_C[name] for name in _FIELDS]
 
@@ -113,7 +94,8 @@ BLANK: Final[dict[str, Any]] = {
 """A listing of which nothing is known yet."""
 
 
-def _mine(seller: str, connection: str) -> list[Any]:
+def mine_of(seller: str, connection: str) -> list[Any]:
+    """What is so of the connection's listings."""
     return [_C.seller == seller, _C.connection == words(connection)]
 
 
@@ -153,7 +135,7 @@ async def note_changes(
     since_ms: int | None = None,
 ) -> None:
     """The numbers of these skus may be others (None: all of them), since that moment if it was not now."""
-    mine = [*_mine(seller, connection), _OURS]
+    mine = [*mine_of(seller, connection), OURS]
     for some in [None] if skus is None else _chunks(sorted(skus)):
         where = mine if some is None else [*mine, _C.sku.in_(some)]
         await execute(session, update(_TABLE).where(*where).values(_CHANGED), _at(now_ms, since_ms))
@@ -164,7 +146,7 @@ async def note_listings(
 ) -> None:
     """The numbers of these listings may be others."""
     for some in _chunks(sorted(listings)):
-        where = [*_mine(seller, connection), _OURS, _C.listing.in_(some)]
+        where = [*mine_of(seller, connection), OURS, _C.listing.in_(some)]
         await execute(session, update(_TABLE).where(*where).values(_CHANGED), _at(now_ms))
 
 
@@ -184,7 +166,7 @@ async def push_anew(
         "shown_ms": 0,
     }
     state = text(DEAD) if dead else _C.outcome != "dead"
-    mine, count = [*_mine(seller, connection), _OURS, state, _C.ticket == ""], 0
+    mine, count = [*mine_of(seller, connection), OURS, state, _C.ticket == ""], 0
     for some in [None] if skus is None else _chunks(sorted(skus)):
         where = mine if some is None else [*mine, _C.sku.in_([words(sku) for sku in some])]
         count += (await execute(session, update(_TABLE).where(*where).values(values))).rowcount
@@ -253,7 +235,7 @@ async def let_go(session: AsyncSession, seller: str, connection: str, listings: 
     """These are no listings of ours any more; what they show is still known."""
     for some in _chunks(sorted(listings)):
         nothing = {"sku": UNLISTED, "settled": _C.changes, "outcome": "", "code": "", "says": "", "ticket": ""}
-        mine = [*_mine(seller, connection), _C.listing.in_(some)]
+        mine = [*mine_of(seller, connection), _C.listing.in_(some)]
         await execute(session, update(_TABLE).where(*mine).values(nothing))
 
 
@@ -267,7 +249,7 @@ async def add_unmapped(session: AsyncSession, seller: str, connection: str, rows
 
 async def drop_unmapped(session: AsyncSession, seller: str, connection: str, *, before_ms: int) -> None:
     """Forget what was nobody's listing and has not been seen on the channel since."""
-    gone = _TABLE.delete().where(*_mine(seller, connection), _C.sku == UNLISTED, _C.shown_ms < before_ms)
+    gone = _TABLE.delete().where(*mine_of(seller, connection), _C.sku == UNLISTED, _C.shown_ms < before_ms)
     await execute(session, gone)
 
 
@@ -280,14 +262,14 @@ async def ask_of_tickets(
 ) -> None:
     """These bulk pushes are to be asked about then."""
     for some in _chunks(sorted(map(words, tickets))):
-        where = [*_mine(seller, connection), text(TICKET), _C.ticket.in_(some)]
+        where = [*mine_of(seller, connection), text(TICKET), _C.ticket.in_(some)]
         await execute(session, update(_TABLE).where(*where).values(due_ms=at_ms))
 
 
 async def look_again_at(session: AsyncSession, seller: str, connection: str, listings: Collection[str]) -> None:
     """These are to be read again, as if they had only been accepted."""
     for some in _chunks(sorted(map(words, listings))):
-        where = [*_mine(seller, connection), _C.listing.in_(some), _C.outcome == "applied"]
+        where = [*mine_of(seller, connection), _C.listing.in_(some), _C.outcome == "applied"]
         await execute(session, update(_TABLE).where(*where).values(outcome="accepted"))
 
 
@@ -296,31 +278,31 @@ async def look_again_at(session: AsyncSession, seller: str, connection: str, lis
 
 async def due(session: AsyncSession, seller: str, connection: str, *, now_ms: int, limit: int) -> list[ShownFacts]:
     """What is to be pushed now; first what shows little and may be sold out, last what shows nothing anyway."""
-    ready = [text(DUE), _OURS, _C.due_ms <= now_ms, _C.outcome != "dead", _C.ticket == ""]
+    ready = [text(DUE), OURS, _C.due_ms <= now_ms, _C.outcome != "dead", _C.ticket == ""]
     known = func.coalesce(_C.told, _C.shown)
     order = case((known == 0, 1), else_=0), known, _C.changed_ms
-    return await _facts(session, [*_mine(seller, connection), *ready], order, limit)
+    return await facts_where(session, [*mine_of(seller, connection), *ready], order, limit)
 
 
 async def unproved(
     session: AsyncSession, seller: str, connection: str, *, told_before_ms: int, limit: int
 ) -> list[ShownFacts]:
     """What was accepted until then and has not been seen on the channel."""
-    waiting = [text(ACCEPTED), _OURS, _C.changes == _C.settled, _C.ticket == "", _C.told_ms <= told_before_ms]
-    return await _facts(session, [*_mine(seller, connection), *waiting], (_C.told_ms,), limit)
+    waiting = [text(ACCEPTED), OURS, _C.changes == _C.settled, _C.ticket == "", _C.told_ms <= told_before_ms]
+    return await facts_where(session, [*mine_of(seller, connection), *waiting], (_C.told_ms,), limit)
 
 
 async def tickets(session: AsyncSession, seller: str, connection: str, *, now_ms: int) -> dict[str, int]:
     """The bulk pushes that are to be asked about now, and when each was sent."""
     sent, next_ms = func.min(_C.told_ms), func.min(_C.due_ms)
-    query = select(_C.ticket, sent).where(*_mine(seller, connection), text(TICKET)).group_by(_C.ticket)
+    query = select(_C.ticket, sent).where(*mine_of(seller, connection), text(TICKET)).group_by(_C.ticket)
     return {ticket: int(at_ms) for ticket, at_ms in await all_rows(session, query.having(next_ms <= now_ms))}
 
 
 async def of_ticket(session: AsyncSession, seller: str, connection: str, ticket: str) -> list[ShownFacts]:
     """The listings that a bulk push carries."""
-    where = [*_mine(seller, connection), text(TICKET), _C.ticket == words(ticket)]
-    return await _facts(session, where, (_C.listing,), None)
+    where = [*mine_of(seller, connection), text(TICKET), _C.ticket == words(ticket)]
+    return await facts_where(session, where, (_C.listing,), None)
 
 
 async def find_shown(
@@ -329,20 +311,21 @@ async def find_shown(
     """Those of these listings that are known."""
     found: dict[str, ShownFacts] = {}
     for some in _chunks(sorted({words(listing) for listing in listings})):
-        where = [*_mine(seller, connection), _C.listing.in_(some)]
-        found |= {one.listing: one for one in await _facts(session, where, (_C.listing,), None)}
+        where = [*mine_of(seller, connection), _C.listing.in_(some)]
+        found |= {one.listing: one for one in await facts_where(session, where, (_C.listing,), None)}
     return found
 
 
 async def skus_listed(session: AsyncSession, seller: str, connection: str) -> dict[str, str]:
     """Every listing of ours with its sku."""
-    query = select(_C.listing, _C.sku).where(*_mine(seller, connection), _OURS)
+    query = select(_C.listing, _C.sku).where(*mine_of(seller, connection), OURS)
     return dict(map(tuple, await all_rows(session, query)))
 
 
 STATES: Final[dict[str, Any]] = {
     "due": text(f"{DUE} AND sku <> '' AND outcome <> 'dead' AND ticket = ''"),
     "dead": text(DEAD),
+    "retried": text(f"{DEAD} AND {DUE} AND sku <> '' AND due_ms > 0"),
     "drift": text(f"{DRIFT} AND sku <> ''"),
     "unmapped": text("sku = ''"),
     "held_back": text(f"{DUE} AND sku <> '' AND code = '{BUDGET}'"),
@@ -354,43 +337,16 @@ async def page_shown(
     session: AsyncSession, seller: str, connection: str, *, state: str, sku: str, after: str, limit: int
 ) -> list[ShownFacts]:
     """Listings in the order of their ids, from behind `after`; of one state, of one sku ('': of all)."""
-    where = [*_mine(seller, connection), _C.listing > words(after)]
+    where = [*mine_of(seller, connection), _C.listing > words(after)]
     where += [STATES[state]] if state else []
     where += [_C.sku == words(sku)] if sku else []
-    return await _facts(session, where, (_C.listing,), limit)
+    return await facts_where(session, where, (_C.listing,), limit)
 
 
-async def count_shown(session: AsyncSession, seller: str, connection: str, *, now_ms: int) -> Count:
-    """How many listings are in which state."""
-    mine = _mine(seller, connection)
-    ours = await _count(session, mine, _OURS)
-    every = await _count(session, mine)
-    waits = [STATES["due"]]
-    oldest = select(func.min(_C.changed_ms)).where(*mine, *waits)
-    [(oldest_ms,)] = await all_rows(session, oldest)
-    unpushed = await _count(session, mine, *waits)
-    now = await _count(session, mine, *waits, _C.due_ms <= now_ms)
-    return Count(
-        listed=ours,
-        due=now,
-        waiting=unpushed - now,
-        held_back=await _count(session, mine, STATES["held_back"]),
-        on_their_way=await _count(session, mine, text(TICKET)),
-        dead=await _count(session, mine, STATES["dead"]),
-        drift=await _count(session, mine, STATES["drift"]),
-        unmapped=every - ours,
-        oldest_ms=oldest_ms,
-    )
-
-
-async def _count(session: AsyncSession, mine: list[Any], *where: Any) -> int:
-    [(count,)] = await all_rows(session, select(func.count()).select_from(_TABLE).where(*mine, *where))
-    return int(count)
-
-
-async def _facts(
+async def facts_where(
     session: AsyncSession, where: list[Any], order: tuple[Any, ...], limit: int | None
 ) -> list[ShownFacts]:
+    """The listings of which all this is so, in this order."""
     query = select(*_COLUMNS).where(*where).order_by(*order).limit(limit)
     return [ShownFacts(*row) for row in await all_rows(session, query)]
 

@@ -34,7 +34,7 @@ def status_command(*, seller: OfSeller = SELLER, json: AsJson = False, data_dir:
     if json:
         print_json(found)
         return
-    headings = ("listed", "due", "waiting", "held back", "dead", "drift", "unmapped")
+    headings = ("listed", "due", "waiting", "held back", "dead", "retried", "drift", "unmapped")
     table = Table(
         Column("connection", no_wrap=True),
         "channel",
@@ -121,7 +121,7 @@ def _row(one: SyncStatus) -> list[str]:
     numbers = one.numbers
     counts = (
         *(numbers.listed, numbers.due, numbers.waiting, numbers.held_back),
-        *(numbers.dead, numbers.drift, numbers.unmapped),
+        *(numbers.dead, numbers.retried, numbers.drift, numbers.unmapped),
     )
     state = "paused" if one.paused else one.failing or "ok"
     age = f"{one.oldest_unpushed_ms / 1000:.0f} s" if one.oldest_unpushed_ms else ""

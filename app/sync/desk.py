@@ -7,7 +7,7 @@ import msgspec
 from allocator import Allocator, errors
 from app.audit import By, note
 from app.edge import unfit
-from app.errors import ConnectionUnknown, TooManyConnections, Unfit
+from app.errors import ChannelConnected, ConnectionUnknown, TooManyConnections, Unfit
 from app.lines.lines import secrets_purpose
 from app.sealing import Sealer
 from app.store.audit import add_entries
@@ -62,12 +62,14 @@ async def put(
     """
     Make a connection or change it; whether it is new. What it is told of the channel's orders begins now.
 
-    Raises what `judged` raises, Unsealable, TooManyConnections.
+    Raises what `judged` raises, Unsealable, TooManyConnections, ChannelConnected.
     """
     await require_seller(session, by.seller, lock=True)
     before = await find_connection(session, by.seller, code, lock=True)
-    if before is None and len(await list_connections(session, by.seller)) >= CONNECTIONS_MAX:
+    others = [facts for facts in await list_connections(session, by.seller) if facts.code != code]
+    if before is None and len(others) >= CONNECTIONS_MAX:
         raise TooManyConnections(f"{CONNECTIONS_MAX} connections are the most a seller may have")
+    _free(asked.channel, before, others)
     if before is not None and before.connector != asked.connector:
         raise Unfit(f"it is a connection to {before.connector}: make another one", where="body /connector")
     secrets = judged(allocator, asked, {} if asked.secrets is not None else secrets_of(before, sealer))
@@ -116,6 +118,17 @@ def _convert(given: dict[str, Any], type: Any, name: str) -> None:
         msgspec.convert(given, type)
     except msgspec.ValidationError as error:
         raise unfit(error, f"body /{name}", type) from None
+
+
+def _free(channel: str, before: ConnectionFacts | None, others: list[ConnectionFacts]) -> None:
+    """
+    Raises ChannelConnected: an order is known by its channel and its id there, so two accounts need two channels.
+
+    One that has shared its channel since before that was refused can be changed nevertheless.
+    """
+    taken = [facts.code for facts in others if facts.channel == channel]
+    if taken and (before is None or before.channel != channel):
+        raise ChannelConnected(f"the connection {taken[0]} leads to {channel} already", where="body /channel")
 
 
 def _kind(connector: str) -> type[Connector[Any, Any]]:

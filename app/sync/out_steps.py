@@ -4,6 +4,7 @@ from typing import Final
 
 from .bulk import follow_tickets
 from .following import follow, know_listings
+from .given_up import try_again
 from .pushing import push
 from .reconciling import prove, reconcile
 from .steps import Step
@@ -15,6 +16,7 @@ OUT_STEPS: Final = (
     FOLLOW,
     LISTINGS,
     Step("push", 0.5, push),
+    Step("try_again", 1.0, try_again),
     Step("tickets", 5.0, follow_tickets),
     Step("prove", 5.0, prove),
     Step("reconcile", 10.0, reconcile),

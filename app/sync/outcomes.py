@@ -214,7 +214,9 @@ def listed(row: ShownFacts, said: Shown, now_ms: int) -> Fields:
     """
     fields = {"named": said.sku[:128]} if said.sku else {}
     if row.sku == UNLISTED or row.told is None or row.outcome == "dead":
-        return fields | _seen(said.units, said.places, now_ms)
+        # Of what was given up it decides whether it is tried again.
+        again = {"due_ms": now_ms} if row.outcome == "dead" and row.shown != said.units else {}
+        return fields | again | _seen(said.units, said.places, now_ms)
     if said.units is None:
         return fields | ({"outcome": "accepted"} if row.outcome == "applied" else {})
     units, places = _in_all(row, said.units, said.places)

@@ -7,7 +7,8 @@ from app.audit import By, note
 from app.store.audit import add_entries
 from app.store.connections import ConnectionFacts, change_connection
 from app.store.database import Session
-from app.store.shown import ShownFacts, count_shown, push_anew
+from app.store.shown import ShownFacts, push_anew
+from app.store.unpushed import count_shown
 from app.times import now_ms
 from channels import CHANNELS
 
@@ -34,6 +35,7 @@ async def status_of(session: Session, facts: ConnectionFacts, *, newest: str | N
             held_back=count.held_back,
             on_their_way=count.on_their_way,
             dead=count.dead,
+            retried=count.retried,
             drift=count.drift,
             unmapped=count.unmapped,
         ),

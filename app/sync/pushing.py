@@ -80,7 +80,7 @@ def sort(work: Work, rows: Mapping[str, ShownFacts], numbers: Mapping[str, Numbe
     rest: dict[str, Fields] = {}
     for row in rows.values():
         number, most = numbers[row.listing], facts.revisions_per_day
-        wish = Wish(row.listing, number.units, _shown(row), row.told_ms, row.falling)
+        wish = Wish(row.listing, number.units, shown_by(row), row.told_ms, row.falling)
         left = outcomes.left_today(row, facts, at_ms) if most is not None else 1
         if number.why:
             wait_ms = outcomes.BEHIND_MS if number.why == BEHIND else outcomes.UNTELLABLE_MS
@@ -94,7 +94,7 @@ def sort(work: Work, rows: Mapping[str, ShownFacts], numbers: Mapping[str, Numbe
     return Sorted(in_order(wishes, at_ms), rest)
 
 
-def _shown(row: ShownFacts) -> int | None:
+def shown_by(row: ShownFacts) -> int | None:
     """What the channel shows, as far as anybody knows."""
     if row.told is None or row.shown_ms >= row.told_ms:
         return row.shown

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from app.store.database import Session
+from app.store.database import Database, Session
 from app.store.leases import holds_lease
 from app.store.shown import change_shown
 
-from .steps import Work
+from .steps import Tenure, Work
 
 
 class NotOurs(Exception):
@@ -16,12 +16,18 @@ class NotOurs(Exception):
 
 
 @asynccontextmanager
+async def during(database: Database, tenure: Tenure | None) -> AsyncIterator[Session]:
+    """A transaction that only goes with this turn (None: always). Raises NotOurs, DatabaseAway."""
+    async with database.writing() as session:
+        if tenure is not None and not await holds_lease(session, tenure.lease, owner=tenure.owner, term=tenure.term):
+            raise NotOurs(f"{tenure.lease} has another worker")
+        yield session
+
+
+@asynccontextmanager
 async def recording(work: Work) -> AsyncIterator[Session]:
     """A transaction of whoever works for the connection. Raises NotOurs, DatabaseAway; keep it short, talk before."""
-    async with work.state.database.writing() as session:
-        mine = work.tenure
-        if mine is not None and not await holds_lease(session, mine.lease, owner=mine.owner, term=mine.term):
-            raise NotOurs(f"{work.facts.seller}/{work.facts.code} has another worker")
+    async with during(work.state.database, work.tenure) as session:
         yield session
 
 

@@ -95,7 +95,8 @@ class Runner:
 
     async def _work(self, key: Key, lead: Lead, term: int) -> None:
         """Every step again and again, as long as this term lasts."""
-        trouble, stay = Trouble(self._state.database, key), _Stay(lead, term)
+        stay = _Stay(lead, term)
+        trouble = Trouble(self._state.database, key, stay.tenure)
         with suppress(*EXPECTED):
             forget(await self._work_of(key, stay))
         tasks = [asyncio.create_task(self._repeat(step, key, stay, trouble)) for step in self._steps]

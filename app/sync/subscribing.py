@@ -4,11 +4,12 @@ from typing import Final
 
 import structlog
 
-from app.families import MENDED
+from app.lines.mended import keep
 from app.store.connections import change_connection, find_connection
 from app.times import now_ms
 from channels.errors import ChannelError
 
+from .recording import recording
 from .steps import Work
 from .words import webhook_path
 
@@ -22,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 async def keep_subscribed(work: Work) -> bool:
-    """Look after them, if it is time. Raises ChannelError, DatabaseAway."""
+    """Look after them, if it is time. Raises ChannelError, NotOurs, DatabaseAway."""
     public, mine = work.state.settings.public_url, (work.facts.seller, work.facts.code)
     if public is None:
         return False
@@ -40,13 +41,13 @@ async def keep_subscribed(work: Work) -> bool:
         await _note(work, "")
         raise
     await _note(work, url)
-    work.state.metrics.add(MENDED, facts.seller, times=mended)
+    await keep(work.state.pipe.client, *mine, mended)
     if mended:
         log.warning("webhooks_mended" if is_known else "webhooks_made", connection=facts.code, times=mended)
     return False
 
 
 async def _note(work: Work, url: str) -> None:
-    async with work.state.database.writing() as session:
+    async with recording(work) as session:
         changes = {"subscribed_ms": now_ms(), "subscribed_url": url}
         await change_connection(session, work.facts.seller, work.facts.code, **changes)

@@ -54,6 +54,7 @@ SYNC_EXAMPLES: Final[dict[type, dict[str, Any]]] = {
             "held_back": 0,
             "on_their_way": 0,
             "dead": 1,
+            "retried": 0,
             "drift": 0,
             "unmapped": 12,
         },

@@ -10,13 +10,14 @@ from app.requests import Asked
 
 SKUS_MAX = 1_000
 
-ListState = Literal["due", "dead", "drift", "unmapped", "held_back"]
+ListState = Literal["due", "dead", "retried", "drift", "unmapped", "held_back"]
 
 
 class ShownQuery(Asked, frozen=True, kw_only=True):
     """
-    Which listings: all, or those not pushed yet (`due`), given up (`dead`), that show another number than they were
-    told (`drift`), that are no listing of ours (`unmapped`), or whose change waits for the day's budget (`held_back`).
+    Which listings: all, or those not pushed yet (`due`), given up (`dead`), given up and tried again by themselves
+    (`retried`), that show another number than they were told (`drift`), that are no listing of ours (`unmapped`), or
+    whose change waits for the day's budget (`held_back`).
     """
 
     state: ListState | None = None
@@ -45,8 +46,9 @@ class Numbers(msgspec.Struct, frozen=True):
     Listings by what there is to say of them. listed: all of ours.
 
     due: to be pushed now; waiting: later, after a failure or for the budget's sake; held_back: those of them that the
-    budget keeps; on_their_way: in a bulk push. dead: given up, until somebody replays them. drift: showing another
-    number than they were told. unmapped: sold there, and no listing of ours.
+    budget keeps; on_their_way: in a bulk push. dead: given up, until somebody replays them; retried: those of them that
+    are tried again by themselves, because they may show more than there is. drift: showing another number than they
+    were told. unmapped: sold there, and no listing of ours.
     """
 
     listed: int
@@ -55,6 +57,7 @@ class Numbers(msgspec.Struct, frozen=True):
     held_back: int
     on_their_way: int
     dead: int
+    retried: int
     drift: int
     unmapped: int
 
@@ -89,8 +92,9 @@ class ShownListing(msgspec.Struct, frozen=True):
 
     sku: '' for what is no listing of ours; named: what the channel calls it. pushed: its newest number was accepted.
     told: in units of the listing, null while nobody knows; version: the sku's by then. outcome: '' before the first
-    push, accepted (taken, not seen yet), applied (seen on the channel), failed (it is tried again at due_ms) or dead;
-    code and says: why. ticket: the bulk push that carries it. shown: what the channel showed at the last look.
+    push, accepted (taken, not seen yet), applied (seen on the channel), failed (it is tried again at due_ms) or dead
+    (looked at again at due_ms if it may show more than there is, else 0); code and says: why. ticket: the bulk push
+    that carries it. shown: what the channel showed at the last look.
     """
 
     listing: str

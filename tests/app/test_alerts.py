@@ -9,6 +9,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.families import PUSH_LAG
+from app.lines.lag import STAGES
 from app.main import create_app
 from app.metrics import COUNTERS, GAUGES, TIMINGS, Metrics, registry_of, written
 from app.schedule import JOBS
@@ -34,7 +36,7 @@ every_alert = pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["
 def labels_by_sample() -> dict[str, set[str]]:
     """What can be asked for: each sample's name with its labels."""
     known = {family.name: set(family.labels) for family in (*COUNTERS, *GAUGES)}
-    for family in TIMINGS:
+    for family in (*TIMINGS, PUSH_LAG):
         known |= {f"{family.name}_{part}": {*family.labels, "le"} for part in ("bucket", "sum", "count")}
     return known
 
@@ -51,6 +53,7 @@ def values_of(label: str) -> set[str] | None:
         "operation": operations(),
         "outcome": {"done", "failed", "accepted", "replayed", "short", "at-capacity", "unroutable"},
         "source": {"own", "shared", "borrowed", "buffer", "safety", "deficit"},
+        "stage": set(STAGES),
         "status": {"200", "201", "400", "500", "503"},
     }.get(label)
 
@@ -102,12 +105,13 @@ def test_there_is_an_alert_for_everything_that_was_promised():
         *("AllotJobFailing", "AllotReturnSpike", "AllotStoreDown", "AllotNotReady", "AllotClockPaused"),
         *("AllotLedgerGrowing", "AllotOrdersSlow", "AllotLedgerHalfFull", "AllotLedgerNearlyFull"),
         *("AllotDrainBehind", "AllotDrainStopped"),
+        *("AllotChannelBehind", "AllotChannelSlow", "AllotChannelFailing", "AllotDeadListings", "AllotChannelDrifts"),
     } <= EXPRESSIONS.keys()
     assert len(EXPRESSIONS) == len(ALERTS)
 
 
 def test_no_label_is_one_that_prometheus_gives_itself_and_none_is_without_a_limit():
-    labels = {label for family in (*COUNTERS, *GAUGES, *TIMINGS) for label in family.labels}
+    labels = {label for family in (*COUNTERS, *GAUGES, *TIMINGS, PUSH_LAG) for label in family.labels}
 
     assert not labels & {"job", "instance", "sku", "order", "external_id", "hold_id", "op", "path"}
 

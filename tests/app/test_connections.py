@@ -1,10 +1,11 @@
 """Connections as operators make them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from app.store.connections import find_connection
+from app.store.connections import find_connection, put_connection
 from app.sync import desk
 from tests.app.holders import bearer, make
 from tests.app.talk import slug
@@ -127,6 +128,34 @@ async def test_there_is_a_most_of_connections(client, monkeypatch):
 
     assert again.status_code == 200
     assert (other.status_code, slug(other)) == (409, "too-many-connections")
+
+
+async def test_a_channel_has_one_connection(client):
+    await client.put(HERE, json=SHOPIFY)
+    made = await client.put("/v1/connections/other", json=SHOPIFY)
+    await client.put("/v1/connections/other", json={**SHOPIFY, "channel": "till"})
+
+    moved = await client.put("/v1/connections/other", json=SHOPIFY)
+
+    for refused in (made, moved):
+        assert (refused.status_code, slug(refused)) == (409, "channel-connected")
+        assert (refused.json()["where"], "myshop" in refused.json()["detail"]) == ("body /channel", True)
+    assert [one["channel"] for one in (await client.get("/v1/connections")).json()["data"]] == ["shop", "till"]
+
+
+async def test_the_channel_of_a_connection_that_is_removed_is_free_again(client):
+    await client.put(HERE, json=SHOPIFY)
+    await client.delete(HERE)
+
+    assert (await client.put("/v1/connections/other", json=SHOPIFY)).status_code == 201
+
+
+async def test_one_of_two_connections_that_have_shared_a_channel_for_long_can_be_changed(client, state):
+    await client.put(HERE, json=SHOPIFY)
+    async with state.database.writing() as session:
+        await put_connection(session, replace(await find_connection(session, "main", "myshop"), code="older"))
+
+    assert (await client.put(HERE, json={**SHOPIFY, "counts": "gross"})).status_code == 200
 
 
 async def test_a_test_says_what_is_wrong_and_changes_nothing(client):

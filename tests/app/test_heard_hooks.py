@@ -7,9 +7,12 @@ import msgspec
 import pytest
 import stamina
 
+from app.lines import mended
 from app.main import create_app
+from app.metrics import Metrics, registry_of, written
 from app.opening import make_first_key
 from app.store.heard import page_heard
+from app.survey import Survey
 from app.sync.intake import take_waiting
 from app.sync.pulling import pull
 from app.sync.subscribing import AGAIN_MS, EVERY_MS, keep_subscribed
@@ -218,6 +221,22 @@ async def test_webhooks_that_a_vendor_switched_off_are_made_again(there):
 
     assert (await there.heard(id)).via == "hook"
     assert (await there.facts()).subscribed_url == HOOK
+
+
+async def test_every_process_tells_how_many_webhooks_the_workers_have_mended(there, app, client):
+    service = app.state.service
+    before = await mended.kept(service.pipe.client, "main", "there")
+    switch_off(there)
+    await there.set(subscribed_ms=(await there.facts()).subscribed_ms - EVERY_MS)
+    await there.run(keep_subscribed)
+    after = await mended.kept(service.pipe.client, "main", "there")
+    other = Metrics()
+
+    await Survey().look(replace(service, metrics=other))
+
+    page, _ = written(registry_of(other), "")
+    assert 0 < before < after
+    assert f'allot_webhooks_mended_total{{connection="there",seller="main"}} {after}.0' in page.decode()
 
 
 def switch_off(there: There) -> None:

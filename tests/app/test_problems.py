@@ -24,6 +24,7 @@ SLUGS = {
     "unknown-webhook": 404,
     "unknown-connection": 404,
     "too-many-connections": 409,
+    "channel-connected": 409,
     "secrets-unreadable": 503,
     "wrong-signature": 403,
     "forged-webhook": 401,

@@ -37,6 +37,7 @@ async def test_the_status_says_what_is_pushed_and_what_is_not(client, shop):
         "held_back": 0,
         "on_their_way": 0,
         "dead": 1,
+        "retried": 1,
         "drift": 0,
         "unmapped": 0,
     }

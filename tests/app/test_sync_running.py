@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 import stamina
@@ -14,6 +15,8 @@ from app.sync.out_steps import FOLLOW, LISTINGS, OUT_STEPS
 from app.sync.recording import NotOurs
 from app.sync.running import lease_of, syncing
 from app.sync.steps import Step, Tenure
+from app.sync.subscribing import keep_subscribed
+from app.sync.trouble import Trouble
 from channels.breaker import FINE
 from channels.engine import ATTEMPTS_MAX
 from tests.app.channel_worlds import CODE, world_of
@@ -110,6 +113,38 @@ async def test_a_stale_worker_writes_nothing_down(shop, state):
     cup = await shop.row("11")
     assert (cup.told, cup.settled, cup.outcome) == (None, 0, "")
     assert shop.sandbox.calls.count("SetQuantities") == 0
+
+
+async def test_a_stale_worker_does_not_undo_what_its_follower_says_is_wrong(shop, state):
+    stale, following = [Trouble(state.database, ("main", CODE), tenure) for tenure in await two_tenures(state)]
+    await following.has("push", RuntimeError("the follower's"), expected=True)
+
+    with pytest.raises(NotOurs):
+        await stale.over("push")
+    with pytest.raises(NotOurs):
+        await stale.has("push", RuntimeError("the stale one's"), expected=True)
+
+    assert (await shop.look()).failing == "push: RuntimeError: the follower's"
+
+
+async def test_a_stale_worker_says_nothing_of_webhooks(shop, state):
+    shop.state = replace(state, settings=state.settings.model_copy(update={"public_url": "https://allot.example"}))
+    stale, _ = await two_tenures(state)
+
+    with pytest.raises(NotOurs):
+        await keep_subscribed(await shop.work(tenure=stale))
+
+    assert (await shop.look()).subscribed_ms == 0
+
+
+async def two_tenures(state) -> tuple[Tenure, Tenure]:
+    """Of a worker and of the one that has taken over from it."""
+    name, seen, terms = lease_of("main", CODE), None, []
+    for owner in ("stale", "next"):
+        async with state.database.writing() as session:
+            terms.append(Tenure(name, owner, await take_lease(session, name, owner=owner, host="there", seen=seen)))
+            seen = await read_lease(session, name)
+    return terms[0], terms[1]
 
 
 async def test_what_was_on_its_way_when_a_worker_died_is_told_again(shop, state):

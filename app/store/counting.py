@@ -3,7 +3,8 @@ What SQL knows of the places that a count speaks of.
 
 All that a decision needs comes from one statement, so that it is of one moment: the numbers now, and what has moved
 since the moment of the count. Differences booked by counts do not count as movements: counts of a place only go
-forward, so an earlier one is known to a later one.
+forward, so an earlier one is known to a later one. Corrections of what a count contained do: each belongs to something
+that moved.
 """
 
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ NET: Final = {
 WAITING: Final = "waiting"
 BOOKED: Final = "count"
 """The verb of differences that counts have booked."""
+CORRECTION: Final = ":contained"
+"""How the op of a correction ends that has this verb because it may go below nothing. No op of a count ends so."""
 
 _LINE: Final = CountLineRow
 _MOVE: Final = LedgerMoveRow
@@ -205,7 +208,7 @@ def _moves_there(query: Any, meaning: str) -> Any:
             # Not a plain column, lest all that ever moved at the location is read instead of what moved of the sku.
             col(_MOVE.location).concat("") == col(_LINE.location),
             col(_MOVE.bucket).in_(["on_hand", *NET[meaning]]),
-            col(_ENTRY.verb) != BOOKED,
+            or_(col(_ENTRY.verb) != BOOKED, col(_ENTRY.op).endswith(CORRECTION)),
         )
         .correlate(_LINE, CountShadowRow)
     )

@@ -38,7 +38,7 @@ class TillMoveRow(SQLModel, table=True):
     What an event did to a place: `units` that came (or left, below 0), or that it was counted (`is_count`).
 
     booked_ms: its time in the ledger, None before that. What a count had in it already when it came is not here: it
-    was booked and taken back, so it moved nothing.
+    was booked and taken back, so it moved nothing. Of what was refused only what a count had reckoned with is.
     """
 
     __tablename__ = "till_move"

@@ -8,7 +8,7 @@ from sqlalchemy import Table, bindparam, delete, func, insert, or_, select, upda
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from .statements import all_rows, dialect, execute
+from .statements import all_rows, execute
 from .till_tables import TillEventRow, TillMoveRow
 
 CHUNK: Final = 500
@@ -114,15 +114,24 @@ async def add_till_events(
         await execute(session, insert(_MOVES), [{**mine, **move._asdict()} for move in moves])
 
 
-async def add_moves(session: AsyncSession, seller: str, connection: str, moves: Sequence[MoveFacts]) -> None:
-    """What events did that was not planned; there already is as good."""
-    rows = [{"seller": seller, "connection": connection, **move._asdict()} for move in moves]
-    if rows:
-        await execute(session, dialect(session).insert(_MOVES).on_conflict_do_nothing(), rows)
+async def drop_moves(session: AsyncSession, seller: str, connection: str, event_id: str) -> list[tuple[str, int]]:
+    """
+    Forget what a refused event was to do to its places; not what a count of the time after it has reckoned with.
+
+    Those are returned, as (sku, units).
+    """
+    mine = [*_mine(_MOVE, seller, connection), col(_MOVE.event_id) == event_id]
+    names = [col(getattr(_MOVE, name)) for name in MoveFacts._fields]
+    moves = [MoveFacts(*row) for row in await all_rows(session, select(*names).where(*mine))]
+    counted = await counted_ms(session, seller, [move.place for move in moves])
+    kept = [move for move in moves if not move.is_count and move.occurred_ms <= counted.get(move.place, -1)]
+    if gone := [{"of": move.sku} for move in moves if move not in kept]:
+        await execute(session, delete(_MOVES).where(*mine, col(_MOVE.sku) == bindparam("of")), gone)
+    return [(move.sku, move.units) for move in kept]
 
 
 async def settle_till_events(session: AsyncSession, seller: str, connection: str, settled: Sequence[Settled]) -> None:
-    """What became of events. One that was rejected has moved nothing."""
+    """What became of events, and when what they did came into the ledger."""
     rows = [{"of": one.event_id, "to_state": one.state, "why": one.code, "at": one.booked_ms} for one in settled]
     if not rows:
         return
@@ -130,11 +139,8 @@ async def settle_till_events(session: AsyncSession, seller: str, connection: str
     told = update(_EVENTS).where(*event).values(state=bindparam("to_state"), code=bindparam("why"))
     await execute(session, told, [{name: row[name] for name in ("of", "to_state", "why")} for row in rows])
     move = [*_mine(_MOVE, seller, connection), col(_MOVE.event_id) == bindparam("of")]
-    booked = [{"of": row["of"], "at": row["at"]} for row in rows if row["to_state"] == APPLIED]
-    if booked:
-        await execute(session, update(_MOVES).where(*move).values(booked_ms=bindparam("at")), booked)
-    if rejected := [{"of": row["of"]} for row in rows if row["to_state"] == REJECTED]:
-        await execute(session, delete(_MOVES).where(*move), rejected)
+    booked = [{"of": row["of"], "at": row["at"]} for row in rows]
+    await execute(session, update(_MOVES).where(*move).values(booked_ms=bindparam("at")), booked)
 
 
 def _mine(row: Any, seller: str, connection: str) -> list[Any]:

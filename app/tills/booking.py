@@ -15,6 +15,7 @@ from allocator import (
     Allocator,
     ArrivedLine,
     Line,
+    Moved,
     OrderRequest,
     ReturnLine,
     SentLine,
@@ -27,6 +28,7 @@ from app.counts.forms import CountAsked, PlaceCounted
 from app.counts.service import REQUEST_CHUNKS
 from app.metrics import Metrics
 from app.problems import PROBLEMS
+from app.store.counting import CORRECTION
 from app.store.counts import WantedLines, list_lines
 from app.store.database import Database
 from app.store.tills import APPLIED, REJECTED
@@ -47,21 +49,16 @@ CODES: Final = {
 """What was done otherwise than one would think, and why."""
 
 CONTAINED: Final = "counted since"
-"""What the ledger has for a correction of what a later count contained."""
+"""What the ledger has for a correction of what a later count contained, or reckoned with."""
 
 
 class Booked(NamedTuple):
-    """
-    What became of an event: applied or rejected, a word for why, what it says, and its time in the ledger.
-
-    corrected: (sku, units) that were taken back below nothing, by what counts do not see as a movement.
-    """
+    """What became of an event: applied or rejected, a word for why, what it says, and its time in the ledger."""
 
     state: str
     code: str = ""
     says: str = ""
     booked_ms: int = 0
-    corrected: Sequence[tuple[str, int]] = ()
 
 
 class Due(NamedTuple):
@@ -85,7 +82,7 @@ class Booker:
 
     async def book(self, event_id: str, plan: Plan, heard_ms: int) -> Booked:
         """Book an event, again if it was. Raises Frozen, Checking, Unanswered, NotReady, HistoryAway, DatabaseAway."""
-        due = Due(f"pos:{self.connection}:{event_id}", plan, heard_ms)
+        due = self._due(event_id, plan, heard_ms)
         try:
             booked = await self._by_type(due)
             return await self._take_back(due, booked) if plan.contained else booked
@@ -94,6 +91,19 @@ class Booker:
         except (Refusal, Invalid) as error:
             kind = PROBLEMS[type(error)]
             return Booked(REJECTED, kind.slug.replace("-", "_"), f"{kind.title}: {kind.do}")
+
+    async def make_good(self, event_id: str, plan: Plan, heard_ms: int, moves: Sequence[tuple[str, int]]) -> int:
+        """
+        Move the (sku, units) of a refused event that a count has reckoned with; their time in the ledger.
+
+        The count has put the shelf right for what was to come, and cannot be changed any more. Raises as `book` does.
+        """
+        due = self._due(event_id, plan, heard_ms)
+        lines = [AdjustLine(sku, plan.location, units) for sku, units in moves]
+        return _booked(due, replayed=(await self._correct(due, lines)).replayed).booked_ms
+
+    def _due(self, event_id: str, plan: Plan, heard_ms: int) -> Due:
+        return Due(f"pos:{self.connection}:{event_id}", plan, heard_ms)
 
     async def _by_type(self, due: Due) -> Booked:
         match due.plan.type:
@@ -175,17 +185,17 @@ class Booker:
         plan = due.plan
         if booked.state == REJECTED or plan.type == "adjustment":
             return booked
-        moves = [(sku, units) for sku, units in plan.moves() if sku in plan.contained]
-        lines = [AdjustLine(sku, plan.location, -units) for sku, units in moves]
-        told = {"op": f"{due.op}:contained", "why": CONTAINED, "actor": self.by.actor}
-        booked = booked._replace(code=booked.code or "contained", says=booked.says or CODES["contained"])
+        lines = [AdjustLine(sku, plan.location, -units) for sku, units in plan.moves() if sku in plan.contained]
         try:
-            await self.allocator.adjust(lines, **told)
+            await self.allocator.adjust(lines, op=due.op + CORRECTION, why=CONTAINED, actor=self.by.actor)
         except NotEnough:
             # More was sold there since than lies there by the books: an adjustment ends at 0, a count does not.
-            await self.allocator.count(lines, source=self.connection, **told)
-            return booked._replace(corrected=moves)
-        return booked
+            await self._correct(due, lines)
+        return booked._replace(code=booked.code or "contained", says=booked.says or CODES["contained"])
+
+    async def _correct(self, due: Due, lines: Sequence[AdjustLine]) -> Moved:
+        told = {"source": self.connection, "why": CONTAINED, "actor": self.by.actor}
+        return await self.allocator.count(lines, op=due.op + CORRECTION, **told)
 
 
 def _booked(due: Due, *, replayed: bool) -> Booked:

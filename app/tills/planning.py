@@ -2,13 +2,15 @@
 What is booked for an event of a till: decided once, from what is known of its places, and kept with the event.
 
 The ledger has what was booked in the order in which it was heard, and a till may say it hours after it happened. A
-count says what lay there at a moment of the till's. Two rules bring both together, whatever comes first:
+count says what lay there at a moment of the till's. Three rules bring both together, whatever comes first:
 
 - A count contains all that had happened by then, heard or not. What the ledger did not have by then, or has not yet,
   is added to what was counted, so that it may be booked on top (`_counted_then`).
 - What comes after a count that contained it is booked, and taken back at once by a correction (`Plan.contained`): the
   sale is known, and the shelf is as it was counted.
+- What is refused when a count has already been given what it was to move is moved all the same (`Booker.make_good`).
 
+All of this is movements to counts, below nothing too, so it is one whether a count is decided before it or after it.
 Events are planned one after the other, under a lock of the seller: of a sale and a count each knows the other, or one
 of them does.
 """

@@ -20,12 +20,11 @@ from app.store.sold import listings_of
 from app.store.tills import (
     PLANNED,
     REJECTED,
-    MoveFacts,
     Settled,
     TillEventFacts,
-    add_moves,
     add_till_events,
     counted_ms,
+    drop_moves,
     find_till_events,
     late_moves,
     settle_till_events,
@@ -176,19 +175,23 @@ class Tills:
         return done
 
     async def _book_one(self, event: TillEventFacts) -> Booked:
-        return await self.booker.book(event.event_id, _plan_of(event), event.heard_ms)
+        due = event.event_id, _plan_of(event), event.heard_ms
+        booked = await self.booker.book(*due)
+        if booked.state == REJECTED and (moves := await self._reckoned_with(event)):
+            return booked._replace(booked_ms=await self.booker.make_good(*due, moves))
+        return booked
+
+    async def _reckoned_with(self, event: TillEventFacts) -> list[tuple[str, int]]:
+        """(sku, units) of a refused event that some count took for what would come; of all others nothing is known."""
+        async with self.database.writing() as session:
+            # Whoever plans a count now waits, and does not see it any more.
+            await require_seller(session, self.facts.seller, lock=True)
+            return await drop_moves(session, self.facts.seller, self.facts.code, event.event_id)
 
     async def _settle(self, booked: Sequence[TillEventFacts], done: Mapping[str, Booked]) -> None:
-        settled: list[Settled] = []
-        corrected: list[MoveFacts] = []
-        for event in booked:
-            said, plan = done[event.event_id], _plan_of(event)
-            settled.append(Settled(event.event_id, said.state, said.code, said.booked_ms))
-            corrected += [
-                MoveFacts(sku, plan.location, plan.at_ms, event.event_id, False, units) for sku, units in said.corrected
-            ]
+        said = [(event.event_id, done[event.event_id]) for event in booked]
+        settled = [Settled(id, one.state, one.code, one.booked_ms) for id, one in said]
         async with self.database.writing() as session:
-            await add_moves(session, self.facts.seller, self.facts.code, corrected)
             await settle_till_events(session, self.facts.seller, self.facts.code, settled)
             # A hub takes what its tills sell off the number it was told.
             moved = {sku for event in booked for sku, _ in _plan_of(event).lines}

@@ -8,18 +8,24 @@ there.
 
 import asyncio
 import random
+from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
+from app.counts.desk import Desk
+from app.store.database import DatabaseAway
 from app.store.ledger_tables import LedgerEntryRow
+from app.tills.booking import Booker
+from app.tills.taking import Tills
 from app.times import DAY_MS, ms_of, now_ms
 from channels.pos import TillEvent
 from tests.app.test_counts_api import at_work
-from tests.app.tills import CONNECTION, HERE, MINUTE_MS, adjust, event, on_hand, results
+from tests.app.tills import CONNECTION, HERE, MINUTE_MS, adjust, event, on_hand, results, send
 
 HOUR_MS = 60 * MINUTE_MS
 SEEDS = range(12)
@@ -110,6 +116,105 @@ async def test_of_what_a_clock_that_is_ahead_says_at_once_the_order_is_kept(till
     assert await results(tills, *reversed(batch)) == [("applied", "")] * 3
 
     assert await on_hand(tills) == 6
+
+
+# --- heard at the same time ----------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def standing_still(monkeypatch, owner: type, name: str):
+    """Whoever comes first to this step of his work stands still there while the block lasts; it begins when he does."""
+    reached, goes_on = asyncio.Event(), asyncio.Event()
+    step = getattr(owner, name)
+
+    async def stands(*args, **named):
+        if not reached.is_set():
+            reached.set()
+            await goes_on.wait()
+        return await step(*args, **named)
+
+    monkeypatch.setattr(owner, name, stands)
+    yield reached
+    goes_on.set()
+
+
+async def heard_within(tills, first: dict[str, Any], standing, *others: dict[str, Any]) -> None:
+    """The first one stands still somewhere while the others are heard, one after the other."""
+    async with asyncio.TaskGroup() as group, standing as reached:
+        group.create_task(results(tills, first))
+        await reached.wait()
+        for other in others:
+            await results(tills, other)
+
+
+async def test_goods_that_came_back_before_a_count_are_in_it_if_they_are_heard_before_it_is_booked(tills, monkeypatch):
+    """More is sold than lies there by the books, so they are taken back below nothing."""
+    await results(tills, event("sale", ("CUP", "12"), ago_ms=20 * MINUTE_MS))
+    count = event("count", ("CUP", "8"), ago_ms=5 * MINUTE_MS)
+    back = event("return", ("CUP", "1"), ago_ms=10 * MINUTE_MS)
+
+    await heard_within(tills, count, standing_still(monkeypatch, Desk, "finish"), back)
+
+    assert await on_hand(tills) == 8
+
+
+async def test_goods_that_a_count_contained_are_in_the_next_one_too_before_they_are_settled(tills, monkeypatch):
+    await results(tills, event("count", ("CUP", "8"), ago_ms=15 * MINUTE_MS))
+    await results(tills, event("sale", ("CUP", "10"), ago_ms=14 * MINUTE_MS))
+    back = event("return", ("CUP", "1"), ago_ms=16 * MINUTE_MS)
+    count = event("count", ("CUP", "5"), ago_ms=12 * MINUTE_MS)
+
+    await heard_within(tills, back, standing_still(monkeypatch, Tills, "_settle"), count)
+
+    assert await on_hand(tills) == 5
+
+
+REFUSED = [
+    ("adjustment", "-11", {}),
+    ("transfer", "11", {"to_location": "rome", "reference": "T-1"}),
+    ("transfer", "3", {"reference": "T-2"}),
+]
+
+
+@pytest.mark.parametrize(("type", "quantity", "more"), REFUSED)
+async def test_what_was_refused_is_in_no_count(tills, type, quantity, more):
+    refused = event(type, ("CUP", quantity), ago_ms=10 * MINUTE_MS, **more)
+    counts = [
+        event("count", ("CUP", units), ago_ms=ago_ms) for units, ago_ms in (("2", 5 * MINUTE_MS), ("4", MINUTE_MS))
+    ]
+
+    found = await results(tills, refused, counts[0])
+    between = await on_hand(tills)
+    await results(tills, counts[1], refused)
+
+    assert [status for status, _ in found] == ["rejected", "applied"]
+    assert (between, await on_hand(tills)) == (2, 4)
+
+
+async def test_what_is_refused_after_a_count_reckoned_with_it_leaves_the_shelf_as_it_was_counted(tills, monkeypatch):
+    """The count is booked as 13, for 11 are to leave; then 5 are sold, and 8 are too few for that."""
+    refused = event("adjustment", ("CUP", "-11"), ago_ms=10 * MINUTE_MS)
+    count = event("count", ("CUP", "2"), ago_ms=5 * MINUTE_MS)
+    sale = event("sale", ("CUP", "5"), ago_ms=4 * MINUTE_MS)
+
+    await heard_within(tills, refused, standing_still(monkeypatch, Booker, "book"), count, sale)
+
+    assert await results(tills, refused) == [("rejected", "not_enough")]
+    assert await on_hand(tills) == 2 - 5
+
+
+async def test_a_refusal_that_broke_off_before_it_was_settled_is_the_same_when_it_comes_again(tills, monkeypatch):
+    batch = [
+        event("adjustment", ("CUP", "-11"), ago_ms=10 * MINUTE_MS),
+        event("count", ("CUP", "2"), ago_ms=5 * MINUTE_MS),
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr(Tills, "_settle", AsyncMock(side_effect=DatabaseAway("gone")))
+        assert (await send(tills, *batch)).status_code == 503
+
+    assert [status for status, _ in await results(tills, *batch)] == ["rejected", "applied"]
+
+    assert await on_hand(tills) == 2
 
 
 # --- an hour offline ----------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import Final
 
 from allocator import Allocator, ledger
 from allocator.ledger import Row
+from allocator.records import Entry
 
 from .numbers import Changed, Key, Numbers
 from .shop import SKUS, Listed, Stand
@@ -30,7 +31,7 @@ class Purchase:
 
     stale_since_s: since when the ledger had left the number behind that he saw, None if it had not. gap: which push had
     told it. over: whether that push was made while another order of the channel was on its way to us, or the channel
-    had put units of a cancelled order on sale again, of which we had not heard.
+    had put units of a cancelled order on sale again, of which we had not heard. is_booked: whether our books have it.
     """
 
     channel: str
@@ -42,6 +43,7 @@ class Purchase:
     gap: int
     over: bool
     is_wanted: bool = True
+    is_booked: bool = False
     taken_s: float | None = None
 
     @property
@@ -114,6 +116,7 @@ class Judge:
         """Entries that the ledger has now."""
         for id, entry in rows:
             self.last_id = id
+            self._note_booked(entry)
             changed, rose = self.numbers.see(entry, self.now_s())
             placed = ledger.orders_of(entry) if entry.verb == "order" else []
             made = [self._taken(order.channel, order.external_id) for order in placed]
@@ -178,11 +181,17 @@ class Judge:
     def _is_given_back(self, key: Key) -> bool:
         """Whether the channel has put units of a cancelled order on sale again by itself, which we have not heard."""
         for one in self.purchases.values():
-            if (one.channel, one.listed.listing) == key and not one.is_wanted:
-                ours = self.numbers.orders.get((one.channel, one.id))
-                if ours is not None and any(line.ordered > line.cancelled for line in ours.lines):
-                    return True
+            if (one.channel, one.listed.listing) == key and one.is_booked and not one.is_wanted:
+                return True
         return False
+
+    def _note_booked(self, entry: Entry) -> None:
+        """Keep in mind of which purchases our books have units, held or ordered: their ops have its name."""
+        if entry.verb in {"hold", "order", "cancel"}:
+            _, channel, id = (*entry.op.replace(":pending:", ":").split(":", 2), "", "")[:3]
+            purchase = self.purchases.get((channel, id.partition(":")[0]))
+            if purchase is not None:
+                purchase.is_booked = entry.verb != "cancel"
 
     def _taken(self, channel: str, id: str) -> Purchase | None:
         """The purchase that an order of ours is for."""

@@ -172,8 +172,13 @@ async def take(work: Work, rows: Sequence[ShownFacts], numbers: Mapping[str, Num
 
 
 async def _looked_at(work: Work, rows: Sequence[ShownFacts]) -> list[ShownFacts]:
-    """The same, with what the channel shows of those whose last push nobody knows the end of. Raises ChannelError."""
-    unclear = [row for row in rows if row.code == UNCLEAR]
+    """
+    The same, with what the channel shows of those whose last push nobody knows the end of. Raises ChannelError.
+
+    Only once all that was ever told is shown by then: else it may still show what it did before, and those go again.
+    """
+    shown_ms = now_ms() - 1_000 * work.line.connector.facts.shown_after_s
+    unclear = [row for row in rows if row.code == UNCLEAR and row.told_ms <= shown_ms]
     if not unclear or not work.line.connector.reads_back:
         return list(rows)
     listings = [Listing(row.listing, row.refs) for row in unclear]

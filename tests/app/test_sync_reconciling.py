@@ -7,7 +7,7 @@ from app.opening import open_service
 from app.store.connections import find_connection
 from app.store.shown import note_changes
 from app.sync.out_steps import FOLLOW, LISTINGS, OUT_STEPS
-from app.sync.outcomes import ATTEMPTS_MAX
+from app.sync.outcomes import ATTEMPTS_MAX, UNCLEAR
 from app.sync.told import look_again, note_shown
 from app.times import now_ms
 from channels.base import Shown
@@ -90,6 +90,22 @@ async def test_one_that_shows_fewer_is_given_time_to_tell_the_order(amazon):
     cup = await amazon.row("CUP")
     assert (sold.shown, sold.due_ms > now_ms() + 60_000, waiting) == (13, True, 13)
     assert (cup.told, cup.outcome, cup.changes - cup.settled) == (13, "applied", 0)
+
+
+async def test_what_is_shown_while_a_push_may_be_on_its_way_proves_nothing(amazon):
+    await amazon.later(200)
+    await amazon.do(PROVE)
+    await amazon.sells("CUP", 1)
+    await amazon.do(FOLLOW, PUSH)
+    # It shows 15 still, and 14 soon; meanwhile the next push gets lost on its way there.
+    await amazon.receives("CUP", 1)
+    await amazon.do(FOLLOW)
+    await amazon.change("CUP", told=None, told_ms=now_ms(), code=UNCLEAR, outcome="failed")
+
+    await amazon.do(PUSH)
+
+    await amazon.later(200)
+    assert (amazon.sandbox.shows("CUP"), (await amazon.row("CUP")).told) == (15, 15)
 
 
 async def test_a_channel_that_counts_in_all_but_not_by_place_is_corrected_by_what_it_counts_in_all(state):

@@ -71,9 +71,10 @@ class Runner:
         async with self._state.database.reading() as session:
             found = await all_connections(session)
         self._facts = {(facts.seller, facts.code): facts for facts in found if facts.seller in self._state.allocators}
-        for key in self._facts.keys() - self._tasks.keys():
+        # In the order of the connections: sets have another one in every process.
+        for key in [key for key in self._facts if key not in self._tasks]:
             self._tasks[key] = asyncio.create_task(self._keep(key))
-        for key in self._tasks.keys() - self._facts.keys():
+        for key in [key for key in self._tasks if key not in self._facts]:
             await _end(self._tasks.pop(key))
             await self._state.lines.drop(*key)
 

@@ -5,6 +5,7 @@ from typing import Final
 import structlog
 
 from app.families import MENDED
+from app.lines.lines import which
 from app.store.connections import change_connection, find_connection
 from app.times import now_ms
 from channels.errors import ChannelError
@@ -47,6 +48,9 @@ async def keep_subscribed(work: Work) -> bool:
 
 
 async def _note(work: Work, url: str) -> None:
+    mine = work.facts.seller, work.facts.code
     async with work.state.database.writing() as session:
-        changes = {"subscribed_ms": now_ms(), "subscribed_url": url}
-        await change_connection(session, work.facts.seller, work.facts.code, **changes)
+        facts = await find_connection(session, *mine)
+        # What was changed or made again meanwhile has its own webhooks to make, and at once.
+        if facts is not None and which(facts) == which(work.facts):
+            await change_connection(session, *mine, subscribed_ms=now_ms(), subscribed_url=url)

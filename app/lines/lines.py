@@ -48,7 +48,7 @@ def connector_of(facts: ConnectionFacts, sealer: Sealer) -> Connector[Any, Any]:
     return kind(settings, secrets)
 
 
-def _which(facts: ConnectionFacts) -> tuple[int, int]:
+def which(facts: ConnectionFacts) -> tuple[int, int]:
     """What differs as soon as anything was changed; one that was made again begins with the same version."""
     return facts.created_ms, facts.version
 
@@ -67,7 +67,7 @@ class Lines:
         """The line of a connection as it stands. Raises Unsealable, msgspec.ValidationError."""
         key = facts.seller, facts.code
         known = self._open.get(key)
-        if known is None or _which(known.facts) != _which(facts):
+        if known is None or which(known.facts) != which(facts):
             await self.drop(*key)
             known = self._open[key] = self._dial(facts)
         return known

@@ -70,12 +70,14 @@ class Runner:
         """See which connections there are. Raises what SQL raises."""
         async with self._state.database.reading() as session:
             found = await all_connections(session)
+        before = self._facts
         self._facts = {(facts.seller, facts.code): facts for facts in found if facts.seller in self._state.allocators}
-        for key in self._facts.keys() - self._tasks.keys():
-            self._tasks[key] = asyncio.create_task(self._keep(key))
-        for key in self._tasks.keys() - self._facts.keys():
+        # In the order of the connections: sets have another one in every process.
+        for key in [key for key in self._tasks if not _is_still_there(before.get(key), self._facts.get(key))]:
             await _end(self._tasks.pop(key))
             await self._state.lines.drop(*key)
+        for key in [key for key in self._facts if key not in self._tasks]:
+            self._tasks[key] = asyncio.create_task(self._keep(key))
 
     async def close(self) -> None:
         """Let others go on."""
@@ -153,6 +155,11 @@ class _Stay:
 
     def is_ours(self) -> bool:
         return self._lead.leads() and self._lead.term == self.tenure.term
+
+
+def _is_still_there(before: ConnectionFacts | None, now: ConnectionFacts | None) -> bool:
+    """Whether it is there and was not made again: that is another one, whose steps have not rested yet."""
+    return before is not None and now is not None and now.created_ms == before.created_ms
 
 
 def _rest_s(step: Step, more: bool | None, failures: int) -> float:

@@ -4,6 +4,7 @@ from typing import Final
 
 import structlog
 
+from app.lines.lines import which
 from app.lines.mended import keep
 from app.store.connections import change_connection, find_connection
 from app.times import now_ms
@@ -48,6 +49,9 @@ async def keep_subscribed(work: Work) -> bool:
 
 
 async def _note(work: Work, url: str) -> None:
+    mine = work.facts.seller, work.facts.code
     async with recording(work) as session:
-        changes = {"subscribed_ms": now_ms(), "subscribed_url": url}
-        await change_connection(session, work.facts.seller, work.facts.code, **changes)
+        facts = await find_connection(session, *mine)
+        # What was changed or made again meanwhile has its own webhooks to make, and at once.
+        if facts is not None and which(facts) == which(work.facts):
+            await change_connection(session, *mine, subscribed_ms=now_ms(), subscribed_url=url)

@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pytest
@@ -30,6 +31,13 @@ RIGHT = Verdict(
     lost=0,
     behind=0,
 )
+
+
+class Shown(NamedTuple):
+    """A demo that has ended, and the port that it could not have."""
+
+    done: subprocess.CompletedProcess[str]
+    port: int
 
 
 @contextmanager
@@ -105,11 +113,27 @@ def test_half_of_what_was_counted_in_between_was_there_by_the_median():
     assert between["new"].at(0.5) is None
 
 
-def test_the_circle_sells_the_last_hundred_once_and_leaves_nothing_behind(tmp_path):
-    done = allot(tmp_path, "demo", "--once", "--port", "0")
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory) -> Path:
+    """A folder for all demos that keep their data."""
+    return tmp_path_factory.mktemp("shop")
+
+
+@pytest.fixture(scope="module")
+def shown(shop) -> Shown:
+    """A demo to its end, with a data folder and a port that somebody else has."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        done = allot(shop, "demo", "--once", "--port", f"{port}", "--data-dir", str(shop / "kept"))
+    return Shown(done, port)
+
+
+def test_the_circle_sells_the_last_hundred_once_and_leaves_nothing_behind(shop, shown):
+    done = shown.done
 
     said = done.stdout
-    folder = Path(re.search(r"data are in (\S+), which is removed", said)[1])
     committed, left, deficit = map(int, re.search(r"(\d+) \+ (\d+), of them (\d+) a deficit", said).groups())
     words = ("refused by channels", "backordered", "in conflict")
     refused, backordered, conflict = (int(re.search(rf"{word} +(\d+)", said)[1]) for word in words)
@@ -120,21 +144,23 @@ def test_the_circle_sells_the_last_hundred_once_and_leaves_nothing_behind(tmp_pa
     assert committed + left - deficit == 100
     assert committed + left + refused + backordered + conflict == 200
     for name in NAMES:
-        pushed, shown, published, _, p99, asked, sold_out, orders, taken, _, calls = rows[name]
-        assert pushed == shown == published == "0"
+        pushed, shown_there, published, _, p99, asked, sold_out, orders, taken, _, calls = rows[name]
+        assert pushed == shown_there == published == "0"
         assert float(p99) > 0
         assert int(asked) - int(sold_out) == int(orders) == int(taken) > 0
         assert int(calls) > 0
     assert rows["all"][-1] == "0"
-    assert not folder.exists()
-    assert processes_of(folder) == []
+    assert processes_of(shop) == []
 
 
-def test_a_kept_data_folder_is_stocked_up_for_the_next_demo(tmp_path):
-    words = ("demo", "--once", "--port", "0", "--data-dir", str(tmp_path / "shop"))
-    allot(tmp_path, *words)
+def test_a_port_that_is_taken_is_told_and_another_one_is_used(shown):
+    assert f"Port {shown.port} is taken; the service takes a free one." in shown.done.stdout
 
-    again = allot(tmp_path, *words)
+
+def test_a_kept_data_folder_is_stocked_up_for_the_next_demo(shop, shown):
+    assert f"data are kept in {shop / 'kept'}" in shown.done.stdout
+
+    again = allot(shop, "demo", "--once", "--port", "0", "--data-dir", str(shop / "kept"))
 
     assert again.returncode == 0, again.stdout + again.stderr
     assert "were delivered, so that there are 100 again" in again.stdout
@@ -165,14 +191,3 @@ def test_a_demo_that_is_stopped_while_it_starts_leaves_nothing_behind(tmp_path):
 
     assert not folder.exists()
     assert processes_of(folder) == []
-
-
-def test_a_port_that_is_taken_is_told_and_another_one_is_used(tmp_path):
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        done = allot(tmp_path, "demo", "--once", "--port", f"{port}")
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"Port {port} is taken; the service takes a free one." in done.stdout

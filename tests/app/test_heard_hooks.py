@@ -352,6 +352,16 @@ async def test_webhooks_that_cannot_be_made_are_tried_again_in_minutes(app, clie
     assert (await there.facts()).subscribed_url == HOOK
 
 
+async def test_a_connection_that_was_made_again_waits_for_no_failure_of_the_former_one(app, client):
+    there = await connected(app, client, "woocommerce")
+    there.sandbox.faults.outage["webhooks"] = 9
+    await there.set(created_ms=there.work.facts.created_ms + 1)
+
+    again = await there.run_and_facts(keep_subscribed)
+
+    assert (again.subscribed_ms, again.subscribed_url) == (0, "")
+
+
 async def test_a_paused_connection_makes_no_webhooks(app, client):
     there = await connected(app, client, "woocommerce")
     await client.post("/v1/connections/there/pause")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import stamina
 
+from app.lines.lines import Line
 from app.opening import open_service
 from app.store.connections import ConnectionFacts, find_connection, put_connection
 from app.store.leases import read_lease, take_lease
@@ -194,6 +195,22 @@ async def test_one_that_fails_keeps_no_other_from_going_on(shop, state):
         other = await until(state, lambda facts: facts.failing, "broken")
 
     assert "Unsealable" in other.failing
+
+
+async def test_a_connection_that_was_made_again_does_not_wait_until_its_steps_have_rested(shop, state, monkeypatch):
+    monkeypatch.setattr(state.lines, "_dial", lambda facts: Line(facts, shop.engine, shop.http))
+    made: list[int] = []
+
+    async def run(work) -> bool:
+        made.append(work.facts.created_ms)
+        return False
+
+    async with syncing(state, [Step("note", 3_600.0, run)], seconds=LEASE_SECONDS):
+        assert await soon(lambda: made)
+        await shop.reopened(created_ms=made[0] + 1)
+        assert await soon(lambda: len(made) > 1)
+
+    assert made == [made[0], made[0] + 1]
 
 
 async def broken(state) -> None:

@@ -16,7 +16,7 @@ class Mistake(NamedTuple):
 
     name: str
     patch: Patch
-    first: int = 1
+    first: int = 3
 
 
 @contextmanager
@@ -60,6 +60,7 @@ MISTAKES = (
             "{row.listing: outcomes.failed(row, UNCLEAR, str(error), now_ms()) for row in rows}",
             "{row.listing: outcomes.nothing_to_tell(row, numbers[row.listing]) for row in rows}",
         ),
+        first=6,
     ),
     Mistake(
         "a worker writes down what it found when another one works",

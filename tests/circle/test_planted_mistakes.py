@@ -6,7 +6,7 @@ from app.sync.running import STEPS
 from tests.circle.planted import MISTAKES, WORLDS_MAX, made
 from tests.circle.world import Stage
 
-SECONDS = 900.0
+SECONDS = 300.0
 
 
 @pytest.fixture(scope="module")

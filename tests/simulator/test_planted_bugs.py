@@ -4,17 +4,13 @@ import pytest
 
 from allocator.scripts import library
 from app.draining.drain import Drain
-from tests.simulator.worlds.many import hunt, pool, processes
+from tests.simulator.worlds.many import hunt_all
 from tests.simulator.worlds.patches import Patch, PatchFails, applied
 from tests.simulator.worlds.planted import BUGS
 
-WORLDS_MAX = 1_000
-
 
 def test_every_planted_bug_is_found():
-    with pool(processes()) as people:
-        hunts = [people.submit(hunt, bug, WORLDS_MAX) for bug in BUGS]
-        found = [one.result() for one in hunts]
+    found = hunt_all()
 
     assert [one.bug for one in found if not one.says] == []
     assert len({bug.name for bug in BUGS}) == len(BUGS) >= 30

@@ -167,6 +167,16 @@ async def test_when_people_have_cancelled_a_part_they_say_so_by_its_key(woo, cli
     assert (done.state, woo.sandbox.orders[int(id)]["status"]) == ("done", "processing")
 
 
+async def test_what_people_refund_there_because_of_it_is_not_taken_off_twice(woo, client):
+    id, _ = await in_part(woo, client)
+    woo.pass_s()
+
+    woo.sandbox.refunds_units(int(id), 1)
+    await pulled(woo)
+
+    assert await woo.lines(id) == {"ordered": 3, "committed": 2, "cancelled": 1}
+
+
 async def test_what_we_have_cancelled_does_not_come_back_with_the_next_picture(woo, client):
     id = woo.buys(3)
     await pulled(woo)

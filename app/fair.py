@@ -13,6 +13,7 @@ import uvicorn
 
 from channels.sandbox.market import NAMES, Market, Stall
 
+from .broken_answers import Breakable
 from .times import now_ms
 
 HOST: Final = "127.0.0.1"
@@ -101,5 +102,11 @@ class _Server(uvicorn.Server):
 
 def _config(stall: Stall) -> uvicorn.Config:
     return uvicorn.Config(
-        stall.sandbox.app, lifespan="off", ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=2
+        stall.sandbox.app,
+        http=Breakable,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=2,
     )

@@ -18,6 +18,9 @@ WAITING: Final = "waiting"
 DONE: Final = "done"
 DEAD: Final = "dead"
 
+IN_PART: Final = "in_part"
+"""The code of one that only people can tell the channel: an order was cancelled in part."""
+
 VERBS: Final = ("ship", "cancel", "edit")
 """What happens to orders that their channel may have to hear of."""
 
@@ -172,9 +175,11 @@ async def change_errand(session: AsyncSession, seller: str, connection: str, key
 async def revive_errands(
     session: AsyncSession, seller: str, connection: str, *, now_ms: int, keys: Collection[str] | None = None
 ) -> int:
-    """Tell what is dead again: these, or all; how many."""
+    """Tell what is dead again: these, or all that a channel can be told; how many."""
     dead = [*_mine(seller, connection), col(ErrandRow.state) == DEAD]
-    if keys is not None:
+    if keys is None:
+        dead.append(col(ErrandRow.code) != IN_PART)
+    else:
         dead.append(col(ErrandRow.key).in_([words(key) for key in keys]))
     again = update(ErrandRow).where(*dead).values(state=WAITING, attempts=0, due_ms=now_ms)
     return int((await execute(session, again)).rowcount)

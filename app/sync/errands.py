@@ -19,6 +19,7 @@ from app.store.database import Session
 from app.store.errands import (
     DEAD,
     DONE,
+    IN_PART,
     WAITING,
     ErrandFacts,
     Happened,
@@ -52,6 +53,7 @@ ATTEMPTS_MAX: Final = 40
 """Tries before one is given up: with the pauses between them, a day and a half."""
 
 PAUSE_MS_MAX: Final = 3_600_000
+SAYS_MAX: Final = 500
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +70,9 @@ class Off(msgspec.Struct, frozen=True):
 
 
 _decode_off = msgspec.json.Decoder(Off).decode
+
+PART: Final = "cancelled in part"
+"""The reason of one that no channel may be told as it is: it would cancel the whole order."""
 
 
 # --- what is to be told ---------------------------------------------------------------------------------------------
@@ -112,9 +117,18 @@ def _off(happened: Happened, order: Order) -> Iterator[ErrandFacts]:
     if order.state == "cancelled":
         yield _errand(happened, "cancel", order, _encode(Off("cancelled by the seller")).decode())
     elif happened.verb == "cancel":
-        says = "only a part of it was cancelled, which no channel is told by itself: take those units off there"
-        body = _encode(Off("cancelled in part")).decode()
-        yield replace(_errand(happened, "cancel", order, body), state=DEAD, code="in_part", says=says)
+        body = _encode(Off(PART)).decode()
+        yield replace(_errand(happened, "cancel", order, body), state=DEAD, code=IN_PART, says=_in_part(order))
+
+
+def _in_part(order: Order) -> str:
+    """What people have to do there."""
+    off = [f"line {line.line}: {line.cancelled} of {line.ordered}" for line in order.lines if line.cancelled]
+    says = (
+        "only a part of it was cancelled, and what the buyer gets back for that people must say: refund or take it off "
+        "there, then replay this errand by its key, which only notes that. Units that are off by now: "
+    )
+    return (says + ", ".join(off))[:SAYS_MAX]
 
 
 def _errand(happened: Happened, kind: str, order: Order, body: str, place: str = "") -> ErrandFacts:
@@ -192,11 +206,13 @@ async def _tell(work: Work, errand: ErrandFacts) -> dict[str, object]:
     try:
         if errand.kind == "ship":
             await run(connector.ship(_decode_parcel(errand.body)))
-        elif not await run(connector.cancel(errand.external_id, _decode_off(errand.body).reason)):
+        elif (reason := _decode_off(errand.body).reason) == PART:
+            return {"state": DONE, "done_ms": now_ms(), "code": IN_PART, "says": "people have told the channel"}
+        elif not await run(connector.cancel(errand.external_id, reason)):
             says = "only people can cancel there: cancel it at the channel"
             return {"state": DEAD, "code": "by_hand", "says": says}
     except Refused as error:
-        return {"state": DEAD, "code": (error.code or "refused")[:100], "says": str(error)[:500]}
+        return {"state": DEAD, "code": (error.code or "refused")[:100], "says": str(error)[:SAYS_MAX]}
     except ChannelError as error:
         return _later(errand, error)
     return {"state": DONE, "done_ms": now_ms(), "code": "", "says": ""}
@@ -204,7 +220,7 @@ async def _tell(work: Work, errand: ErrandFacts) -> dict[str, object]:
 
 def _later(errand: ErrandFacts, error: ChannelError) -> dict[str, object]:
     """The channel has not answered, or nobody knows what it has done: telling it again under the same key is one."""
-    attempts, says = errand.attempts + 1, f"{type(error).__name__}: {error}"[:500]
+    attempts, says = errand.attempts + 1, f"{type(error).__name__}: {error}"[:SAYS_MAX]
     if attempts >= ATTEMPTS_MAX:
         return {"state": DEAD, "attempts": attempts, "code": "given_up", "says": says}
     wait_ms = round(error.wait_s * 1_000) if isinstance(error, Busy) else 0

@@ -41,7 +41,11 @@ class ReplayOrders(Asked, frozen=True, kw_only=True):
 
 
 class ReplayErrands(Asked, frozen=True, kw_only=True):
-    """Which dead errands are to be told again, by their keys; none named means all of them."""
+    """
+    Which dead errands are to be told again, by their keys; none named means all of them, but those that are `in_part`.
+
+    One that is `in_part` is told to no channel: by its key people say that they have done it there.
+    """
 
     keys: Keys | None = None
 

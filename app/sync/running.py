@@ -42,6 +42,9 @@ LOOK_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 1.0
 RETRY_SECONDS_MAX: Final = 60.0
 
+END_SECONDS: Final = 5.0
+"""How long a step has to give back what it holds when it is to end."""
+
 EXPECTED: Final = (ChannelError, AllocatorError, Unsealable, msgspec.ValidationError, *SqlError)
 """What can go wrong without a mistake of ours."""
 
@@ -171,8 +174,10 @@ def _rest_s(step: Step, more: bool | None, failures: int) -> float:
 
 
 async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
+    """End it, and once more where something it waits for has made an error of that, after which it would go on."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=END_SECONDS)
 
 
 @asynccontextmanager

@@ -41,7 +41,7 @@ NOTICES: Final = {
 }
 """Where Amazon's notifications go; somebody forwards them from there."""
 
-FAULTS: Final = ("outage", "throttle", "page")
+FAULTS: Final = ("outage", "throttle", "lose", "page")
 
 SECRETS: Final[Mapping[str, Mapping[str, str]]] = {
     "amazon": {

@@ -267,7 +267,9 @@ class WooSandbox:
         found = [
             order
             for order in self.orders.values()
-            if order["status"] in states and since < order["date_modified_gmt"] < until
+            # With `any` among them it looks no further: all that are not in the bin.
+            if (order["status"] != "trash" if "any" in states else order["status"] in states)
+            and since < order["date_modified_gmt"] < until
         ]
         return _page(request, sorted(found, key=lambda order: int(order["id"])))
 

@@ -38,6 +38,9 @@ from channels.one_by_one import each, read_as
 from channels.wire import Answer, Call, Steps, get, send_json
 
 from .words import (
+    ANY,
+    BIN,
+    DRAFTS,
     SHIPMENT_KEY,
     STATES,
     Batch,
@@ -189,18 +192,20 @@ class WooCommerce(Connector[WooSettings, WooSecrets]):
 
     def orders(self, window: Window, cursor: str) -> Steps[Page]:
         """
-        Orders changed in a closed window, by id: Woo does not sort by change.
+        Orders changed in a closed window, by id: Woo does not sort by change. First those in any state, whoever added
+        it, then those that Woo leaves out of that: in the bin, and in states that a plugin keeps out of searches.
 
         Raises Nonsense for a shop that knows no `modified_after` (before Woo 5.8) and shows all orders instead.
         """
-        page = int(cursor or 1)
+        walk, _, number = (cursor or f"{ANY}/1").partition("/")
+        page = int(number)
         answer = yield get(
             "orders",
             "/orders",
             modified_after=to_iso(window.since_ms),
             modified_before=to_iso(window.until_ms),
             dates_are_gmt="true",
-            status=",".join([*STATES, *self.settings.states]),
+            status=ANY if walk == ANY else ",".join([BIN, *self.settings.states]),
             orderby="id",
             order="asc",
             per_page=PER_PAGE,
@@ -209,8 +214,11 @@ class WooCommerce(Connector[WooSettings, WooSecrets]):
         rows = answer.json(list[dict[str, Any]])
         if any(is_older(row.get("date_modified_gmt"), window.since_ms - 1_000) for row in rows):
             raise Nonsense("the shop does not know modified_after: it needs WooCommerce 5.8 or later")
-        read = yield from each(rows, lambda row: row.get("id"), lambda row: self._whole(read_as(row, SaidOrder)))
-        return Page(read.orders, next_page(answer, page), window.until_ms, read.odd)
+        placed = [row for row in rows if row.get("status") not in DRAFTS]
+        read = yield from each(placed, lambda row: row.get("id"), lambda row: self._whole(read_as(row, SaidOrder)))
+        following = next_page(answer, page)
+        after = f"{walk}/{following}" if following else f"{BIN}/1" if walk == ANY else ""
+        return Page(read.orders, after, window.until_ms, read.odd)
 
     def order(self, external_id: str) -> Steps[Order]:
         """One order."""

@@ -25,6 +25,13 @@ STATES: Final[Mapping[str, OrderState]] = {
 }
 """What Woo's own states of an order mean. A failed payment may be tried again: then the order comes back as paid."""
 
+ANY: Final = "any"
+BIN: Final = "trash"
+"""What lists of orders are asked for: any state of an order but the bin, and the bin."""
+
+DRAFTS: Final = frozenset({"checkout-draft", "auto-draft"})
+"""States of what nobody has placed yet."""
+
 
 class WooSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """

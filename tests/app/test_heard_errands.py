@@ -136,16 +136,45 @@ async def test_an_order_that_we_cancel_is_cancelled_there_where_that_can_be_done
         assert await there.lines(id) == {"ordered": 2, "cancelled": 2}
 
 
-async def test_an_order_that_is_cancelled_in_part_is_left_to_people(woo, client):
-    id = woo.buys(3)
-    await pulled(woo)
-    line = (await woo.order(id)).lines[0].line
+async def in_part(there: There, client) -> tuple[str, ErrandFacts]:
+    """An order of three of which one is cancelled here, and what its channel is to be told of that."""
+    id = there.buys(3)
+    await pulled(there)
+    line = (await there.order(id)).lines[0].line
     lines = [{"line": line, "units": 1}]
     await client.post(f"/v1/orders/amazon/{id}/cancel", json={"lines": lines}, headers=new_op())
+    [errand] = await told_back(there)
+    return id, errand
 
-    [errand] = await told_back(woo)
 
+async def test_an_order_that_is_cancelled_in_part_is_left_to_people(woo, client):
+    id, errand = await in_part(woo, client)
+
+    line = (await woo.order(id)).lines[0].line
     assert (errand.state, errand.code) == ("dead", "in_part")
+    assert f"line {line}: 1 of 3" in errand.says
+
+
+async def test_when_people_have_cancelled_a_part_they_say_so_by_its_key(woo, client):
+    id, errand = await in_part(woo, client)
+
+    of_all = await client.post("/v1/connections/there/errands/replay", json={})
+    [still] = await told_back(woo)
+    woken = await client.post("/v1/connections/there/errands/replay", json={"keys": [errand.key]})
+    [done] = await told_back(woo)
+
+    assert (of_all.json(), still.state, woken.json()) == ({"woken": 0}, "dead", {"woken": 1})
+    assert (done.state, woo.sandbox.orders[int(id)]["status"]) == ("done", "processing")
+
+
+async def test_what_people_refund_there_because_of_it_is_not_taken_off_twice(woo, client):
+    id, _ = await in_part(woo, client)
+    woo.pass_s()
+
+    woo.sandbox.refunds_units(int(id), 1)
+    await pulled(woo)
+
+    assert await woo.lines(id) == {"ordered": 3, "committed": 2, "cancelled": 1}
 
 
 async def test_what_we_have_cancelled_does_not_come_back_with_the_next_picture(woo, client):

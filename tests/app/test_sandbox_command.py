@@ -5,12 +5,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
+from random import Random
 
 import httpx
 import pytest
 
+from app.fair import Goods, doors
+from app.fair import fair as fair_of
 from channels import CHANNELS
-from channels.sandbox.market import NAMES, SECRETS
+from channels.sandbox.faults import Faults
+from channels.sandbox.market import FAULTS, NAMES, SECRETS
 from tests.app.commands import environment
 
 STOP_SECONDS_MAX = 20
@@ -83,3 +88,28 @@ def test_an_address_that_is_taken_is_said_in_a_line(tmp_path, fair):
 
     assert (ended.returncode, ended.stdout.count("\n")) == (2, 1)
     assert port in ended.stdout
+
+
+async def test_an_answer_that_is_lost_breaks_the_connection_after_all_was_done(caplog):
+    keys = (SECRETS["woocommerce"]["consumer_key"], SECRETS["woocommerce"]["consumer_secret"])
+    with doors(0) as through:
+        async with fair_of(through, Goods(["CUP"]), Random(1), delivers=False) as (stalls, urls):
+            woo = next(stall for stall in stalls if stall.name == "woocommerce")
+            listing, before = woo.listings["CUP"], woo.sandbox.shows(woo.listings["CUP"])
+            woo.sandbox.faults.lose[""] += 1
+            body = {"update": [{"id": int(listing), "stock_quantity": before + 1}]}
+
+            async with httpx.AsyncClient(base_url=urls["woocommerce"], auth=keys) as http:
+                with pytest.raises(httpx.TransportError):
+                    await http.post("/wp-json/wc/v3/products/batch", json=body)
+                done = woo.sandbox.shows(listing)
+                again = await http.post("/wp-json/wc/v3/products/batch", json=body)
+
+    assert (done, again.status_code) == (before + 1, 200)
+    assert caplog.records == []
+
+
+def test_every_fault_that_a_whole_channel_can_have_comes_by_chance():
+    whole = {field.name for field in fields(Faults) if isinstance(getattr(Faults(), field.name), dict)}
+
+    assert set(FAULTS) == whole

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 
 import pytest
@@ -12,6 +12,7 @@ from app.lines.lines import Line
 from app.opening import open_service
 from app.store.connections import ConnectionFacts, find_connection, put_connection
 from app.store.leases import read_lease, take_lease
+from app.sync import running
 from app.sync.out_steps import FOLLOW, LISTINGS, OUT_STEPS
 from app.sync.recording import NotOurs
 from app.sync.running import lease_of, syncing
@@ -81,6 +82,24 @@ async def test_of_two_workers_one_works_and_the_other_follows_when_it_ends(shop,
             assert set(worked) == {"first"}
             await first.aclose()
             assert await soon(lambda: "second" in worked)
+
+
+async def test_a_step_that_swallows_its_end_does_not_keep_a_worker_from_ending(shop, state, monkeypatch):
+    monkeypatch.setattr(running, "END_SECONDS", 0.1)
+    swallowed: list[bool] = []
+
+    async def swallow(work) -> bool:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3_600)
+        swallowed.append(True)
+        return False
+
+    async with asyncio.timeout(SECONDS_MAX):
+        async with syncing(state, [Step("swallow", 0.05, swallow)], seconds=LEASE_SECONDS) as runner:
+            assert await soon(lambda: runner._tasks)
+            await asyncio.sleep(LEASE_SECONDS)
+
+    assert swallowed
 
 
 async def test_a_worker_that_dies_is_followed_when_its_lease_is_over(shop, state):

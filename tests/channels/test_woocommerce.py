@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import pytest
 
-from channels.base import Listing, Parcel, Window
+from channels.base import Listing, Page, Parcel, Window
 from channels.errors import Down, Nonsense
 from channels.sandbox.woocommerce import FAILURES_MAX, Product, WooSandbox
 from channels.woocommerce import WooCommerce, WooSecrets, WooSettings
@@ -198,6 +198,33 @@ async def test_a_state_that_a_plugin_added_must_be_explained(bench):
         await bench.run(bench.connector.order(str(id)))
 
     assert (await known.run(known.connector.order(str(id)))).state == "paid"
+
+
+async def all_orders(bench) -> Page:
+    """What is found by looking, page by page."""
+    window, cursor, orders, odd = Window(NOON_MS - 60_000, NOON_MS + 60_000), "", [], []
+    while True:
+        page = await bench.run(bench.connector.orders(window, cursor))
+        orders, odd, cursor = [*orders, *page.orders], [*odd, *page.odd], page.cursor
+        if not cursor:
+            return Page(orders, "", page.watermark_ms, odd)
+
+
+async def test_orders_in_a_state_that_nobody_explains_are_found_by_looking_too(bench):
+    id = bench.sandbox.buys("733", 1, status="awaiting-pickup")
+
+    found = await all_orders(bench)
+
+    assert [(one.external_id, "awaiting-pickup" in one.says) for one in found.odd] == [(str(id), True)]
+
+
+async def test_orders_in_the_bin_are_found_and_those_that_nobody_has_placed_yet_are_not(bench):
+    paid, binned, _ = (bench.sandbox.buys("733", 1, status=one) for one in ("processing", "trash", "checkout-draft"))
+
+    found = await all_orders(bench)
+
+    assert {order.external_id: order.state for order in found.orders} == {str(paid): "paid", str(binned): "cancelled"}
+    assert list(found.odd) == []
 
 
 async def test_a_shop_too_old_to_filter_by_change_is_found_out(bench):

@@ -18,6 +18,7 @@ import structlog
 
 from allocator.errors import AllocatorError
 from app.deps import State
+from app.ending import end
 from app.errors import Unsealable
 from app.leading import Lead, leading
 from app.store.connections import ConnectionFacts, all_connections
@@ -74,12 +75,12 @@ class Runner:
         for key in self._facts.keys() - self._tasks.keys():
             self._tasks[key] = asyncio.create_task(self._keep(key))
         for key in self._tasks.keys() - self._facts.keys():
-            await _end(self._tasks.pop(key))
+            await end(self._tasks.pop(key))
             await self._state.lines.drop(*key)
 
     async def close(self) -> None:
         """Let others go on."""
-        await asyncio.gather(*(_end(task) for task in self._tasks.values()))
+        await end(*self._tasks.values())
         self._tasks.clear()
 
     # --- one connection ----------------------------------------------------------------------------------------
@@ -103,7 +104,7 @@ class Runner:
             # Each of them ends with the term, unless it is in the middle of something.
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await asyncio.gather(*(_end(task) for task in tasks))
+            await end(*tasks)
 
     async def _repeat(self, step: Step, key: Key, stay: "_Stay", trouble: Trouble) -> None:
         failures = 0
@@ -162,11 +163,6 @@ def _rest_s(step: Step, more: bool | None, failures: int) -> float:
     return 0.0 if more else step.every_s
 
 
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
-
-
 @asynccontextmanager
 async def syncing(
     state: State, steps: Sequence[Step] = STEPS, *, seconds: float = LEASE_SECONDS
@@ -177,7 +173,7 @@ async def syncing(
     try:
         yield runner
     finally:
-        await _end(looking)
+        await end(looking)
         await runner.close()
 
 

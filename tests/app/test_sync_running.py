@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 import stamina
@@ -13,7 +13,7 @@ from app.store.leases import read_lease, take_lease
 from app.sync.out_steps import FOLLOW, LISTINGS, OUT_STEPS
 from app.sync.recording import NotOurs
 from app.sync.running import lease_of, syncing
-from app.sync.steps import Step, Tenure
+from app.sync.steps import Step, Tenure, Work
 from channels.breaker import FINE
 from channels.engine import ATTEMPTS_MAX
 from tests.app.channel_worlds import CODE, world_of
@@ -206,3 +206,18 @@ async def until_row(shop, is_so):
             break
         await asyncio.sleep(0.1)
     return row
+
+
+async def test_a_step_that_goes_on_when_it_is_told_to_end_does_not_keep_the_worker_from_it(shop, state):
+    """What a driver says while a transaction is given up may take the place of the cancellation."""
+    begun = asyncio.Event()
+
+    async def deaf(_: Work) -> bool:
+        begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return False
+
+    async with asyncio.timeout(SECONDS_MAX):
+        async with syncing(state, [Step("deaf", 60, deaf)], seconds=LEASE_SECONDS):
+            await begun.wait()

@@ -10,7 +10,6 @@ The drain sees effects only. A refusal that was remembered is written into SQL h
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,6 +21,7 @@ from allocator.records import encode_answer
 
 from .draining.drain import READER
 from .draining.rows import body_of, hash_of
+from .ending import end
 from .errors import NotInLedger
 from .signals import WAKE_DRAIN, announce
 from .store import ledger as store
@@ -97,9 +97,7 @@ class Arrivals:
     async def close(self) -> None:
         """Stop looking."""
         if self._looking:
-            self._looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._looking
+            await end(self._looking)
 
     def _begin(self) -> Waiting:
         if self._looking is None or self._looking.done():

@@ -17,6 +17,7 @@ import structlog
 
 from .data_folder import FolderInUse
 from .embedded import EmbeddedValkey
+from .ending import end
 from .server_process import ServerFailed, answers
 
 LOOK_SECONDS: Final = 0.1
@@ -36,8 +37,7 @@ async def kept_running(server: EmbeddedValkey) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        keeper.cancel()
-        await asyncio.wait([keeper])
+        await end(keeper)
 
 
 async def _keep(server: EmbeddedValkey) -> None:

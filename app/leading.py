@@ -20,6 +20,7 @@ from typing import Final
 
 import structlog
 
+from .ending import end
 from .schedule import LEASE, Job
 from .store.database import Database
 from .store.leases import NOBODY, LeaseFacts, give_up_lease, read_lease, renew_lease, take_lease
@@ -135,8 +136,7 @@ async def leading(
     try:
         yield
     finally:
-        keeper.cancel()
-        await asyncio.wait([keeper])
+        await end(keeper)
         try:
             await lead.give_up()
         except Exception as error:  # noqa: BLE001 - the lease ends by itself; SQL being away must not keep us

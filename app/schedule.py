@@ -9,7 +9,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -25,6 +25,7 @@ from .config.engine import Engine
 from .config.windows import turn_windows
 from .counts.service import RUN_SECONDS, desk_of
 from .deps import State
+from .ending import end
 from .opening import open_sellers
 from .reject_rates import refresh_rates
 from .rescuing import rescue_all
@@ -304,9 +305,7 @@ async def running(
     try:
         yield scheduler
     finally:
-        keeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeper
+        await end(keeper)
         scheduler.pause()
         if memory.running:
             await asyncio.wait(memory.running, timeout=GRACE_SECONDS)

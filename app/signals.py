@@ -7,7 +7,7 @@ missed, all keys are checked every two seconds whatever happens here, and the dr
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
@@ -15,6 +15,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from allocator import make_client
+
+from .ending import end
 
 CHANNEL: Final = "allot:keys"
 """The message is a key's id: ask SQL about it again."""
@@ -50,9 +52,7 @@ async def listening(
     try:
         yield
     finally:
-        listener.cancel()
-        with suppress(asyncio.CancelledError):
-            await listener
+        await end(listener)
         await client.aclose()
 
 

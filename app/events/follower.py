@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 
 from allocator import Allocator, Level, SellerKeys, ledger
 from allocator.ledger import START, Gap, Row, place
+from app.ending import end
 
 from .asking import ask
 from .subscription import Place, Subscription
@@ -89,9 +90,11 @@ class Follower:
         for subscription in list(self.subscriptions):
             self.leave(subscription)
         tasks = [task for task in (self._begun, self._task, self._waiting) if task]
+        await end(*tasks)
         for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            if task.done() and not task.cancelled():
+                # Subscribers have heard of it.
+                task.exception()
 
     async def _begin(self) -> None:
         """Whoever comes first finds out where the ledger ends; all others wait for that."""

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from allocator import Allocator, errors, make_client
+from app.ending import end
 from app.errors import TooManyStreams
 from app.store.config import skus_of
 from app.store.database import Database
@@ -110,7 +111,7 @@ async def telling(
     try:
         yield hub
     finally:
-        watcher.cancel()
+        await end(watcher)
         await hub.close()
         await blocking.aclose()
         await reader.aclose()

@@ -8,12 +8,14 @@ takes nothing for a minute, when its key is revoked, and when the service stops.
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing, suppress
+from contextlib import AsyncExitStack, aclosing
 from typing import Any, Final
 
 import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from app.ending import end
 
 from .subscription import Subscription
 from .words import News
@@ -83,9 +85,7 @@ class EventStream(Response):
                 # The client has gone; there is nobody left to tell.
                 subscription.end()
             finally:
-                leaving.cancel()
-                with suppress(asyncio.CancelledError):
-                    await leaving
+                await end(leaving)
 
     async def _send_all(self, subscription: Subscription, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

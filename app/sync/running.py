@@ -18,6 +18,7 @@ import structlog
 
 from allocator.errors import AllocatorError
 from app.deps import State
+from app.ending import end
 from app.errors import Unsealable
 from app.leading import Lead, leading
 from app.store.connections import ConnectionFacts, all_connections
@@ -41,9 +42,6 @@ LOOK_SECONDS: Final = 1.0
 
 RETRY_SECONDS: Final = 1.0
 RETRY_SECONDS_MAX: Final = 60.0
-
-END_SECONDS: Final = 5.0
-"""How long a step has to give back what it holds when it is to end."""
 
 EXPECTED: Final = (ChannelError, AllocatorError, Unsealable, msgspec.ValidationError, *SqlError)
 """What can go wrong without a mistake of ours."""
@@ -77,14 +75,14 @@ class Runner:
         self._facts = {(facts.seller, facts.code): facts for facts in found if facts.seller in self._state.allocators}
         # In the order of the connections: sets have another one in every process.
         for key in [key for key in self._tasks if not _is_still_there(before.get(key), self._facts.get(key))]:
-            await _end(self._tasks.pop(key))
+            await end(self._tasks.pop(key))
             await self._state.lines.drop(*key)
         for key in [key for key in self._facts if key not in self._tasks]:
             self._tasks[key] = asyncio.create_task(self._keep(key))
 
     async def close(self) -> None:
         """Let others go on."""
-        await asyncio.gather(*(_end(task) for task in self._tasks.values()))
+        await end(*self._tasks.values())
         self._tasks.clear()
 
     # --- one connection ----------------------------------------------------------------------------------------
@@ -109,7 +107,7 @@ class Runner:
             # Each of them ends with the term, unless it is in the middle of something.
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await asyncio.gather(*(_end(task) for task in tasks))
+            await end(*tasks)
 
     async def _repeat(self, step: Step, key: Key, stay: "_Stay", trouble: Trouble) -> None:
         failures = 0
@@ -173,13 +171,6 @@ def _rest_s(step: Step, more: bool | None, failures: int) -> float:
     return 0.0 if more else step.every_s
 
 
-async def _end(task: asyncio.Task[None]) -> None:
-    """End it, and once more where something it waits for has made an error of that, after which it would go on."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=END_SECONDS)
-
-
 @asynccontextmanager
 async def syncing(
     state: State, steps: Sequence[Step] = STEPS, *, seconds: float = LEASE_SECONDS
@@ -190,7 +181,7 @@ async def syncing(
     try:
         yield runner
     finally:
-        await _end(looking)
+        await end(looking)
         await runner.close()
 
 

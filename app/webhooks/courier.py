@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from app.ending import end
 from app.metrics import Metrics
 from app.store.database import Database, Session
 from app.store.webhooks import (
@@ -92,9 +93,7 @@ class Courier:
         tasks = list(self._workers.values())
         if tasks:
             await asyncio.wait(tasks, timeout=GRACE_SECONDS)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
         await self._postman.close()
 
     # --- one endpoint ------------------------------------------------------------------------------------------

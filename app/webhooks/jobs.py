@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from app.deps import State
+from app.ending import end
 from app.schedule import Job, Memory, running
 from app.store.webhooks import all_endpoint_ids, delete_deliveries
 from app.times import now_ms
@@ -84,5 +85,5 @@ async def delivering(state: State, may: Callable[[Job], bool] = lambda _: True) 
         async with running(state, webhooks.jobs(), may):
             yield webhooks
     finally:
-        kicked.cancel()
+        await end(kicked)
         await webhooks.close()

@@ -111,8 +111,10 @@ def compiled_once() -> Iterator[None]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Let the tests of those modules run on every database there is."""
+    """Let the tests of those modules run on every database there is, unless they say that one is enough."""
     found, module = programs(), metafunc.module.__name__.rpartition(".")[2]
+    if metafunc.definition.get_closest_marker("sqlite_only"):
+        return
     if found and module in ON_BOTH_DATABASES and "postgres_server" in metafunc.fixturenames:
         ids = ["sqlite", f"postgres{found.major}"]
         metafunc.parametrize("postgres_server", [None, "postgres"], ids=ids, indirect=True)

@@ -13,14 +13,17 @@ from tests.app.talk import atp, new_op, slug
 
 @asynccontextmanager
 async def at_work(state, settings):
-    """A worker, which copies the ledger into SQL until the block ends."""
+    """A worker, which copies the ledger into SQL until the block ends; it ends whatever happens, within a minute."""
     stop = asyncio.Event()
     task = asyncio.create_task(work(settings, stop))
-    while not await is_drained(state, "main"):
-        await asyncio.sleep(0.01)
-    yield
-    stop.set()
-    await task
+    try:
+        while not await is_drained(state, "main"):
+            await asyncio.sleep(0.01)
+        yield
+    finally:
+        stop.set()
+        async with asyncio.timeout(60):
+            await task
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 import stamina
 
+from app import ending
 from app.lines.lines import Line
 from app.opening import open_service
 from app.store.connections import ConnectionFacts, find_connection, put_connection
 from app.store.leases import read_lease, take_lease
-from app.sync import running
 from app.sync.out_steps import FOLLOW, LISTINGS, OUT_STEPS
 from app.sync.recording import NotOurs
 from app.sync.running import lease_of, syncing
-from app.sync.steps import Step, Tenure
+from app.sync.steps import Step, Tenure, Work
 from app.sync.subscribing import keep_subscribed
 from app.sync.trouble import Trouble
 from channels.breaker import FINE
@@ -85,7 +85,7 @@ async def test_of_two_workers_one_works_and_the_other_follows_when_it_ends(shop,
 
 
 async def test_a_step_that_swallows_its_end_does_not_keep_a_worker_from_ending(shop, state, monkeypatch):
-    monkeypatch.setattr(running, "END_SECONDS", 0.1)
+    monkeypatch.setattr(ending, "AGAIN_SECONDS", 0.1)
     swallowed: list[bool] = []
 
     async def swallow(work) -> bool:
@@ -277,3 +277,18 @@ async def until_row(shop, is_so):
             break
         await asyncio.sleep(0.1)
     return row
+
+
+async def test_a_step_that_goes_on_when_it_is_told_to_end_does_not_keep_the_worker_from_it(shop, state):
+    """What a driver says while a transaction is given up may take the place of the cancellation."""
+    begun = asyncio.Event()
+
+    async def deaf(_: Work) -> bool:
+        begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return False
+
+    async with asyncio.timeout(SECONDS_MAX):
+        async with syncing(state, [Step("deaf", 60, deaf)], seconds=LEASE_SECONDS):
+            await begun.wait()

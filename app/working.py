@@ -143,7 +143,8 @@ async def _forget(forgetting: Forgetting, bell: Bell) -> None:
             continue
         said = ""
         await bell.sleep(PAGE_PAUSE_SECONDS if forgot.more else TRY_AGAIN_SECONDS)
-    await forgetting.stop()
+    with suppress(*SqlError):
+        await forgetting.stop()
 
 
 async def _drain(drain: Drain, bell: Bell, told: Told) -> None:
@@ -163,7 +164,8 @@ async def _drain(drain: Drain, bell: Bell, told: Told) -> None:
             said = ""
         if not drained.more:
             await bell.doze(PAUSE_SECONDS)
-    await drain.stop()
+    with suppress(*SqlError):
+        await drain.stop()
 
 
 async def _verify(verifier: Verifier, bell: Bell) -> None:

@@ -124,10 +124,12 @@ class Forgetting:
 
     async def stop(self) -> None:
         """Let another process walk at once, and end the connection."""
-        async with self._database.writing() as session:
-            for seller in self._walks:
-                await give_back(session, seller, READER, owner=self._owner)
-        await self._pipe.close()
+        try:
+            async with self._database.writing() as session:
+                for seller in self._walks:
+                    await give_back(session, seller, READER, owner=self._owner)
+        finally:
+            await self._pipe.close()
 
     async def _leads(self, seller: str) -> bool:
         lease = await keep_lease(

@@ -1,11 +1,15 @@
 """The end of tasks: it comes, whatever they make of being told to."""
 
 import asyncio
+from unittest.mock import AsyncMock
 
 import pytest
 
 from app import ending
+from app.draining import drain, forgetting
 from app.ending import end
+from app.store.database import DatabaseAway
+from tests.app.test_counts_api import at_work
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +77,13 @@ async def test_what_has_ended_is_no_matter():
     await end()
 
     assert str(task.exception()) == "on purpose"
+
+
+async def test_a_worker_ends_though_sql_is_away_when_it_gives_its_leases_back(state, settings, monkeypatch):
+    for module in (drain, forgetting):
+        monkeypatch.setattr(module, "give_back", AsyncMock(side_effect=DatabaseAway("gone")))
+
+    async with at_work(state, settings):
+        pass
+
+    assert drain.give_back.called

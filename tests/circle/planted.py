@@ -40,6 +40,7 @@ MISTAKES = (
             '{name: _C.changes if name == "settled" else bindparam(f"new_{name}", type_=_C[name].type)'
             " for name in names}",
         ),
+        first=15,
     ),
     Mistake(
         "a gap in the ledger is passed over",
@@ -66,8 +67,8 @@ MISTAKES = (
         "a worker writes down what it found when another one works",
         Patch(
             "app/sync/recording.py",
-            "if mine is not None and not await holds_lease",
-            "if mine is None and not await holds_lease",
+            "if tenure is not None and not await holds_lease",
+            "if tenure is None and not await holds_lease",
         ),
     ),
     Mistake(

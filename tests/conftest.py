@@ -19,7 +19,7 @@ ORDERS = "data/online_retail_orders.csv.gz"
 
 hypothesis.settings.register_profile("default", max_examples=30, stateful_step_count=30, deadline=None)
 hypothesis.settings.register_profile(
-    "ci", max_examples=50, stateful_step_count=40, deadline=None, print_blob=True, derandomize=True
+    "ci", max_examples=30, stateful_step_count=40, deadline=None, print_blob=True, derandomize=True
 )
 hypothesis.settings.register_profile("deep", max_examples=3_000, stateful_step_count=80, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("ALLOT_HYPOTHESIS", "default"))

@@ -4,9 +4,12 @@ The service in this process, on a real Valkey, filled with the shop of shop.yaml
 Tests that are about SQL run once on SQLite and once on PostgreSQL, where that is installed; all others on SQLite.
 """
 
+import inspect
+import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -18,10 +21,12 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from allocator import Allocator, make_client
+from app import main
 from app.data_folder import DataFolder
 from app.deps import State
 from app.main import create_app
 from app.opening import make_first_key
+from app.schedule import look_at_stores, read_reject_rates
 from app.settings import Settings
 from app.store import database as databases
 from app.store.database import SQLITE_FILE, Database, migrate, sqlite_url
@@ -74,6 +79,8 @@ ON_BOTH_DATABASES = {
 }
 """The modules whose subject is what SQL does."""
 
+LOOKS = (look_at_stores, read_reject_rates)
+
 WITH_A_SCHEDULE = {
     "test_count_command",
     "test_counts_api",
@@ -88,6 +95,11 @@ WITH_A_SCHEDULE = {
     "test_webhooks_sending",
 }
 """The modules about what a service does by itself; in all others it would cost a fifth of their time."""
+
+
+def has_a_look(module: ModuleType) -> bool:
+    """Whether a module's tests read what a service finds out by itself when it starts: a third of their time."""
+    return re.search("metrics|survey|rate|standing", inspect.getsource(module)) is not None
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -201,9 +213,13 @@ def settings(tmp_path, servers, redis_of_service, postgres_url, migrated) -> Set
 
 @pytest.fixture
 async def app(settings, request) -> AsyncIterator[FastAPI]:
-    app = create_app(settings, schedules=request.module.__name__.rpartition(".")[2] in WITH_A_SCHEDULE)
-    async with app.router.lifespan_context(app):
-        yield app
+    schedules = request.module.__name__.rpartition(".")[2] in WITH_A_SCHEDULE
+    app = create_app(settings, schedules=schedules)
+    looks = schedules or has_a_look(request.module)
+    own = main.OWN_JOBS if looks else tuple(job for job in main.OWN_JOBS if job.run not in LOOKS)
+    with patch.object(main, "OWN_JOBS", own):
+        async with app.router.lifespan_context(app):
+            yield app
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from .verdict import assert_kept
 from .weather import CALM, Weather
 
 MOOD_S = 0.8
+PATIENCE = 20
 MOOD_OPS = 800
 """Most ops of one mood, so that some are left for the next."""
 
@@ -33,6 +34,11 @@ class BadWeather(Scenario):
             self.weather.turn(mood)
             crowd.allow(MOOD_OPS)
             await asyncio.sleep(self.chance.uniform(0.5, 4.0) if self.is_long else MOOD_S)
+            for _ in range(PATIENCE):
+                # A busy machine may have got nothing onto the wire by then.
+                if self.weather.hurt[mood]:
+                    break
+                await asyncio.sleep(MOOD_S)
 
     async def heal(self) -> None:
         self.weather.turn(CALM)

@@ -16,7 +16,7 @@ from tests.mutation.servers import BrokenLibrary, MutantStore
 from tests.mutation.survivors import as_toml, listed, outdated
 from tests.servers import ROOT
 
-SAMPLE = 100
+SAMPLE = 70
 
 
 def test_of_a_sample_of_mutants_only_those_live_that_have_a_reason_to():

@@ -68,7 +68,8 @@ async def original(short_home):
 
 async def test_a_bit_that_turned_over_is_refused_or_harmless_or_closes_what_it_changed(original, request):
     rounds, seed = int(os.environ.get("ALLOT_TORTURE", "0")), int(os.environ.get("ALLOT_TORTURE_SEED", "0"))
-    chance = Random(seed or Random().randrange(1, 2**32))
+    seed = seed or Random().randrange(1, 2**32)
+    chance = Random(seed)
     data = newest(original.folder).read_bytes()
 
     found = [await try_out(original, choose(data, chance)) for _ in range(FLIPS * max(1, rounds))]

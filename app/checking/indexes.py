@@ -105,7 +105,8 @@ class IndexCheck:
         """What these orders wanted in an index a moment ago, want still, and have not there."""
         members = sorted(member for found in wanted.values() for member in found)
         packed, scores = await self._together(("hmget", "orders", list(wanted)), ("zmscore", word, members))
-        there = {member for member, score in zip(members, scores, strict=True) if score is not None}
+        # One with another score has another place in the queue.
+        there = {member for member, score in zip(members, scores, strict=True) if score == 0}
         records = dict(zip(wanted, packed, strict=True))
         for id, record in _orders(list(wanted), packed).items():
             for member in sorted((MEMBERS[word](record) & wanted[id]) - there):

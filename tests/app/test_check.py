@@ -169,6 +169,11 @@ async def nobody_waits(books: Books) -> None:
     await books.redis.delete(books.keys["waiting"])
 
 
+async def waits_elsewhere(books: Books) -> None:
+    [member] = await books.redis.zrange(books.keys["waiting"], 0, 0)
+    await books.redis.zadd(books.keys["waiting"], {member: 1})
+
+
 async def somebody_waits(books: Books) -> None:
     await books.redis.zadd(books.keys["waiting"], {b"CUP\x00000010000000000001\x00web:W1\x001": 0})
 
@@ -215,6 +220,7 @@ IN_VALKEY = {
     no_owner: "owner_differs",
     owner_of_the_dead: "owner_differs",
     nobody_waits: "waiting_missing",
+    waits_elsewhere: "waiting_missing",
     somebody_waits: "waiting_extra",
     held_for_nobody: "held_differs",
     committed_to_nobody: "committed_differs",

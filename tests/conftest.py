@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 
 import hypothesis
 import pytest
+import stamina
 import structlog
 from redis.asyncio import Redis
 
 from allocator.client import make_client
+from channels.engine import ATTEMPTS_MAX
 from tests import postgres as sql
 from tests.servers import SHARED, Server, legs, present, shared_data
 
@@ -141,3 +143,11 @@ async def redis(server_url: str) -> AsyncIterator[Redis]:
     await client.flushall()
     yield client
     await client.aclose()
+
+
+@pytest.fixture
+def quick() -> Iterator[None]:
+    """Whoever asks a channel again does it at once."""
+    stamina.set_testing(testing=True, attempts=ATTEMPTS_MAX, cap=True)
+    yield
+    stamina.set_testing(testing=False)

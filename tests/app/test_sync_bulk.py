@@ -1,7 +1,6 @@
 """Many numbers at once, few revisions a day, and channels that take their open orders off by themselves."""
 
 import pytest
-import stamina
 
 from app.opening import open_service
 from app.sync.choosing import day_of
@@ -10,10 +9,11 @@ from app.sync.told import ticket_finished
 from app.times import now_ms
 from channels.amazon import Amazon
 from channels.ebay import Ebay
-from channels.engine import ATTEMPTS_MAX
 from tests.app.channel_worlds import World, world_of
 from tests.channels import amazon as amazon_bench
 from tests.channels import ebay as ebay_bench
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 STEPS = {step.name: step for step in OUT_STEPS}
 PUSH, TICKETS, PROVE = STEPS["push"], STEPS["tickets"], STEPS["prove"]
@@ -31,13 +31,6 @@ class FewRevisions(Ebay):
     """A listing may be changed ten times a day."""
 
     facts = Ebay.facts._replace(revisions_per_day=10)
-
-
-@pytest.fixture(autouse=True)
-def quick():
-    stamina.set_testing(testing=True, attempts=ATTEMPTS_MAX, cap=True)
-    yield
-    stamina.set_testing(testing=False)
 
 
 @pytest.fixture

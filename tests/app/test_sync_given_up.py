@@ -1,26 +1,19 @@
 """Numbers that were given up: they oversell as long as the channel shows more than there is."""
 
 import pytest
-import stamina
 
 from app.opening import open_service
 from app.store.unpushed import count_shown
 from app.sync.out_steps import OUT_STEPS
 from app.sync.outcomes import ATTEMPTS_MAX as FAILURES_MAX
 from app.times import now_ms
-from channels.engine import ATTEMPTS_MAX
 from tests.app.channel_worlds import CODE, world_of
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 STEPS = {step.name: step for step in OUT_STEPS}
 FOLLOW, PUSH, AGAIN = STEPS["follow"], STEPS["push"], STEPS["try_again"]
 HOUR_S = 3_600
-
-
-@pytest.fixture(autouse=True)
-def quick():
-    stamina.set_testing(testing=True, attempts=ATTEMPTS_MAX, cap=True)
-    yield
-    stamina.set_testing(testing=False)
 
 
 @pytest.fixture

@@ -3,27 +3,20 @@
 from dataclasses import replace
 
 import pytest
-import stamina
 
 from app.opening import open_service
 from app.store.shown import push_anew
 from app.sync.out_steps import FOLLOW, LISTINGS, OUT_STEPS
 from app.sync.outcomes import failed
 from app.times import now_ms
-from channels.engine import ATTEMPTS_MAX
 from channels.errors import Down
 from tests.app.channel_worlds import CODE, world_of
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 STEPS = {step.name: step for step in OUT_STEPS}
 PUSH, PROVE = STEPS["push"], STEPS["prove"]
 NOTE = (LISTINGS, FOLLOW)
-
-
-@pytest.fixture(autouse=True)
-def quick():
-    stamina.set_testing(testing=True, attempts=ATTEMPTS_MAX, cap=True)
-    yield
-    stamina.set_testing(testing=False)
 
 
 @pytest.fixture

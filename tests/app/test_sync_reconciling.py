@@ -1,7 +1,6 @@
 """Accepted is not shown: what a channel really shows, and what becomes of what differs."""
 
 import pytest
-import stamina
 
 from app.opening import open_service
 from app.store.connections import find_connection
@@ -11,19 +10,13 @@ from app.sync.outcomes import ATTEMPTS_MAX, UNCLEAR
 from app.sync.told import look_again, note_shown
 from app.times import now_ms
 from channels.base import Shown
-from channels.engine import ATTEMPTS_MAX as CALLS_MAX
 from tests.app.channel_worlds import CODE, world_of
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 STEPS = {step.name: step for step in OUT_STEPS}
 PUSH, PROVE, RECONCILE = STEPS["push"], STEPS["prove"], STEPS["reconcile"]
 OUT = (LISTINGS, FOLLOW, PUSH)
-
-
-@pytest.fixture(autouse=True)
-def quick():
-    stamina.set_testing(testing=True, attempts=CALLS_MAX, cap=True)
-    yield
-    stamina.set_testing(testing=False)
 
 
 @pytest.fixture

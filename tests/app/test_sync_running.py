@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 
 import pytest
-import stamina
 
 from app import ending
 from app.lines.lines import Line
@@ -20,20 +19,14 @@ from app.sync.steps import Step, Tenure, Work
 from app.sync.subscribing import keep_subscribed
 from app.sync.trouble import Trouble
 from channels.breaker import FINE
-from channels.engine import ATTEMPTS_MAX
 from tests.app.channel_worlds import CODE, world_of
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 SECONDS_MAX = 20.0
 LEASE_SECONDS = 1.2
 STEPS = {step.name: step for step in OUT_STEPS}
 OUT = (LISTINGS, FOLLOW, STEPS["push"])
-
-
-@pytest.fixture(autouse=True)
-def quick():
-    stamina.set_testing(testing=True, attempts=ATTEMPTS_MAX, cap=True)
-    yield
-    stamina.set_testing(testing=False)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A channel that has sold something shows fewer than it was told, and is told again what it may show."""
 
 import pytest
-import stamina
 
 from app.lines.lines import connector_of
 from app.store.connections import find_connection
@@ -21,15 +20,10 @@ from tests.app.heard_shop import There, connected, line_to
 from tests.app.tills import CONNECTION, EVENTS, HERE, SECRET
 from tests.channels.contract import courier_of
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 OUT = (know_listings, follow, push)
 CAP = {"id": "few", "kind": "max_published", "sku": "CUP", "channel": "amazon", "units": 5}
-
-
-@pytest.fixture(autouse=True)
-def quick():
-    stamina.set_testing(testing=True, attempts=2, cap=True)
-    yield
-    stamina.set_testing(testing=False)
 
 
 @pytest.fixture(params=["shopify", "woocommerce", "amazon", "ebay"])

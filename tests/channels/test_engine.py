@@ -4,7 +4,6 @@ import asyncio
 
 import httpx
 import pytest
-import stamina
 
 from channels.base import BUSY_WAIT_S, retry_after_s
 from channels.breaker import FAILURES_MAX
@@ -14,15 +13,10 @@ from channels.pacing import Learned, Rate
 from channels.wire import Answer, Call, get, send_json
 from tests.channels.shop import World
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 ASK = get("read", "/stock")
 PUSH = send_json("push", "POST", "/stock", {"quantity": 3, "buyer": "Ann"}, repeatable=False)
-
-
-@pytest.fixture(autouse=True)
-def quick():
-    stamina.set_testing(testing=True, attempts=ATTEMPTS_MAX, cap=True)
-    yield
-    stamina.set_testing(testing=False)
 
 
 @pytest.fixture

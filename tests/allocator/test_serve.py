@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from allocator import AdjustLine, ReturnLine, Rule, ShipLine, SkuConfig, StockLine, ledger
+from allocator import AdjustLine, ReturnLine, Rule, SellerKeys, ShipLine, SkuConfig, StockLine, ledger
 
 from .fixtures import (
     AMAZON,
@@ -217,6 +217,18 @@ async def test_units_that_rules_set_free_are_found_by_a_sweep(allocator):
     swept = await allocator.serve(sweep=True)
 
     assert plain.lines == []
+    assert given(swept) == [("amazon:1", "1", 2)]
+
+
+async def test_a_list_that_was_lost_is_made_again_by_a_sweep(allocator, redis):
+    await backorder(allocator, "1", 2)
+    await stock(allocator, oslo=5)
+    [servable] = SellerKeys(allocator.seller).named("servable")
+    lost = await redis.srem(servable, CUP)
+
+    swept = await allocator.serve(sweep=True)
+
+    assert lost == 1
     assert given(swept) == [("amazon:1", "1", 2)]
 
 

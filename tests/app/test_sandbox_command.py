@@ -1,6 +1,7 @@
 """`allot sandbox`, in a process of its own as people run it."""
 
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -106,7 +107,7 @@ async def test_an_answer_that_is_lost_breaks_the_connection_after_all_was_done(c
                 again = await http.post("/wp-json/wc/v3/products/batch", json=body)
 
     assert (done, again.status_code) == (before + 1, 200)
-    assert caplog.records == []
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_every_fault_that_a_whole_channel_can_have_comes_by_chance():

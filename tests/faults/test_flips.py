@@ -23,8 +23,11 @@ from .verdict import Fault, assert_remembered
 from .workers import WithWorkers
 
 DRAINED_OPS, UNDRAINED_OPS = 150, 30
-HARMLESS = ("seller ", "ledger ", "ops ")
-"""Counters; entries that SQL has; answers without an effect, which SQL has not."""
+HARMLESS = ("seller ", "ledger ", "ops ", "servable ")
+"""
+Counters; entries that SQL has; answers without an effect, which SQL has not; hints that every minute's sweep gives anew
+to whatever waits.
+"""
 
 FROZEN_VERSION = -2
 FROZEN_SECONDS_MAX = 30.0

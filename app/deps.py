@@ -1,7 +1,7 @@
 """What endpoints are handed: the service's state, who asks, and the caller's name for a change."""
 
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from starlette.requests import Request
 
@@ -9,6 +9,7 @@ from allocator import Allocator, Pipe
 
 from .audit import Audit
 from .errors import OpKeyMissing, Unfit
+from .gathering import Gathering
 from .levels import Levels
 from .lines.lines import Lines
 from .metrics import Metrics
@@ -29,9 +30,9 @@ class State:
     What lives as long as the service.
 
     `clock_jumps_ms` has the sellers whose clock is paused, `jobs_failing` what each failing job said last.
-    `epoch` is the data set's, for sellers made meanwhile. `lines` are those to
-    channels. `heard` is what the scheduler at work says, which is mostly
-    another process. `full` has the share of the limit by seller, of those whose ledger has reached it (`fullness`).
+    `epoch` is the data set's, for sellers made meanwhile. `lines` are those to channels. `heard` is what the scheduler
+    at work says, which is mostly another process. `full` has the share of the limit by seller, of those whose ledger
+    has reached it (`fullness`). `found` and `notes` gather whose webhooks are and what they say.
     """
 
     settings: Settings
@@ -49,6 +50,8 @@ class State:
     jobs_failing: dict[str, str] = field(default_factory=dict)
     heard: Heard = field(default_factory=Heard)
     full: dict[str, float] = field(default_factory=dict)
+    found: Gathering[Any, Any] = field(default_factory=Gathering)
+    notes: Gathering[Any, Any] = field(default_factory=Gathering)
 
 
 def state_of(request: Request) -> State:

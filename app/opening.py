@@ -91,6 +91,8 @@ async def open_service(
         stack.push_async_callback(lines.close)
         state = State(settings, database, keys, allocators, pipe, epoch, levels, sealer, lines, metrics=metrics)
         stack.push_async_callback(_write_last, state)
+        stack.push_async_callback(state.found.close)
+        stack.push_async_callback(state.notes.close)
         await stack.enter_async_context(listening(redis_url, keys.forget, keys.refresh))
         yield state
 

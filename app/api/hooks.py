@@ -2,6 +2,8 @@
 
 # ruff: noqa: FAST003 - a path is read by edge.Path, which says what is wrong with it
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -12,7 +14,8 @@ from app.edge import Path
 from app.errors import ConnectionUnknown
 from app.guarding import operation_id
 from app.openapi import open_to_all
-from app.store.connections import find_connection
+from app.store.connections import ConnectionFacts, find_connection
+from app.store.database import Database
 from app.sync.hearing import hear
 from app.sync.words import Heard, HookPath, webhook_path
 from channels import CHANNELS
@@ -46,8 +49,7 @@ async def answer_handshake(request: Request) -> Response:
 
 async def _hear(request: Request) -> Response:
     path, state = HOOK(request), state_of(request)
-    async with state.database.reading() as session:
-        facts = await find_connection(session, path.seller, path.connection)
+    facts = await state.found.add((path.seller, path.connection), partial(_find_all, state.database))
     if facts is None or not CHANNELS[facts.connector].facts.posts:
         raise ConnectionUnknown(f"there is no connection {path.connection}", where="path connection")
     delivery = Delivery(
@@ -58,6 +60,12 @@ async def _hear(request: Request) -> Response:
     )
     reply = await hear(state, facts, delivery)
     return Response(reply or b'{"heard":true}', media_type=TYPE)
+
+
+async def _find_all(database: Database, asked: Sequence[tuple[str, str]]) -> list[ConnectionFacts | None]:
+    async with database.reading() as session:
+        found = {one: await find_connection(session, *one) for one in sorted(set(asked))}
+    return [found[one] for one in asked]
 
 
 async def _body(request: Request) -> bytes:

@@ -1,6 +1,6 @@
 """Orders as channels tell them, the newest picture of each and what became of it; and webhooks that were heard."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -80,12 +80,17 @@ def _mine(seller: str, connection: str) -> list[Any]:
 # --- what is heard -------------------------------------------------------------------------------------------------
 
 
-async def note_news(session: AsyncSession, seller: str, connection: str, id: str, *, topic: str, now_ms: int) -> bool:
-    """Remember a webhook; False when it has been heard before."""
-    row = {"seller": seller, "connection": connection, "id": id, "topic": topic, "at_ms": now_ms}
-    insert = dialect(session).insert(HeardNewsRow).values(row).on_conflict_do_nothing()
-    # Not by how many rows: drivers do not say that of every insert.
-    return (await execute(session, insert.returning(col(HeardNewsRow.id)))).first() is not None
+async def note_news(
+    session: AsyncSession, seller: str, connection: str, topics: Mapping[str, str], *, now_ms: int
+) -> set[str]:
+    """Remember webhooks, with their topics by id; those that have not been heard before."""
+    mine, ids, new = {"seller": seller, "connection": connection, "at_ms": now_ms}, sorted(topics), set[str]()
+    for start in range(0, len(ids), ROWS_MAX):
+        rows = [{**mine, "id": id, "topic": topics[id]} for id in ids[start : start + ROWS_MAX]]
+        insert = dialect(session).insert(HeardNewsRow).values(rows).on_conflict_do_nothing()
+        # Not by how many rows: drivers do not say that of every insert.
+        new |= {str(id) for (id,) in await execute(session, insert.returning(col(HeardNewsRow.id)))}
+    return new
 
 
 async def drop_news(session: AsyncSession, *, before_ms: int) -> int:
@@ -134,8 +139,10 @@ async def note_named(
     session: AsyncSession, seller: str, connection: str, ids: Collection[str], *, via: str, now_ms: int
 ) -> None:
     """Remember orders that were only named: the channel is to be asked for them."""
-    for id in sorted({*ids}):
-        insert = dialect(session).insert(HeardOrderRow).values(_new(seller, connection, id, via, now_ms))
+    named = sorted({*ids})
+    for start in range(0, len(named), ROWS_MAX):
+        rows = [_new(seller, connection, id, via, now_ms) for id in named[start : start + ROWS_MAX]]
+        insert = dialect(session).insert(HeardOrderRow).values(rows)
         again = {"ask": True, "due_ms": now_ms, **_AFRESH}
         keys = ["seller", "connection", "external_id"]
         await execute(session, insert.on_conflict_do_update(index_elements=keys, set_=again))

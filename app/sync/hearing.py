@@ -1,12 +1,12 @@
 """
 Webhooks of channels: proved, written down, and answered; what they say is acted upon afterwards.
 
-What one says and that it was heard are one transaction, so one that comes again changes nothing, and one that was
-answered is never lost. An old one that is sent again under another id changes nothing either: pictures have revisions.
+One that was answered is never lost: it is in the database by then, together with those that came at the same moment.
 """
 
 import asyncio
 import hashlib
+from functools import partial
 from typing import Final
 
 import structlog
@@ -16,19 +16,16 @@ from app.deps import State
 from app.errors import ChannelAway, WebhookForged
 from app.lines.lag import keep
 from app.store.connections import ConnectionFacts
-from app.store.heard import note_named, note_news, note_odd, note_told
 from app.times import now_ms
 from channels.base import Delivery, News
 from channels.errors import Busy, ChannelError, Down, Nonsense, Unclear
 
-from .pictures import told_of
-from .told import look_again, note_shown, ticket_finished
+from .noting import Note, write_all
 
 SECONDS_MAX: Final = 3.0
 """How long a webhook may take that has to be proved by asking the channel: a vendor gives up after five seconds."""
 
 ID_MAX: Final = 200
-VIA: Final = "hook"
 
 log = structlog.get_logger(__name__)
 
@@ -58,15 +55,5 @@ async def hear(state: State, facts: ConnectionFacts, delivery: Delivery) -> byte
 
 async def _write_down(state: State, facts: ConnectionFacts, news: News, body: bytes) -> None:
     id = news.id if 0 < len(news.id) <= ID_MAX else hashlib.sha256(news.id.encode() or body).hexdigest()
-    at_ms, mine = now_ms(), (facts.seller, facts.code)
-    async with state.database.writing() as session:
-        if not await note_news(session, *mine, id, topic=news.topic[:100], now_ms=at_ms):
-            return
-        await note_told(session, *mine, [told_of(order) for order in news.orders], via=VIA, now_ms=at_ms)
-        await note_named(session, *mine, news.ask, via=VIA, now_ms=at_ms)
-        for one in news.odd:
-            await note_odd(session, *mine, one.external_id, one.says, via=VIA, now_ms=at_ms)
-        arrivals = await note_shown(session, facts, news.shown)
-        await look_again(session, facts, news.look)
-        await ticket_finished(session, facts, news.finished)
-    await keep(state.pipe.client, *mine, arrivals)
+    arrivals = await state.notes.add(Note(facts, id, news), partial(write_all, state.database))
+    await keep(state.pipe.client, facts.seller, facts.code, arrivals)

@@ -6,6 +6,7 @@ import pytest
 
 from app.schedule import NEWS_DAYS, Memory, forget_news
 from app.store.heard import (
+    ROWS_MAX,
     Told,
     drop_news,
     due_orders,
@@ -115,13 +116,25 @@ async def test_an_odd_order_is_parked_and_asked_for_when_it_is_woken(session):
 
 
 async def test_a_webhook_is_heard_once_and_forgotten_after_a_while(session):
-    first = await note_news(session, *MINE, "w-1", topic="order.created", now_ms=10)
-    again = await note_news(session, *MINE, "w-1", topic="order.created", now_ms=20)
-    other = await note_news(session, "main", "elsewhere", "w-1", topic="order.created", now_ms=30)
+    heard = {"w-1": "order.created"}
+    first = await note_news(session, *MINE, heard, now_ms=10)
+    again = await note_news(session, *MINE, {**heard, "w-2": "order.created"}, now_ms=30)
+    other = await note_news(session, "main", "elsewhere", heard, now_ms=30)
 
-    assert (first, again, other) == (True, False, True)
+    assert (first, again, other) == ({"w-1"}, {"w-2"}, {"w-1"})
     assert await drop_news(session, before_ms=30) == 1
-    assert await note_news(session, *MINE, "w-1", topic="order.created", now_ms=40)
+    assert await note_news(session, *MINE, heard, now_ms=40) == {"w-1"}
+
+
+async def test_hundreds_of_webhooks_are_heard_at_once(session):
+    heard = {f"w-{number}": "order.created" for number in range(2 * ROWS_MAX + 1)}
+    names = [*heard, "w-0"]
+
+    new = await note_news(session, *MINE, heard, now_ms=10)
+    await note_named(session, *MINE, names, via="hook", now_ms=10)
+
+    assert new == set(heard)
+    assert (await waiting_orders(session, "main")).waiting == len(heard)
 
 
 async def test_what_is_not_taken_is_counted(session):
@@ -137,14 +150,13 @@ async def test_what_is_not_taken_is_counted(session):
 async def test_the_job_forgets_what_was_heard_two_weeks_ago(state):
     old_ms = now_ms() - NEWS_DAYS * DAY_MS - 1_000
     async with state.database.writing() as session:
-        await note_news(session, *MINE, "old", topic="", now_ms=old_ms)
-        await note_news(session, *MINE, "new", topic="", now_ms=now_ms())
+        await note_news(session, *MINE, {"old": ""}, now_ms=old_ms)
+        await note_news(session, *MINE, {"new": ""}, now_ms=now_ms())
 
     await forget_news(state, Memory())
 
     async with state.database.writing() as session:
-        assert await note_news(session, *MINE, "old", topic="", now_ms=1)
-        assert not await note_news(session, *MINE, "new", topic="", now_ms=1)
+        assert await note_news(session, *MINE, {"old": "", "new": ""}, now_ms=1) == {"old"}
 
 
 async def test_what_waits_for_people_is_in_the_metrics(client, state):
@@ -226,11 +238,11 @@ async def test_a_connection_that_is_removed_takes_what_was_heard_with_it(client,
 
 
 async def test_of_two_who_hear_the_same_webhook_at_once_one_hears_it(state):
-    async def once() -> bool:
+    async def once() -> set[str]:
         async with state.database.writing() as session:
-            return await note_news(session, *MINE, "w-1", topic="", now_ms=10)
+            return await note_news(session, *MINE, {"w-1": ""}, now_ms=10)
 
-    assert sorted(await asyncio.gather(*(once() for _ in range(4)))) == [False, False, False, True]
+    assert sorted(await asyncio.gather(*(once() for _ in range(4))), key=len) == [set(), set(), set(), {"w-1"}]
 
 
 async def test_of_two_who_hear_the_same_order_at_once_the_newer_picture_stays(state):

@@ -1,6 +1,7 @@
 """What endpoints are handed: the service's state, who asks, and the caller's name for a change."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, cast
 
 from starlette.requests import Request
@@ -18,7 +19,7 @@ from .sealing import Sealer
 from .security import Keys
 from .settings import Settings
 from .standing import Heard
-from .store.database import Database
+from .store.database import Database, DatabaseAway
 
 OP_KEY: Final = "Idempotency-Key"
 OP_KEY_MAX: Final = 128
@@ -50,8 +51,8 @@ class State:
     jobs_failing: dict[str, str] = field(default_factory=dict)
     heard: Heard = field(default_factory=Heard)
     full: dict[str, float] = field(default_factory=dict)
-    found: Gathering[Any, Any] = field(default_factory=Gathering)
-    notes: Gathering[Any, Any] = field(default_factory=Gathering)
+    found: Gathering[Any, Any] = field(default_factory=partial(Gathering, DatabaseAway))
+    notes: Gathering[Any, Any] = field(default_factory=partial(Gathering, DatabaseAway))
 
 
 def state_of(request: Request) -> State:

@@ -1,6 +1,7 @@
 """Lines to channels: a connection with its connector and the engine that talks for it."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -23,11 +24,12 @@ LIMITS: Final = httpx.Limits(max_connections=20, max_keepalive_connections=10)
 
 @dataclass(frozen=True)
 class Line:
-    """One connection that can be talked over."""
+    """One connection that can be talked over; `proving` is for whoever asks for what proves webhooks."""
 
     facts: ConnectionFacts
     engine: Engine
     http: httpx.AsyncClient
+    proving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def connector(self) -> Connector[Any, Any]:

@@ -147,5 +147,5 @@ class SqlLog:
     async def add(self, exchange: Exchange) -> None:
         """One more."""
         said: dict[str, Any] = msgspec.structs.asdict(exchange)
-        async with self._database.writing() as session:
-            await add_exchange(session, self._account.seller, self._account.code, now_ms(), **said)
+        mine, at_ms = (self._account.seller, self._account.code), now_ms()
+        await self._database.together((*mine, "log"), lambda session: add_exchange(session, *mine, at_ms, **said))

@@ -8,11 +8,11 @@ write-ahead log and `synchronous=FULL`, and a PostgreSQL that would lose one is 
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from threading import Thread
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -21,6 +21,8 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.gathering import Gathering
 
 from .revisions import current, newest_known
 
@@ -36,6 +38,11 @@ SECONDS_MAX: Final = 30.0
 
 GIVEN_BACK_SECONDS_MAX: Final = 5.0
 """How long the end waits for connections that somebody still has."""
+
+STEPS_MAX: Final = 25
+"""Most use cases of one transaction: others want to write too."""
+
+Result = TypeVar("Result")
 
 IDLE_TOO_LONG: Final = "25P03"
 """PostgreSQL's code for who stood still in a transaction."""
@@ -76,6 +83,10 @@ class Database:
         self._readers = async_sessionmaker(reading, class_=AsyncSession, expire_on_commit=False)
         writing = engine.execution_options(**{WRITES: True})
         self._writers = async_sessionmaker(writing, class_=AsyncSession, expire_on_commit=False)
+        self._together: dict[Hashable, Gathering[Any, Any]] = {}
+        # SQLite lets one write at a time and lets the others try again and again, the longer they wait the more rarely;
+        # and each of them would keep a connection that readers could have.
+        self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -92,8 +103,23 @@ class Database:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
         """One use case that writes: committed at the end, rolled back on an error. Raises DatabaseAway."""
-        async with _answering(), self._writers.begin() as session:
+        async with _answering(), self._turn, self._writers.begin() as session:
             yield session
+
+    async def together(self, whose: Hashable, step: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+        """
+        A short use case that writes and that many have at once: one transaction with those of the same owner that come
+        at the same moment, as if one came after the other. Raises what `step` raises, and DatabaseAway.
+
+        A step is called again, in a transaction of its own, where another one beside it failed.
+        """
+        theirs = self._together.setdefault(whose, Gathering(DatabaseAway, most=STEPS_MAX))
+        done: Result = await theirs.add(step, self._write_all)
+        return done
+
+    async def _write_all(self, steps: Sequence[Callable[[AsyncSession], Awaitable[Any]]]) -> list[Any]:
+        async with self.writing() as session:
+            return [await step(session) for step in steps]
 
     @asynccontextmanager
     async def reading(self, *, seconds_max: float | None = SECONDS_MAX) -> AsyncIterator[AsyncSession]:
@@ -107,6 +133,8 @@ class Database:
 
     async def close(self) -> None:
         """Give every connection back, and wait for statements of whoever was cancelled: they know no other loop."""
+        for one in self._together.values():
+            await one.close()
         await self._until_given_back()
         await self._engine.dispose()
         # Whoever still works beside us may begin another one meanwhile.

@@ -7,7 +7,7 @@ One that was answered is never lost: it is in the database by then, together wit
 import asyncio
 import hashlib
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 import structlog
 from redis.exceptions import RedisError
@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from app.deps import State
 from app.errors import ChannelAway, WebhookForged
 from app.lines.lag import keep
+from app.lines.lines import Line
 from app.store.connections import ConnectionFacts
 from app.times import now_ms
 from channels.base import Delivery, News
@@ -39,7 +40,7 @@ async def hear(state: State, facts: ConnectionFacts, delivery: Delivery) -> byte
     line = await state.lines.line(facts)
     try:
         async with asyncio.timeout(SECONDS_MAX):
-            news = await line.engine.run(line.connector.hear(delivery, now_ms()))
+            news = await _proved(line, delivery)
     except Nonsense as error:
         # It is theirs, and sending it again makes it no better; what it was about, polling finds.
         log.warning("webhook_not_understood", seller=facts.seller, connection=facts.code, says=str(error)[:200])
@@ -51,6 +52,17 @@ async def hear(state: State, facts: ConnectionFacts, delivery: Delivery) -> byte
     if not news.reply:
         await _write_down(state, facts, news, delivery.body)
     return news.reply
+
+
+async def _proved(line: Line, delivery: Delivery) -> News:
+    """What it says, once that is known to be the channel's; one at a time asks the channel for what proves it."""
+    try:
+        next(line.connector.hear(delivery, now_ms()))
+    except StopIteration as done:
+        return cast(News, done.value)
+    async with line.proving:
+        # Mostly whoever asked before has it by now.
+        return await line.engine.run(line.connector.hear(delivery, now_ms()))
 
 
 async def _write_down(state: State, facts: ConnectionFacts, news: News, body: bytes) -> None:

@@ -108,7 +108,8 @@ class Tills:
         if named - known - {""}:
             await allocator.reload()
             known = {location.code for location in allocator.config.locations}
-        async with self.database.writing() as session:
+
+        async def plan(session: Session) -> tuple[dict[str, TillEventFacts], Planned]:
             # Whoever plans for this seller waits: of a sale and a count each would miss the other.
             await require_seller(session, facts.seller, lock=True)
             setting = Setting(
@@ -124,7 +125,9 @@ class Tills:
             before = {id: one for id, one in heard.events.items() if id in sent}
             planned = plan_events(events, heard, setting)
             await add_till_events(session, facts.seller, facts.code, planned.events, planned.moves)
-        return before, planned
+            return before, planned
+
+        return await self.database.together((facts.seller, facts.code), plan)
 
     async def _heard(self, session: Session, events: Sequence[TillEvent], setting: Setting) -> Heard:
         seller = self.facts.seller
@@ -191,12 +194,15 @@ class Tills:
     async def _settle(self, booked: Sequence[TillEventFacts], done: Mapping[str, Booked]) -> None:
         said = [(event.event_id, done[event.event_id]) for event in booked]
         settled = [Settled(id, one.state, one.code, one.booked_ms) for id, one in said]
-        async with self.database.writing() as session:
-            await settle_till_events(session, self.facts.seller, self.facts.code, settled)
+        mine = self.facts.seller, self.facts.code
+        moved = {sku for event in booked for sku, _ in _plan_of(event).lines}
+
+        async def settle(session: Session) -> None:
+            await settle_till_events(session, *mine, settled)
             # A hub takes what its tills sell off the number it was told.
-            moved = {sku for event in booked for sku, _ in _plan_of(event).lines}
-            mine = self.facts.seller, self.facts.code
             await note_sold(session, self.facts, await listings_of(session, *mine, moved))
+
+        await self.database.together(mine, settle)
 
     async def _after(self, scales: Mapping[str, int]) -> dict[str, str]:
         """What the channel may promise now of these skus, in their units; nothing where there is no such channel."""

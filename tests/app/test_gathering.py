@@ -5,7 +5,10 @@ import asyncio
 import pytest
 
 from app.gathering import MOST, Gathering
-from app.store.database import DatabaseAway
+
+
+class Away(Exception):
+    """It concerns everybody."""
 
 
 class Bench:
@@ -35,7 +38,7 @@ def bench() -> Bench:
 
 
 async def test_what_comes_while_some_is_done_is_done_next_together(bench):
-    gathering = Gathering()
+    gathering = Gathering(Away)
     tasks = await begun(gathering, bench, 0) + await begun(gathering, bench, 1, 2, 3)
     bench.may_go.set()
 
@@ -44,7 +47,7 @@ async def test_what_comes_while_some_is_done_is_done_next_together(bench):
 
 
 async def test_never_too_many_are_done_together(bench):
-    gathering = Gathering()
+    gathering = Gathering(Away)
     bench.may_go.set()
 
     done = await asyncio.gather(*(gathering.add(number, bench.double) for number in range(100, 101 + 2 * MOST)))
@@ -54,7 +57,7 @@ async def test_never_too_many_are_done_together(bench):
 
 
 async def test_one_that_cannot_be_done_spoils_nobodys(bench):
-    gathering = Gathering()
+    gathering = Gathering(Away)
     tasks = await begun(gathering, bench, 0) + await begun(gathering, bench, 12, 13, 14)
     bench.may_go.set()
 
@@ -64,23 +67,23 @@ async def test_one_that_cannot_be_done_spoils_nobodys(bench):
     assert isinstance(done[2], ValueError)
 
 
-async def test_a_database_that_is_away_is_away_for_all_of_them_at_once():
-    gathering, tries = Gathering(), 0
+async def test_what_is_everybodys_is_told_to_all_at_once():
+    gathering, tries = Gathering(Away), 0
 
     async def away(numbers):
         nonlocal tries
         tries += 1
         await asyncio.sleep(0)
-        raise DatabaseAway("away")
+        raise Away("away")
 
     done = await asyncio.gather(*(gathering.add(number, away) for number in range(10)), return_exceptions=True)
 
-    assert {type(one) for one in done} == {DatabaseAway}
+    assert {type(one) for one in done} == {Away}
     assert tries == 1
 
 
 async def test_whoever_gives_up_waiting_ends_nothing(bench):
-    gathering = Gathering()
+    gathering = Gathering(Away)
     [first, *others] = await begun(gathering, bench, 0) + await begun(gathering, bench, 1, 2)
     first.cancel()
     others[0].cancel()
@@ -92,7 +95,7 @@ async def test_whoever_gives_up_waiting_ends_nothing(bench):
 
 
 async def test_an_end_leaves_nobody_waiting(bench):
-    gathering = Gathering()
+    gathering = Gathering(Away)
     tasks = await begun(gathering, bench, 0) + await begun(gathering, bench, 1)
 
     await gathering.close()

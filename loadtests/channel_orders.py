@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
-
-import httpx
+from urllib.parse import urlsplit
 
 from app.demo_circle import CHANNELS, TILLS, Bought, Circle
 from app.times import now_ms
 from channels.sandbox.webhooks import Message
+
+from .http import Broken, Connection, connect, posted
 
 SECONDS_MAX: Final = 300.0
 POLL_SECONDS: Final = 0.5
@@ -69,10 +70,7 @@ async def orders_at_once(circle: Circle, names: Sequence[str], orders: int) -> H
         circle.buyers.buy(code, names[number % len(names)], till=next(iter(TILLS)) if code == "pos" else "")
     bought = circle.buyers.bought[first:]
     waiting = [(code, message) for code in codes for message in _waiting(circle, code)]
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    posted_ms = now_ms()
-    async with httpx.AsyncClient(limits=limits, timeout=60, trust_env=False) as http:
-        answered = await asyncio.gather(*(_post(http, message) for _, message in waiting))
+    posted_ms, answered = await _post_all([message for _, message in waiting])
     hooks: dict[str, list[float]] = {code: [] for code in codes}
     for (code, _), (_, took_ms) in zip(waiting, answered, strict=True):
         hooks[code].append(took_ms)
@@ -94,11 +92,24 @@ def _waiting(circle: Circle, code: str) -> list[Message]:
     return list(messages)
 
 
-async def _post(http: httpx.AsyncClient, message: Message) -> tuple[int, float]:
+async def _post_all(messages: Sequence[Message]) -> tuple[int, list[tuple[int, float]]]:
+    """When they were posted, all at the same moment, each over a connection of its own; status and ms of each."""
+    parts = urlsplit(messages[0].url)
+    assert all(urlsplit(message.url).netloc == parts.netloc for message in messages)
+    connections = await connect(f"{parts.scheme}://{parts.netloc}", len(messages))
+    posted_ms = now_ms()
+    asked = (_post(one, message) for one, message in zip(connections, messages, strict=True))
+    answered = await asyncio.gather(*asked)
+    for one in connections:
+        await one.close()
+    return posted_ms, answered
+
+
+async def _post(connection: Connection, message: Message) -> tuple[int, float]:
     began = time.perf_counter()
     try:
-        status = (await http.post(message.url, headers=message.headers, content=message.body)).status_code
-    except httpx.HTTPError:
+        status = (await connection.ask(posted(message.url, message.headers, message.body))).status
+    except Broken:
         status = 0
     return status, (time.perf_counter() - began) * 1_000
 

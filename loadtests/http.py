@@ -11,7 +11,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, NamedTuple, TypeVar, cast
@@ -129,6 +129,15 @@ def build(method: str, path: str, body: Any = None, *, key: str = "", op: str = 
     lines += ["Content-Type: application/json"] if content else []
     lines += [f"Authorization: Bearer {key}"] if key else []
     lines += [f"Idempotency-Key: {op}"] if op else []
+    return "\r\n".join([*lines, "", ""]).encode() + content
+
+
+def posted(url: str, headers: Mapping[str, str], content: bytes) -> bytes:
+    """The bytes of a message that somebody else has made."""
+    where = urlsplit(url)
+    path = f"{where.path}?{where.query}" if where.query else where.path
+    told = {**headers, "Host": where.netloc, "Content-Length": str(len(content))}
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items())]
     return "\r\n".join([*lines, "", ""]).encode() + content
 
 

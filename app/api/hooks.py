@@ -2,8 +2,6 @@
 
 # ruff: noqa: FAST003 - a path is read by edge.Path, which says what is wrong with it
 
-from collections.abc import Sequence
-from functools import partial
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -14,8 +12,7 @@ from app.edge import Path
 from app.errors import ConnectionUnknown
 from app.guarding import operation_id
 from app.openapi import open_to_all
-from app.store.connections import ConnectionFacts, find_connection
-from app.store.database import Database
+from app.sync.desk import find_among
 from app.sync.hearing import hear
 from app.sync.words import Heard, HookPath, webhook_path
 from channels import CHANNELS
@@ -49,8 +46,8 @@ async def answer_handshake(request: Request) -> Response:
 
 async def _hear(request: Request) -> Response:
     path, state = HOOK(request), state_of(request)
-    facts = await state.found.add((path.seller, path.connection), partial(_find_all, state.database))
-    if facts is None or not CHANNELS[facts.connector].facts.posts:
+    facts = await find_among(state, path.seller, path.connection)
+    if not CHANNELS[facts.connector].facts.posts:
         raise ConnectionUnknown(f"there is no connection {path.connection}", where="path connection")
     delivery = Delivery(
         headers={name.lower(): value for name, value in request.headers.items()},
@@ -60,12 +57,6 @@ async def _hear(request: Request) -> Response:
     )
     reply = await hear(state, facts, delivery)
     return Response(reply or b'{"heard":true}', media_type=TYPE)
-
-
-async def _find_all(database: Database, asked: Sequence[tuple[str, str]]) -> list[ConnectionFacts | None]:
-    async with database.reading() as session:
-        found = {one: await find_connection(session, *one) for one in sorted(set(asked))}
-    return [found[one] for one in asked]
 
 
 async def _body(request: Request) -> bytes:

@@ -107,8 +107,7 @@ async def read_till_stock(request: Request) -> Response:
 
 async def _find(request: Request, code: str) -> ConnectionFacts:
     """The connection of these tills. Raises ConnectionUnknown."""
-    async with state_of(request).database.reading() as session:
-        facts = await desk.find(session, caller_of(request).seller, code)
+    facts = await desk.find_among(state_of(request), caller_of(request).seller, code)
     if facts.connector != Pos.facts.name:
         raise ConnectionUnknown(f"{code} is a connection to {facts.connector}, not to tills", where="path connection")
     return facts

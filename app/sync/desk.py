@@ -1,11 +1,14 @@
 """What can be done with connections, each in the caller's transaction and with its entry in the audit."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from allocator import Allocator, errors
 from app.audit import By, note
+from app.deps import State
 from app.edge import unfit
 from app.errors import ChannelConnected, ConnectionUnknown, TooManyConnections, Unfit
 from app.lines.lines import secrets_purpose
@@ -19,7 +22,7 @@ from app.store.connections import (
     list_connections,
     put_connection,
 )
-from app.store.database import Session
+from app.store.database import Database, Session
 from app.store.sellers import require_seller
 from app.times import now_ms
 from channels import CHANNELS, Connector
@@ -32,7 +35,21 @@ CONNECTIONS_MAX: Final = 100
 
 async def find(session: Session, seller: str, code: str, *, lock: bool = False) -> ConnectionFacts:
     """A connection of this seller. Raises ConnectionUnknown."""
-    found = await find_connection(session, seller, code, lock=lock)
+    return _there(code, await find_connection(session, seller, code, lock=lock))
+
+
+async def find_among(state: State, seller: str, code: str) -> ConnectionFacts:
+    """The same for what many ask at once, who are answered together. Raises ConnectionUnknown, DatabaseAway."""
+    return _there(code, await state.found.add((seller, code), partial(_find_all, state.database)))
+
+
+async def _find_all(database: Database, asked: Sequence[tuple[str, str]]) -> list[ConnectionFacts | None]:
+    async with database.reading() as session:
+        found = {one: await find_connection(session, *one) for one in sorted(set(asked))}
+    return [found[one] for one in asked]
+
+
+def _there(code: str, found: ConnectionFacts | None) -> ConnectionFacts:
     if found is None:
         raise ConnectionUnknown(f"there is no connection {code}", where="path connection")
     return found

@@ -43,13 +43,13 @@ def takes(sku: str, rows: list[Any]) -> list[Take]:
 
 
 def versions(rows: list[Any]) -> list[Version]:
-    """[[sku, version], ...]."""
-    return [Version(sku, version) for sku, version in rows]
+    """[sku, version, sku, version, ...]."""
+    return [Version(*pair) for pair in zip(rows[::2], rows[1::2], strict=True)]
 
 
 def traced(rows: list[Any]) -> list[Traced]:
-    """[[location, verdict, units], ...]."""
-    return [Traced(location, verdict, units) for location, verdict, units in rows]
+    """[location, verdict, units, location, verdict, units, ...]."""
+    return [Traced(*three) for three in zip(rows[::3], rows[1::3], rows[2::3], strict=True)]
 
 
 def order_lines(rows: list[Any]) -> list[OrderLine]:

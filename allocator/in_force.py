@@ -64,6 +64,8 @@ class InForce:
         self._channels: dict[str, Channel] = {channel.code: channel for channel in self.config.channels}
         self._ranked: dict[Asked, str] = {}
         self._terms: dict[Wanted, str] = {}
+        self._where: dict[ShipTo, str] = {}
+        self._splitting = {one.code for one in self.config.channels if one.split_rules}
         self._moment_ms = moment_ms
         self._places = {location.code: location for location in self.config.locations}
         self._dated = [location for location in self.config.locations if promises(location)]
@@ -152,8 +154,23 @@ class InForce:
 
     def terms(self, request: OrderRequest, kind: str, candidates: str) -> str:
         """What the order asks for besides units, as the script is sent it. Raises Invalid."""
+        if self._says_only_where(request, kind):
+            return self._where_to(request.ship_to)
         wanted = self._wanted(request, kind)
         return NOTHING if kind == "gone" else self._with_days(wanted, candidates)
+
+    def _says_only_where(self, request: OrderRequest, kind: str) -> bool:
+        """As most orders do: theirs are looked up by where they go, and nothing else is looked at."""
+        special = self._dated or request.ship_complete or request.pickup or request.channel in self._splitting
+        return kind != "gone" and not special
+
+    def _where_to(self, ship_to: ShipTo) -> str:
+        found = self._where.get(ship_to)
+        if found is None:
+            if len(self._where) >= RANKED_MAX:
+                self._where.clear()
+            found = self._where[ship_to] = undated(Wanted("", ship_to, (), False, "", ()))
+        return found
 
     def kept_terms(self, request: OrderRequest, kind: str) -> str:
         """The same without days, as it is kept until the order is paid. Raises Invalid."""

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from msgspec import to_builtins
+
 from . import answers, errors
 from .model import Placed
 from .records import decode_answer
@@ -16,7 +18,7 @@ def _lines(rows: list[Any]) -> list[dict[str, Any]]:
 
 
 def _trace(rows: list[Any]) -> list[dict[str, Any]]:
-    return [{"location": location, "verdict": verdict, "units": units} for location, verdict, units in rows]
+    return [to_builtins(one) for one in answers.traced(rows)]
 
 
 def _named(*names: str) -> Callable[[list[Any]], dict[str, Any]]:

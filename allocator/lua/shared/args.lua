@@ -10,8 +10,9 @@ local small = {}
 
 function args.begin(arguments)
   ARGV, cursor, wrong = arguments, 0, nil
-  -- Looked for in all of them at once; where there is none, which is almost always, nobody looks again.
-  clean = not table.concat(arguments):find('%c')
+  -- Looked for in all of them at once; where there is none, which is almost always, nobody looks again. One run over
+  -- what may be there costs a third of a search for what may not.
+  clean = table.concat(arguments):find('^%C*$') ~= nil
 end
 
 function args.complain(name, what)

@@ -149,6 +149,9 @@ end
 
 -- What was promised about time and more, packed.
 function orders.pack_terms(terms)
+  if terms.packed then
+    return terms.packed
+  end
   local row = { terms.ship_by, terms.deliver_by, terms.complete, terms.country, terms.region, terms.pickup }
   for i, place in ipairs(terms.places) do
     row[i + 6] = { place.location, place.day, place.ship_by, place.deliver_by, place.left }
@@ -200,7 +203,9 @@ function orders.pack(order, lines)
     order.placed_ms, order.rank, order.candidates })
   local rejected_at, terms = order.rejected_at, NO_TERMS
   if order.terms then
-    settle_places(order)
+    if not order.terms.packed then
+      settle_places(order)
+    end
     terms = orders.pack_terms(order.terms)
   end
   if order.terms or order.announced then
@@ -330,7 +335,7 @@ end
 -- Writes the order and keeps the queue of debts and the places of days in step. Returns its ledger record.
 function orders.write(order, packed)
   redis.call('HSET', keys.orders, order.id, packed)
-  if order.terms then
+  if order.terms and not order.terms.packed then
     give_slots(order.id, order.given)
     have_slots(order.id, order.terms.places)
   end

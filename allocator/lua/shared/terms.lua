@@ -13,6 +13,8 @@ local TIME_MAX = 9999999999999
 -- What was read, by its text, kept beyond a call: many orders come with the same. All forgotten when there are many.
 local KNOWN_MAX = 2000
 local known, known_count = {}, 0
+-- What binds an order that only says where it goes.
+local UNBOUND = { open = {} }
 
 local function is_text(value)
   return type(value) == 'string' and #value <= args.CODE_MAX and not value:find('%c')
@@ -59,6 +61,14 @@ local function are_limits(rows)
   return #rows <= RULES_MAX
 end
 
+-- The terms of an order that only says where it goes, as most do: the same for all of them, and packed once.
+local function bare_of(asked)
+  local bare = { ship_by = 0, deliver_by = 0, complete = 0, country = asked.country, region = asked.region, pickup = '',
+    places = {} }
+  bare.packed = orders.pack_terms(bare)
+  return bare
+end
+
 local function terms_from(text)
   local _, row = pcall(cjson.decode, text)
   if type(row) ~= 'table' or not is_whole(row[1], 0, 1) then
@@ -73,8 +83,12 @@ local function terms_from(text)
   if type(row[5]) ~= 'table' or not are_limits(row[5]) or not promises then
     return nil
   end
-  return { text = text, complete = row[1], country = row[2], region = row[3], pickup = row[4], limits = row[5],
+  local asked = { text = text, complete = row[1], country = row[2], region = row[3], pickup = row[4], limits = row[5],
     promises = promises }
+  if asked.complete == 0 and asked.pickup == '' and #asked.limits == 0 and next(promises) == nil then
+    asked.bare = bare_of(asked)
+  end
+  return asked
 end
 
 -- What an order asks for; nobody may change it. nil when nothing is said.
@@ -124,6 +138,9 @@ end
 -- What binds an order that asks for this: { limit = its own split limit, or nil; open = by location the first option with a
 -- place left; full = the locations that have none, or nil }.
 function terms.bounds(asked, skus)
+  if asked.bare then
+    return UNBOUND
+  end
   local bounds = { limit = terms.limit_of(asked, skus), open = {} }
   for code, options in pairs(asked.promises) do
     local open = first_open(code, options)
@@ -144,6 +161,10 @@ end
 -- What the order was promised, when it has its takes: for each location its first option with a place left, or, beyond what
 -- can leave, its last. It has a place of that day then.
 function terms.settle(order, asked)
+  if asked.bare then
+    order.terms = asked.bare
+    return
+  end
   local mine = { complete = asked.complete, country = asked.country, region = asked.region, pickup = asked.pickup,
     places = {} }
   for _, code in ipairs((planning.used_codes(order.lines))) do

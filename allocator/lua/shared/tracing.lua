@@ -18,7 +18,7 @@ local function verdict_of(needs, position, is_promise)
   return verdict
 end
 
--- { code, verdict, units } per candidate: taken, not_needed, left_out, nothing_open, at_capacity, inactive or not_eligible.
+-- { code, verdict, units, code, verdict, units, ... } of the candidates: taken, not_needed, left_out, nothing_open, at_capacity, inactive or not_eligible.
 -- at_capacity: it has units, and no place left on a day; `full` names those.
 function tracing.of(candidates, lines, needs, view, is_promise, full)
   local units, trace = {}, {}
@@ -27,7 +27,7 @@ function tracing.of(candidates, lines, needs, view, is_promise, full)
       units[take.location] = (units[take.location] or 0) + take.units
     end
   end
-  for i, candidate in ipairs(candidates) do
+  for _, candidate in ipairs(candidates) do
     local code, verdict = candidate[1], 'taken'
     local position = view.position[code]
     if not units[code] then
@@ -40,7 +40,8 @@ function tracing.of(candidates, lines, needs, view, is_promise, full)
         verdict = full and full[code] and verdict ~= 'nothing_open' and 'at_capacity' or verdict
       end
     end
-    trace[i] = { code, verdict, units[code] or 0 }
+    local n = #trace
+    trace[n + 1], trace[n + 2], trace[n + 3] = code, verdict, units[code] or 0
   end
   return trace
 end

@@ -23,7 +23,8 @@ local function got_units(state)
   return false
 end
 
--- Settles every changed sku, raises its version by one and returns what the ledger, the answer and the store need.
+-- Settles every changed sku, raises its version by one and returns what the ledger, the answer and the store need; the
+-- versions as { sku, version, sku, version, ... }.
 -- Nothing said means that no deficit may come of it.
 function write.seal(deficit_allowed)
   local changes, versions, fields, servable, skus = {}, {}, {}, {}, {}
@@ -39,7 +40,8 @@ function write.seal(deficit_allowed)
     local state = stock.skus[sku]
     stock.settle(state, deficit_allowed)
     local version = stock.next_version(state)
-    changes[i], versions[i] = { sku, version, state.moves }, { sku, version }
+    changes[i] = { sku, version, state.moves }
+    versions[2 * i - 1], versions[2 * i] = sku, version
     fields[2 * i - 1], fields[2 * i] = sku, stock.pack(state)
     local backordered, conflict = stock.debts(state)
     if backordered + conflict > 0 and got_units(state) then

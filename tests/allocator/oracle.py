@@ -127,7 +127,7 @@ class Oracle:
         for sku in trial.touched:
             trial.versions[sku] += 1
         if word in VERSIONED:
-            facts = [*facts, [[sku, trial.versions[sku]] for sku in sorted(trial.touched)]]
+            facts = [*facts, [part for sku in sorted(trial.touched) for part in (sku, trial.versions[sku])]]
         if word == "placed":
             facts += verbs.promised
         if verbs.named:

@@ -185,7 +185,7 @@ class Demand:
     def trace(self, what: str) -> list:
         """Each candidate and why it was or was not taken; `what` this kind of demand could have taken there."""
         codes = {spot.code for spot in self.channel.locations}
-        return [[code, *self._verdict(code, code in codes, what)] for code, _ in self.candidates]
+        return [part for code, _ in self.candidates for part in (code, *self._verdict(code, code in codes, what))]
 
     def _verdict(self, code: str, mine: bool, what: str) -> tuple[str, int]:
         units = sum(take.units for line in self.lines for take in line.takes if take.location == code)

@@ -228,4 +228,4 @@ async def test_a_sku_on_both_sides_has_one_version_more(shipped, redis):
     entry = await last_entry(redis)
     assert [(change.sku, change.version) for change in entry.changes] == [(CUP, 4)]
     assert exchanged.placed.versions == exchanged.returned.versions
-    assert unpack(entry.answer)[-1] == [[CUP, 4]]
+    assert unpack(entry.answer)[-1] == [CUP, 4]

@@ -189,7 +189,7 @@ def test_every_answer_in_the_ledger_names_the_versions_of_its_change(history):
     versioned = {"moved", "held", "released", "placed", "changed"}
 
     for entry in history.ledger:
-        raised = [[change.sku, change.version] for change in entry.changes]
+        raised = [part for change in entry.changes for part in (change.sku, change.version)]
         if entry.word in versioned:
             # What an order was promised about time comes behind, and the return that goods came back with.
             at = {"placed": 7, "changed": 2}.get(entry.word, -1)

@@ -386,7 +386,7 @@ async def test_the_trace_names_candidates_that_may_not_serve(allocator, redis):
     word, facts = await call(redis, "order", changed("order", candidates=ranked))
 
     assert word == "placed"
-    assert facts[6] == [["oslo", "taken", 2], ["rome", "inactive", 0], ["atlantis", "not_eligible", 0]]
+    assert facts[6] == ["oslo", "taken", 2, "rome", "inactive", 0, "atlantis", "not_eligible", 0]
 
 
 # --- what a hold has found already

@@ -9,7 +9,7 @@ time has its key. That takes nothing away: SQLite has one writer, and what a rea
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, nullcontext
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -105,6 +105,7 @@ class Simulated(Database):
         self.url = make_url(URL)
         self._readers = partial(Session, sql, writes=False)
         self._writers = SimpleNamespace(begin=partial(Session, sql, writes=True))
+        self._turn, self._together = nullcontext(), {}
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -64,7 +64,7 @@ BUGS = (
     ),
     Bug(
         "a ledger entry is without its changes",
-        Patch(f"{SHARED}/write.lua", "{ sku, version, state.moves }, { sku", "{ sku, version, {} }, { sku"),
+        Patch(f"{SHARED}/write.lua", "{ sku, version, state.moves }", "{ sku, version, {} }"),
     ),
     Bug(
         "a move is not noted",

@@ -40,7 +40,7 @@ MISTAKES = (
             '{name: _C.changes if name == "settled" else bindparam(f"new_{name}", type_=_C[name].type)'
             " for name in names}",
         ),
-        first=15,
+        first=106,
     ),
     Mistake(
         "a gap in the ledger is passed over",

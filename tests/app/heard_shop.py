@@ -20,6 +20,7 @@ from app.lines.means import Account, SharedPaces, SharedToken, SqlLog
 from app.store.connections import ConnectionFacts, change_connection, find_connection
 from app.store.heard import HeardFacts, find_heard, settle
 from app.sync.steps import Work
+from app.sync.subscribing import keep_subscribed
 from app.times import now_ms
 from channels.breaker import OwnBreaker
 from channels.engine import Engine, Means
@@ -254,3 +255,11 @@ async def listed(client: httpx.AsyncClient, listing: str, sku: str, *, pack_size
         headers={"If-None-Match": "*"},
     )
     assert answer.status_code in {200, 201}, answer.text
+
+
+async def subscribed(app: Any, client: httpx.AsyncClient, connector: str) -> There:
+    """One whose channel sends webhooks; those of its beginning have come."""
+    there = await connected(app, client, connector)
+    await there.run(keep_subscribed)
+    await there.sandbox.deliver()
+    return there

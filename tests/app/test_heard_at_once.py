@@ -10,9 +10,8 @@ from app.store.database import Database, DatabaseAway
 from app.store.heard import page_heard
 from app.sync.intake import take_waiting
 from app.sync.noting import Note, rounds
-from app.sync.subscribing import keep_subscribed
 from channels.base import News, Odd, Order, Shown
-from tests.app.heard_shop import HOOK, There, connected
+from tests.app.heard_shop import HOOK, There, subscribed
 
 ORDERS = 8
 
@@ -24,10 +23,7 @@ def settings(settings):
 
 @pytest.fixture
 async def woo(app, client) -> There:
-    there = await connected(app, client, "woocommerce")
-    await there.run(keep_subscribed)
-    await there.sandbox.deliver()
-    return there
+    return await subscribed(app, client, "woocommerce")
 
 
 async def all_at_once(there, stranger, messages) -> list[int]:

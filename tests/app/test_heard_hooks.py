@@ -19,7 +19,7 @@ from app.sync.subscribing import AGAIN_MS, EVERY_MS, keep_subscribed
 from app.times import now_ms
 from channels.sandbox.ebay_notices import ask_over
 from channels.sandbox.webhooks import Message
-from tests.app.heard_shop import HOOK, There, connected
+from tests.app.heard_shop import HOOK, There, connected, subscribed
 from tests.app.talk import slug
 from tests.servers import Server, present
 
@@ -40,19 +40,14 @@ def settings(settings):
 
 @pytest.fixture(params=CHANNELS)
 async def there(request, app, client) -> There:
-    there = await connected(app, client, request.param)
-    await there.run(keep_subscribed)
-    await there.sandbox.deliver()
+    there = await subscribed(app, client, request.param)
     there.answers.clear()
     return there
 
 
 @pytest.fixture
 async def woo(app, client) -> There:
-    there = await connected(app, client, "woocommerce")
-    await there.run(keep_subscribed)
-    await there.sandbox.deliver()
-    return there
+    return await subscribed(app, client, "woocommerce")
 
 
 async def delivered(there: There) -> None:

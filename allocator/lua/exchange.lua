@@ -79,10 +79,8 @@ local head = gate.read_op(gate.read_head())
 local order_id = args.order_id()
 local why = args.optional('why', 256)
 local returned = returning.read_lines('returned')
-local new = { channel = args.code('channel'), external_id = args.id('external_id') }
-new.kind = args.choice('kind', { promise = true, firm = true, gone = true })
+local new = placing.read_order(head)
 local candidates = demand.read_candidates()
-new.id, new.op, new.fingerprint = new.channel .. ':' .. new.external_id, head.op, head.fingerprint
 new.lines = demand.read_lines()
 
 -- Finds the order that goods came back for. Returns a refusal, or nil, and the order.
@@ -126,6 +124,6 @@ local old_lines = orders.pack_lines(old)
 local old_packed, old_state = orders.pack(old, old_lines)
 local packed, state = placing.pack(new, said)
 local answer = packing.head(9) .. cmsgpack.pack(old_state) .. old_lines ..
-  packing.values({ new.kind, state, new.placed_ms }) .. said .. packing.values({ plan, trace, sealed.versions })
+  cmsgpack.pack(new.kind, state, new.placed_ms) .. said .. cmsgpack.pack(plan, trace, sealed.versions)
 local records = { orders.write(old, old_packed), orders.write(new, packed) }
 return write.commit(head, 'exchange', why, sealed, records, 'exchanged', answer)

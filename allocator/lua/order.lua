@@ -88,58 +88,21 @@ keys = { seller = KEYS[1], config = KEYS[2], stock = KEYS[3], ops = KEYS[4], led
 --@include asking
 
 local head = gate.read_op(gate.read_head())
-head.preview = args.choice('mode', { take = true, preview = true }) == 'preview'
-if head.preview then
-  asking.read_overlay()
-end
-local order = { channel = args.code('channel'), external_id = args.id('external_id') }
-order.kind = args.choice('kind', { promise = true, firm = true, gone = true })
+head.preview = asking.read_mode()
+local order = placing.read_order(head)
 local hold_id = args.optional('hold_id', args.ID_MAX)
 local pending_id = args.optional('pending', args.ID_MAX)
 local partial = args.whole('partial', 0, 1) == 1
 local candidates = demand.read_candidates()
 local asked = terms.read()
 local lines = demand.read_lines()
-order.id = order.channel .. ':' .. order.external_id
-order.op, order.fingerprint, order.lines = head.op, head.fingerprint, lines
-
-local function answer_of(placed, state, packed_lines, rest)
-  local promised = placed.terms and orders.pack_terms(placed.terms) or ''
-  return packing.head(placed.terms and 9 or 8) .. packing.values({ placed.kind, state, placed.placed_ms }) ..
-    packed_lines .. packing.values(rest) .. promised
-end
-
--- An acceptance is final for the id: another attempt hears it again.
-local function accepted_before()
-  local packed = redis.call('HGET', keys.orders, order.id)
-  if not packed then
-    return forgotten.ask(head, 'order', order.id)
-  end
-  local before = orders.unpack(order.id, packed)
-  local answer = gate.remembered({ op = before.op, fingerprint = head.fingerprint })
-  if answer then
-    answer[4] = head.op
-    return answer
-  elseif before.fingerprint ~= head.fingerprint then
-    return { 'op_conflict', cmsgpack.pack({ head.op }), 1, head.op }
-  end
-  -- The answer itself has been forgotten since; the order has not.
-  local now = answer_of(before, orders.state_of(before), orders.pack_lines(before), { '', 'none', {}, {} })
-  return { 'placed', now, 1, head.op }
-end
-
--- A hold that has ended and left the store must say how it ended.
-local function ask_for_hold(id)
-  if id ~= '' and redis.call('HEXISTS', keys.holds, id) == 0 then
-    return forgotten.ask(head, 'hold', id)
-  end
-end
+order.lines = lines
 
 local refused = args.wrong() and gate.pass(head) or gate.enter(head)
 if not refused and not head.preview then
-  refused = gate.replay(head) or accepted_before()
+  refused = gate.replay(head) or placing.accepted_before(head, order.id)
 end
-refused = refused or ask_for_hold(hold_id) or ask_for_hold(pending_id)
+refused = refused or take_over.ask(head, hold_id) or take_over.ask(head, pending_id)
 if refused then
   return refused
 end
@@ -174,7 +137,7 @@ end
 local said, trace = placing.book(head, order, needs, candidates, view)
 local sealed = write.seal(order.kind == 'gone')
 local packed, state = placing.pack(order, said)
-local answer = answer_of(order, state, said, { hold_said, plan, trace, sealed.versions })
+local answer = placing.answer(order, state, said, cmsgpack.pack(hold_said, plan, trace, sealed.versions))
 if head.preview then
   return { 'placed', answer, 0, head.op }
 end

@@ -22,6 +22,17 @@ function asking.read_overlay()
   end
 end
 
+local MODES = { take = true, preview = true }
+
+-- Whether a demand is a preview only; reads what is to count for it.
+function asking.read_mode()
+  local is_preview = args.choice('mode', MODES) == 'preview'
+  if is_preview then
+    asking.read_overlay()
+  end
+  return is_preview
+end
+
 -- Gives the owner's open hold on this channel back in memory, unless skus of it are closed. Returns true when the states
 -- were touched.
 function asking.add_back(channel, owner)

@@ -157,7 +157,7 @@ function atp.of(view, state, only)
   local limits, open = rules.limits_of(view, state.sku), { unpack(view.zeros) }
   local total, owed = walk(view, state, limits.keep, only, open)
   local pool, buffer, after, published = steps(limits, total, owed)
-  return { view = view, state = state, limits = limits, open = open, shelves = {}, total = total, owed = owed,
+  return { view = view, state = state, limits = limits, open = open, shelves = { nil, nil, nil }, total = total, owed = owed,
     pool = pool, buffer = buffer, after_buffer = after, published = published }
 end
 

@@ -72,12 +72,12 @@ end
 
 -- A line that asks for all it is ordered with.
 function demand.new_line(name, sku, units)
-  return { line = name, sku = sku, asked = units, left = units, takes = {}, ordered = units, committed = 0,
+  return { line = name, sku = sku, asked = units, left = units, takes = { nil }, ordered = units, committed = 0,
     shipped = 0, backordered = 0, conflict = 0, cancelled = 0, returned = 0 }
 end
 
 function demand.read_lines()
-  local lines, seen = {}, {}
+  local lines, seen = { nil }, { line = nil }
   for i = 1, args.whole('lines', 1, demand.LINES_MAX) do
     local name, sku, units = args.id('line'), args.sku(), args.units()
     local line = demand.new_line(name, sku, units)
@@ -93,8 +93,9 @@ end
 -- One need per sku, in line order, also found by sku: what `atp.of` says, with the units `wanted` and the `units` that
 -- a pass aims at.
 function demand.needs_of(lines, view)
-  local needs = {}
-  for _, line in ipairs(lines) do
+  local needs = { nil, sku = nil }
+  for i = 1, #lines do
+    local line = lines[i]
     local need = needs[line.sku]
     if not need then
       need = atp.of(view, stock.skus[line.sku])
@@ -115,12 +116,14 @@ function demand.fill_line(line, shelf, pass, wanted, job)
   return units
 end
 
--- Fills lines from these positions in this order, at most `need.units` per sku. job: { view, bucket, mark }.
-function demand.fill(lines, needs, positions, pass, job)
+-- Fills lines from these positions in this order, at most `need.units` per sku. mark: the source of all units, or nil.
+function demand.fill(lines, needs, positions, pass, view, bucket, mark)
+  local job = { view = view, bucket = bucket, mark = mark, state = nil, take = nil }
   for i = 1, #lines do
     local line = lines[i]
     local need = needs[line.sku]
-    for _, position in ipairs(positions) do
+    for n = 1, #positions do
+      local position = positions[n]
       local wanted, open = math.min(line.left, need.units), need[pass]
       if wanted > 0 and open[position] > 0 then
         local units = demand.fill_line(line, atp.shelf_of(need, position), pass, wanted, job)

@@ -67,12 +67,12 @@ local function aim(needs, pass, plain)
   return any
 end
 
-local function fill_and_count(lines, needs, positions, pass, job)
+local function fill_and_count(lines, needs, positions, pass, view, bucket, mark)
   local aimed = {}
   for n, need in ipairs(needs) do
     aimed[n] = need.units
   end
-  demand.fill(lines, needs, positions, pass, job)
+  demand.fill(lines, needs, positions, pass, view, bucket, mark)
   for n, need in ipairs(needs) do
     need.got = need.got + aimed[n] - need.units
   end
@@ -91,14 +91,14 @@ function firm.take(lines, needs, candidates, view, bucket, ignore_owed, bounds)
     local positions
     positions, plan = plan_softly(every, lines, needs, 'open', limit)
     aim(needs, 'open', not ignore_owed)
-    fill_and_count(lines, needs, positions, 'open', { view = view, bucket = bucket })
+    fill_and_count(lines, needs, positions, 'open', view, bucket)
     aim(needs, 'open')
-    fill_and_count(lines, needs, positions, 'open', { view = view, bucket = bucket, mark = 'buffer' })
+    fill_and_count(lines, needs, positions, 'open', view, bucket, 'buffer')
   end
   for _, pass in ipairs({ 'reserve', 'fence' }) do
     if aim(needs, pass) then
       local positions, later = plan_softly(every, lines, needs, pass, limit)
-      fill_and_count(lines, needs, positions, pass, { view = view, bucket = bucket })
+      fill_and_count(lines, needs, positions, pass, view, bucket)
       plan = plan == 'none' and later or plan
     end
   end

@@ -239,9 +239,19 @@ function gate.pass(head)
   return gate.enter(head) or (head.op and gate.replay(head)) or nil
 end
 
+-- The verb's time, in 13 digits.
+function gate.stamp(head)
+  local stamp = head.stamp
+  if not stamp then
+    stamp = string.format('%013d', head.now)
+    head.stamp = stamp
+  end
+  return stamp
+end
+
 -- Keeps the answer under the op: 13 digits of time, 16 bytes of fingerprint, the word, a newline, the packed answer.
 function gate.remember(head, word, packed)
-  redis.call('HSET', keys.ops, head.op, string.format('%013d', head.now) .. head.fingerprint .. word .. '\n' .. packed)
+  redis.call('HSET', keys.ops, head.op, gate.stamp(head) .. head.fingerprint .. word .. '\n' .. packed)
 end
 
 -- A decided "no" is an answer too and is remembered: a delayed retry never turns it into a forgotten "yes".

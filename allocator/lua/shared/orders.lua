@@ -68,7 +68,7 @@ end
 
 -- The order's lines, packed.
 function orders.pack_lines(order)
-  local rows, lines = {}, order.lines
+  local rows, lines = { nil }, order.lines
   for i = 1, #lines do
     local line = lines[i]
     rows[i] = { line.line, line.sku, line.ordered, line.committed, line.shipped, line.backordered, line.conflict,
@@ -105,11 +105,14 @@ end
 --   cancelled               nothing is left of it
 function orders.state_of(order)
   local committed, shipped, backordered, conflict, returned, picking = 0, 0, 0, 0, 0, 0
-  for _, line in ipairs(order.lines) do
+  local lines = order.lines
+  for i = 1, #lines do
+    local line = lines[i]
+    local takes = line.takes
     committed, shipped, returned = committed + line.committed, shipped + line.shipped, returned + line.returned
     backordered, conflict = backordered + line.backordered, conflict + line.conflict
-    for _, take in ipairs(line.takes) do
-      picking = picking + take.picking * take.units
+    for n = 1, #takes do
+      picking = picking + takes[n].picking * takes[n].units
     end
   end
   if conflict > 0 then return 'conflict' end
@@ -195,12 +198,12 @@ end
 
 -- Checks and packs; to be called before the first write. `lines` are packed. Returns the packed order and its state.
 function orders.pack(order, lines)
-  for _, line in ipairs(order.lines) do
-    check_line(line)
+  for i = 1, #order.lines do
+    check_line(order.lines[i])
   end
   local state = orders.state_of(order)
-  local facts = packing.values({ order.channel, order.external_id, order.kind, order.op, order.fingerprint,
-    order.placed_ms, order.rank, order.candidates })
+  local facts = cmsgpack.pack(order.channel, order.external_id, order.kind, order.op, order.fingerprint,
+    order.placed_ms, order.rank, order.candidates)
   local rejected_at, terms = order.rejected_at, NO_TERMS
   if order.terms then
     if not order.terms.packed then
@@ -339,7 +342,8 @@ function orders.write(order, packed)
     give_slots(order.id, order.given)
     have_slots(order.id, order.terms.places)
   end
-  for _, line in ipairs(order.lines) do
+  for i = 1, #order.lines do
+    local line = order.lines[i]
     if orders.waiting_units(order, line) > 0 then
       redis.call('ZADD', keys.waiting, 0, waiting_member(order, line))
     elseif line.waited then

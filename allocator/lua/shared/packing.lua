@@ -2,12 +2,10 @@
 --
 -- Packing costs more than most of what a script does, so what goes to several places is packed once and spliced in.
 
--- The head of an array of up to 15 values.
-function packing.head(size)
-  return string.char(144 + size)
-end
+local HEADS = { '\145', '\146', '\147', '\148', '\149', '\150', '\151', '\152', '\153', '\154', '\155', '\156', '\157',
+  '\158', '\159' }
 
--- Up to 15 values one after the other, without the head of their list.
-function packing.values(list)
-  return cmsgpack.pack(list):sub(2)
+-- The head of an array of 1 to 15 values; `cmsgpack.pack(one, two, ...)` is what comes behind it.
+function packing.head(size)
+  return HEADS[size]
 end

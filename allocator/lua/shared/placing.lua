@@ -1,7 +1,43 @@
 -- placing: an order takes its units, by its kind; shared by all verbs that make orders.
 --
 -- An order here is { id, channel, external_id, kind, op, fingerprint, lines }, and with `bounds` what terms.bounds says.
--- Needs: gate, stock, rules, takes, demand, tracing, promise, firm, orders, gone.
+-- Needs: args, gate, forgotten, stock, rules, takes, demand, tracing, promise, firm, packing, orders, gone.
+
+local KINDS = { promise = true, firm = true, gone = true }
+
+-- Reads whose order it is; its lines, and what else becomes of it, are to be set.
+function placing.read_order(head)
+  local channel, external_id = args.code('channel'), args.id('external_id')
+  return { channel = channel, external_id = external_id, id = channel .. ':' .. external_id,
+    kind = args.choice('kind', KINDS), op = head.op, fingerprint = head.fingerprint, lines = nil, bounds = nil,
+    placed_ms = nil, rank = nil, candidates = nil, terms = nil }
+end
+
+-- rest   packed: what became of a named hold, plan, trace, versions
+function placing.answer(order, state, packed_lines, rest)
+  local terms = order.terms
+  return packing.head(terms and 9 or 8) .. cmsgpack.pack(order.kind, state, order.placed_ms) .. packed_lines .. rest ..
+    (terms and orders.pack_terms(terms) or '')
+end
+
+-- An acceptance is final for the id: another attempt hears it again.
+function placing.accepted_before(head, id)
+  local packed = redis.call('HGET', keys.orders, id)
+  if not packed then
+    return forgotten.ask(head, 'order', id)
+  end
+  local before = orders.unpack(id, packed)
+  local answer = gate.remembered({ op = before.op, fingerprint = head.fingerprint })
+  if answer then
+    answer[4] = head.op
+    return answer
+  elseif before.fingerprint ~= head.fingerprint then
+    return { 'op_conflict', cmsgpack.pack({ head.op }), 1, head.op }
+  end
+  -- The answer itself has been forgotten since; the order has not.
+  local rest = cmsgpack.pack('', 'none', {}, {})
+  return { 'placed', placing.answer(before, orders.state_of(before), orders.pack_lines(before), rest), 1, head.op }
+end
 
 -- A refusal when the demand names what does not exist, else nil; its skus are loaded then.
 function placing.refuse_unknown(head, order, candidates, skus)
@@ -46,21 +82,18 @@ function placing.take(order, needs, candidates, view, partial)
   return word, facts, plan
 end
 
-local function taken_units(line)
-  local units = 0
-  for _, take in ipairs(line.takes) do
-    units = units + take.units
-  end
-  return units
-end
-
 -- Gives every line its buckets. A firm order waits for what it did not get; a partial promise forgoes it.
 local function book_lines(order)
-  for _, line in ipairs(order.lines) do
-    line.committed = taken_units(line)
-    line.backordered = order.kind == 'firm' and line.left or 0
-    line.cancelled = order.kind == 'promise' and line.left or 0
-    stock.owe(stock.skus[line.sku], 'backordered', line.backordered)
+  local lines = order.lines
+  for i = 1, #lines do
+    local line = lines[i]
+    line.committed = line.asked - line.left
+    if line.left > 0 and order.kind == 'firm' then
+      line.backordered = line.left
+      stock.owe(stock.skus[line.sku], 'backordered', line.left)
+    elseif line.left > 0 then
+      line.cancelled = line.left
+    end
   end
 end
 

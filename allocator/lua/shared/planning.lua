@@ -19,6 +19,16 @@ function planning.eligible(candidates, view)
   return may
 end
 
+-- Whether one of these lines has a take.
+function planning.has_takes(lines)
+  for i = 1, #lines do
+    if lines[i].takes[1] then
+      return true
+    end
+  end
+  return false
+end
+
 -- The locations these lines have takes at, in order.
 function planning.used_codes(lines)
   local codes, seen = {}, {}
@@ -72,10 +82,10 @@ end
 -- Plans one pass: locations in use already cost no further parcel and are emptied first, others join up to the limit.
 -- Returns the positions to fill from, the plan's name and whether all needs are met.
 function planning.pass(candidates, lines, needs, pass, limit)
-  local used, seen = planning.used_codes(lines)
-  if #used == 0 then
+  if not planning.has_takes(lines) then
     return route.choose(candidates, needs, pass, limit)
   end
+  local used, seen = planning.used_codes(lines)
   local positions = positions_in_use(used, candidates)
   local rest = rest_of(needs, positions, pass)
   local chosen, plan, complete = route.choose(planning.without(candidates, seen), rest, pass, limit - #used)

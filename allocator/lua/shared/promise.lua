@@ -19,12 +19,13 @@ end
 function promise.take(lines, needs, candidates, view, bucket, partial, bounds)
   local limit, full = bounds and bounds.limit or view.split_limit, bounds and bounds.full
   local short, some = false, false
-  for _, need in ipairs(needs) do
+  for i = 1, #needs do
+    local need = needs[i]
     need.units = math.min(need.wanted, need.after_buffer)
     short = short or need.units < need.wanted
     some = some or need.units > 0
   end
-  local taken_over = #planning.used_codes(lines) > 0
+  local taken_over = partial and planning.has_takes(lines)
   if short and not (partial and (some or taken_over)) then
     return 'short', line_facts(lines, needs)
   end
@@ -36,6 +37,6 @@ function promise.take(lines, needs, candidates, view, bucket, partial, bounds)
     local otherwise = select(3, planning.pass(may, lines, needs, 'open', limit))
     return 'unroutable', { limit, line_facts(lines, needs), trace }, nil, otherwise
   end
-  demand.fill(lines, needs, positions, 'open', { view = view, bucket = bucket })
+  demand.fill(lines, needs, positions, 'open', view, bucket)
   return nil, nil, plan
 end

@@ -134,8 +134,8 @@ local function best_single(candidates, needs, pass)
 end
 
 local function nothing_needed(needs)
-  for _, need in ipairs(needs) do
-    if need.units > 0 then
+  for i = 1, #needs do
+    if needs[i].units > 0 then
       return false
     end
   end

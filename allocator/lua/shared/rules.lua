@@ -19,7 +19,7 @@ local decoded, views, kept = {}, {}, 0
 local fetched, own_sheets, laid, ranks, limits_view, limits_by_sheet
 
 function rules.begin()
-  fetched, own_sheets, laid, ranks, limits_view, limits_by_sheet = {}, {}, nil, nil, nil, nil
+  fetched, own_sheets, laid, ranks, limits_view, limits_by_sheet = {}, { sku = nil }, nil, nil, nil, nil
   if kept > KEPT_MAX then
     decoded, views, kept = {}, {}, 0
   end
@@ -33,12 +33,12 @@ end
 
 -- Reads at once what a verb will ask for: the rules of all, of this channel and of these skus.
 function rules.fetch(channel, skus)
-  local fields = { 'rules', 'channel:' .. channel }
-  for i, sku in ipairs(skus) do
-    fields[i + 2] = 'sku:' .. sku
+  local fields = { 'rules', 'channel:' .. channel, nil }
+  for i = 1, #skus do
+    fields[i + 2] = 'sku:' .. skus[i]
   end
   local found = redis.call('HMGET', keys.config, unpack(fields))
-  fetched[fields[1]], fetched[fields[2]] = found[1], found[2]
+  fetched = { rules = found[1], [fields[2]] = found[2] }
   for i = 1, #skus do
     own_sheets[skus[i]] = found[i + 2]
   end
@@ -185,7 +185,7 @@ end
 -- cutoff, max or false }. Skus with the same sheets share it.
 function rules.limits_of(view, sku)
   if limits_view ~= view then
-    limits_view, limits_by_sheet = view, {}
+    limits_view, limits_by_sheet = view, { sheet = nil }
   end
   local packed = own_sheet(sku)
   local limits = limits_by_sheet[packed]

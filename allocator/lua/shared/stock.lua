@@ -25,7 +25,7 @@ local PAIR, QUOTA = 2, 5
 local SCAN_MAX = FIRST + 16 * PLACE
 
 function stock.begin()
-  stock.skus = {}
+  stock.skus = { sku = nil }
 end
 
 function stock.new_state(sku, version)
@@ -244,15 +244,21 @@ function stock.skus_of(lines)
   return skus
 end
 
+local function without_known(skus)
+  local missing, known = { nil }, stock.skus
+  for i = 1, #skus do
+    if not known[skus[i]] then
+      missing[#missing + 1] = skus[i]
+    end
+  end
+  return missing
+end
+
 -- Reads these skus into stock.skus, once. Returns the list of those that do not exist; {} when all do. Stops the verb
 -- at one that is closed.
 function stock.load(skus)
-  local missing, unknown, known = {}, {}, stock.skus
-  for _, sku in ipairs(skus) do
-    if not known[sku] then
-      missing[#missing + 1] = sku
-    end
-  end
+  local missing, known = without_known(skus), stock.skus
+  local unknown = {}
   if #missing == 0 then
     return unknown
   end
@@ -261,13 +267,14 @@ function stock.load(skus)
     gate.stop(closed[1], closed[2])
   end
   local found = redis.call('HMGET', keys.stock, unpack(missing))
-  for i, sku in ipairs(missing) do
+  for i = 1, #missing do
+    local sku = missing[i]
     if found[i] then
       local flat = cmsgpack.unpack(found[i])
       if not flat[2] then
         error('a state cannot be read')
       end
-      known[sku] = { sku = sku, flat = flat }
+      known[sku] = { sku = sku, flat = flat, moves = nil }
     else
       unknown[#unknown + 1] = sku
     end

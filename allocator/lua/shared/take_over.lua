@@ -1,6 +1,15 @@
 -- take_over: an order takes over holds of its channel: units are re-taken where they lie, as far as they are there.
 --
--- Needs: stock, takes, holds, pending.
+-- Needs: forgotten, stock, takes, holds, pending.
+
+-- A hold that has ended and left the store must say how it ended: the question for SQL, or nil.
+function take_over.ask(head, id)
+  if id ~= '' and redis.call('HEXISTS', keys.holds, id) == 0 then
+    return forgotten.ask(head, 'hold', id)
+  end
+end
+
+local NONE = {}
 
 -- Moves as much of one held take to the order's lines as they want and as is still there.
 local function retake(lines, state, take)
@@ -45,6 +54,9 @@ end
 -- Takes over the hold that the order was while it was pending, whatever its attempt was then (`pending_id` is the hold of
 -- this attempt, or empty), and the one it names. Returns those that were open, and what became of them.
 function take_over.take_all(order, named, pending_id, only_at)
+  if named == '' and pending_id == '' then
+    return NONE, ''
+  end
   local waited = pending_id ~= '' and pending.open_id(order.channel, pending_id) or pending_id
   local first, said = take_over.take(order, waited, only_at)
   local second

@@ -16,12 +16,13 @@ function takes.add_part(take, source, units, quota)
 end
 
 function takes.at(takes, location)
-  for _, take in ipairs(takes) do
+  for i = 1, #takes do
+    local take = takes[i]
     if take.location == location and take.picking == 0 then
       return take
     end
   end
-  local take = { location = location, units = 0, picking = 0, parts = {} }
+  local take = { location = location, units = 0, picking = 0, parts = { nil } }
   takes[#takes + 1] = take
   return take
 end
@@ -98,14 +99,15 @@ end
 
 -- Packed: { location, units, picking, source, units, quota, source, units, quota, ... }
 function takes.pack(takes)
-  local rows = {}
-  for _, take in ipairs(takes) do
-    local row = { take.location, take.units, take.picking }
-    for _, part in ipairs(take.parts) do
-      local n = #row
-      row[n + 1], row[n + 2], row[n + 3] = part[1], part[2], part[3]
+  local rows = { nil }
+  for i = 1, #takes do
+    local take = takes[i]
+    local parts, row = take.parts, { take.location, take.units, take.picking, nil, nil, nil }
+    for n = 1, #parts do
+      local at, part = 3 * n, parts[n]
+      row[at + 1], row[at + 2], row[at + 3] = part[1], part[2], part[3]
     end
-    rows[#rows + 1] = row
+    rows[i] = row
   end
   return rows
 end

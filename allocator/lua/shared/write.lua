@@ -27,7 +27,7 @@ end
 -- versions as { sku, version, sku, version, ... }.
 -- Nothing said means that no deficit may come of it.
 function write.seal(deficit_allowed)
-  local changes, versions, fields, servable, skus = {}, {}, {}, {}, {}
+  local changes, versions, fields, servable, skus = { nil }, { nil, nil }, { nil, nil }, {}, { nil }
   for sku, state in pairs(stock.skus) do
     if state.moves then
       skus[#skus + 1] = sku
@@ -36,7 +36,8 @@ function write.seal(deficit_allowed)
   if skus[2] then
     table.sort(skus)
   end
-  for i, sku in ipairs(skus) do
+  for i = 1, #skus do
+    local sku = skus[i]
     local state = stock.skus[sku]
     stock.settle(state, deficit_allowed)
     local version = stock.next_version(state)
@@ -54,7 +55,7 @@ end
 -- The clock only follows time that passes; a jump is for `expire` to judge. The first verb of all starts it. Returns it.
 local function tick(head)
   if head.now > head.clock and (head.clock == 0 or head.now - head.clock <= gate.JUMP_MS) then
-    redis.call('HSET', keys.seller, 'clock', string.format('%.0f', head.now))
+    redis.call('HSET', keys.seller, 'clock', gate.stamp(head))
     return head.now
   end
   return head.clock
@@ -78,10 +79,9 @@ function write.commit(head, verb, why, sealed, records, word, answer)
     -- Time has jumped: what happens next may be earlier than this, but never earlier than the clock.
     entry[11] = clock
   end
-  local fields = { 'entry', cmsgpack.pack(entry), 'answer', answer }
-  for _, record in ipairs(records) do
-    fields[#fields + 1] = record[1]
-    fields[#fields + 1] = record[2]
+  local fields = { 'entry', cmsgpack.pack(entry), 'answer', answer, nil, nil }
+  for i = 1, #records do
+    fields[2 * i + 3], fields[2 * i + 4] = records[i][1], records[i][2]
   end
   redis.call('XADD', keys.ledger, '*', unpack(fields))
   if head.op then

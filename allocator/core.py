@@ -9,8 +9,6 @@ asks again. When nobody knows whether a call ran, it is repeated with the same o
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import msgspec
-
 from . import answers, errors
 from .arguments import Argument, demand_rows, fingerprint, flat
 from .config import Config, ConfigChange
@@ -163,7 +161,7 @@ class Allocator(Movements, OrderLife, PendingOrders):
         """
         op = f"order:{request.channel}:{request.external_id}:{request.attempt}"
         lines = demand_rows(request.lines)
-        print_ = fingerprint(msgspec.structs.replace(request, attempt=1))
+        print_ = fingerprint(request.first_attempt())
         seen = preview if isinstance(preview, Foreseen) else None
         laid_over = flat(seen.overlay(request)) if seen else [0]
         mode: list[Argument] = ["preview", *laid_over] if preview else ["take"]

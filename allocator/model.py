@@ -117,6 +117,10 @@ class OrderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     pickup: Code | UnsetType = UNSET
     value: int | UnsetType = UNSET
 
+    def first_attempt(self) -> "OrderRequest":
+        """The same as a first attempt; all attempts of an order have its fingerprint."""
+        return self if self.attempt == 1 else msgspec.structs.replace(self, attempt=1)
+
 
 class StockLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Units of one sku at one location."""

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
 from . import answers, errors
 from .announced import Announced, AnnounceRequest
 from .arguments import Argument, demand_rows, fingerprint, flat
@@ -112,7 +110,7 @@ class OrderLife(Finding):
         if order.hold or order.partial:
             raise errors.Invalid("an order that goods are exchanged for has no hold and is not partial")
         order_id = f"{channel}:{external_id}"
-        print_ = fingerprint([order_id, why, list(lines), msgspec.structs.replace(order, attempt=1)])
+        print_ = fingerprint([order_id, why, list(lines), order.first_attempt()])
         back = flat([(line.line, line.location, line.units, line.disposition) for line in lines])
 
         def arguments() -> list[Argument]:

@@ -76,7 +76,7 @@ class PendingOrders(Finding):
         channel, external_id = request.channel, request.external_id
         hold_id = hold_id_of(channel, external_id, request.attempt)
         print_ = fingerprint([request, reason])
-        order_print = fingerprint(msgspec.structs.replace(request, attempt=1))
+        order_print = fingerprint(request.first_attempt())
         lines = demand_rows(request.lines)
         if channel not in self._in_force.pending:
             # Another process may have changed that a moment ago.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from starlette.requests import Request
 
@@ -57,12 +57,14 @@ class State:
 
 def state_of(request: Request) -> State:
     """The service's state."""
-    return cast(State, request.app.state.service)
+    state: State = request.scope["app"].service
+    return state
 
 
 def caller_of(request: Request) -> Caller:
     """Who asks; there is one on every guarded route."""
-    return cast(Caller, request.scope["allot.caller"])
+    caller: Caller = request.scope["allot.caller"]
+    return caller
 
 
 def op_key(request: Request) -> str:

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .body import limited
+from .deps import State
 from .guarding import Guarded
 from .problems import PROBLEMS, respond
 
@@ -89,9 +90,10 @@ def _way(route: Guarded) -> Way:
 
 
 class Service(FastAPI):
-    """The application with the door before it."""
+    """The application with the door before it; `service` is there while it is open."""
 
     entry: ASGIApp
+    service: State
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the framework's own business."""

@@ -120,7 +120,7 @@ def create_app(settings: Settings, *, gated: bool = False, schedules: bool = Tru
     metrics = Metrics()
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with (
             open_service(settings, metrics, gated=gated) as state,
             running(state, OWN_JOBS),
@@ -132,7 +132,7 @@ def create_app(settings: Settings, *, gated: bool = False, schedules: bool = Tru
             ) as hub,
             scheduling(state) if schedules else nullcontext() as webhooks_at_work,
         ):
-            app.state.service, app.state.events, app.state.webhooks = state, hub, webhooks_at_work
+            app.service, app.state.events, app.state.webhooks = state, hub, webhooks_at_work
             yield
 
     app = Service(

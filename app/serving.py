@@ -20,10 +20,10 @@ from typing import Any, Final, NamedTuple
 import structlog
 import uvicorn
 import uvloop
-from fastapi import FastAPI
 
 from . import log as logs
 from .beside import worker_beside
+from .door import Service
 from .main import create_app
 from .opening import make_first_key
 from .roles import EXPECTED, NotFit, settings_for
@@ -69,7 +69,7 @@ def _until_told(read: Callable[[], Settings], work: Callable[[Settings], Corouti
 async def _serve(settings: Settings, key_file: Path | None) -> None:
     # Where the worker is elsewhere, it checks the store as well; nobody sells before it has.
     async with _open(settings, create_app(settings, gated=True)) as served:
-        _tell_key(await make_first_key(served.app.state.service, key_file), key_file)
+        _tell_key(await make_first_key(served.app.service, key_file), key_file)
         async with worker_beside(settings) if settings.drain else nullcontext():
             await served.answer()
 
@@ -82,7 +82,7 @@ async def _serve_api(settings: Settings) -> None:
 class _Served(NamedTuple):
     """An open service, the socket it has, and what answers on it."""
 
-    app: FastAPI
+    app: Service
     listener: socket.socket
     server: uvicorn.Server
 
@@ -95,7 +95,7 @@ class _Served(NamedTuple):
 
 
 @asynccontextmanager
-async def _open(settings: Settings, app: FastAPI) -> AsyncIterator[_Served]:
+async def _open(settings: Settings, app: Service) -> AsyncIterator[_Served]:
     listener = _bind(settings.host, settings.port)
     server = uvicorn.Server(_config(app))
     _stop_on_signals(server, app)
@@ -115,7 +115,7 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _config(app: FastAPI) -> uvicorn.Config:
+def _config(app: Service) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http="httptools",
@@ -130,7 +130,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
     )
 
 
-def _stop_on_signals(server: uvicorn.Server, app: FastAPI) -> None:
+def _stop_on_signals(server: uvicorn.Server, app: Service) -> None:
     """
     Ask uvicorn to finish, also when it has not begun yet.
 

@@ -224,7 +224,7 @@ async def app(settings, request) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 def state(app) -> State:
-    return app.state.service
+    return app.service
 
 
 @pytest.fixture

@@ -214,7 +214,7 @@ async def connected(
     app: Any, client: httpx.AsyncClient, connector: str, *, pack_size: int = 1, **settings: Any
 ) -> There:
     """A connection `there` of the channel `amazon` to a new sandbox; its CUP is mapped, its TEE is not."""
-    state: State = app.state.service
+    state: State = app.service
     body = {"connector": connector, "channel": "amazon", "secrets": SECRETS[connector]}
     body["settings"] = {**SETTINGS[connector], **settings}
     assert (await client.put("/v1/connections/there", json=body)).status_code == 201

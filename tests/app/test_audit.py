@@ -205,7 +205,7 @@ async def test_a_refusal_is_written_without_anybody_asking(client, stranger):
 async def test_what_happened_last_is_written_when_the_service_ends(settings):
     app = create_app(settings)
     async with app.router.lifespan_context(app):
-        key = await make_first_key(app.state.service, None)
+        key = await make_first_key(app.service, None)
         await asyncio.sleep(0.2)
         await send(app, "GET", "/v1/keys", bearer(key))
         await send(app, "GET", "/v1/me", bearer(WRONG))

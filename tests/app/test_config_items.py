@@ -319,7 +319,7 @@ async def test_a_bulk_has_a_thousand_rows_at_most(settings, rows: int):
     app = create_app(settings.model_copy(update={"seed_path": None, "body_bytes_max": 1_000_000}))
     body = {"rows": [{"put": {"sku": f"NEW-{number}", "category": f"C-{number}"}} for number in range(rows)]}
     async with app.router.lifespan_context(app):
-        key = await make_first_key(app.state.service, None)
+        key = await make_first_key(app.service, None)
         headers = {"Authorization": f"Bearer {key}"}
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://allot", headers=headers) as client:

@@ -194,7 +194,7 @@ def run(server: str, folder: Path, use: Callable[[httpx.AsyncClient], Awaitable[
         shutil.rmtree(folder / "data", ignore_errors=True)
         app = create_app(Settings(_env_file=None, redis_url=server, data_dir=folder / "data", log_level="error"))
         async with app.router.lifespan_context(app):
-            key = await make_first_key(app.state.service, None)
+            key = await make_first_key(app.service, None)
             headers = {"Authorization": f"Bearer {key}"}
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://allot", headers=headers) as client:

@@ -219,7 +219,7 @@ async def test_webhooks_that_a_vendor_switched_off_are_made_again(there):
 
 
 async def test_every_process_tells_how_many_webhooks_the_workers_have_mended(there, app, client):
-    service = app.state.service
+    service = app.service
     before = await mended.kept(service.pipe.client, "main", "there")
     switch_off(there)
     await there.set(subscribed_ms=(await there.facts()).subscribed_ms - EVERY_MS)
@@ -312,7 +312,7 @@ async def test_a_webhook_needs_neither_the_store_nor_mostly_the_channel(settings
     app = create_app(settings.model_copy(update={"redis_url": server.url}))
     try:
         async with app.router.lifespan_context(app):
-            key = await make_first_key(app.state.service, None)
+            key = await make_first_key(app.service, None)
             headers = {"Authorization": f"Bearer {key}"}
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://allot", headers=headers) as client:

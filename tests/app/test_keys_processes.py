@@ -23,7 +23,7 @@ async def two_apps(settings):
     )
     one, another = create_app(settings), create_app(settings)
     async with one.router.lifespan_context(one), another.router.lifespan_context(another):
-        yield one, another, await make_first_key(one.state.service, None)
+        yield one, another, await make_first_key(one.service, None)
 
 
 async def me(app, key) -> int:
@@ -40,7 +40,7 @@ async def until_denied(app, key, seconds_max: float) -> float:
 
 async def test_a_key_revoked_by_one_process_is_refused_by_the_other_within_milliseconds(two_apps):
     one, another, admin = two_apps
-    made = await make(one.state.service, "pos")
+    made = await make(one.service, "pos")
     assert [await me(app, made) for app in two_apps[:2]] == [200, 200]
 
     await send(one, "DELETE", f"/v1/keys/{made.id}", bearer(admin))
@@ -51,7 +51,7 @@ async def test_a_key_revoked_by_one_process_is_refused_by_the_other_within_milli
 
 async def test_a_rotation_by_one_process_is_known_to_the_other(two_apps):
     one, another, admin = two_apps
-    made = await make(one.state.service, "pos")
+    made = await make(one.service, "pos")
     assert await me(another, made) == 200
 
     await send(one, "POST", f"/v1/keys/{made.id}/rotate", bearer(admin), b'{"overlap_seconds": 0}')
@@ -61,9 +61,9 @@ async def test_a_rotation_by_one_process_is_known_to_the_other(two_apps):
 
 async def test_a_process_that_hears_nothing_asks_sql_within_two_seconds(two_apps):
     one, another, admin = two_apps
-    made = await make(one.state.service, "pos")
+    made = await make(one.service, "pos")
     assert [await me(app, key) for app in two_apps[:2] for key in (made, admin)] == [200] * 4
-    async with one.state.service.database.writing() as session:
+    async with one.service.database.writing() as session:
         await revoke_key(session, made.id, seller="main", now_ms=now_ms())
 
     await until_denied(another, made, 3.0)
@@ -73,7 +73,7 @@ async def test_a_process_that_hears_nothing_asks_sql_within_two_seconds(two_apps
 
 async def test_a_process_whose_connection_broke_listens_again(two_apps, redis_of_service):
     one, another, admin = two_apps
-    made = await make(one.state.service, "pos")
+    made = await make(one.service, "pos")
     assert await me(another, made) == 200
     await redis_of_service.client_kill_filter(_type="pubsub")
     until = time.monotonic() + 5

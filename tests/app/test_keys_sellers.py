@@ -38,7 +38,7 @@ async def test_a_new_seller_begins_and_is_open(state, redis_of_service):
 
 async def test_a_key_of_a_seller_that_is_not_open_yet_is_told_to_wait(settings, state):
     app = create_app(settings)
-    app.state.service = state
+    app.service = state
     await add(state.database, "second")
     made = await make(state, seller="second")
 
@@ -77,7 +77,7 @@ async def test_a_seller_made_while_the_service_was_down_is_opened_by_its_schedul
         await add(state.database, "second")
     app = create_app(settings)
     async with app.router.lifespan_context(app):
-        made = await make(app.state.service, seller="second")
+        made = await make(app.service, seller="second")
         answer = await send(app, "GET", "/v1/me", bearer(made))
         while answer.status == 503:
             answer = await send(app, "GET", "/v1/me", bearer(made))

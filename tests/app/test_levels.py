@@ -198,7 +198,7 @@ async def service(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """A service, and somebody with its first key."""
     app = create_app(settings)
     async with app.router.lifespan_context(app):
-        headers = {"Authorization": f"Bearer {await make_first_key(app.state.service, None)}"}
+        headers = {"Authorization": f"Bearer {await make_first_key(app.service, None)}"}
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://allot", headers=headers) as client:
             yield client
@@ -317,7 +317,7 @@ async def test_a_database_that_is_away_is_named_and_the_outcome_is_unknown(setti
 async def test_a_server_whose_settings_are_changed_is_found_out(settings, forgetful):
     try:
         async with service(with_forgetful(settings, forgetful)) as client:
-            state = client._transport.app.state.service
+            state = client._transport.app.service
             before = await order(client, "shop/1", line("CUP", 1))
             tell(forgetful, "CONFIG", "SET", "appendfsync", "always")
             await state.levels.look()

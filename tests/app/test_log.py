@@ -191,7 +191,7 @@ async def test_changes_are_logged_when_that_is_asked_for_and_questions_are_not(s
     logs.configure("info", "json")
     app = create_app(settings.model_copy(update={"log_changes": True}))
     async with app.router.lifespan_context(app):
-        key = await make_first_key(app.state.service, None)
+        key = await make_first_key(app.service, None)
         headers = {"Authorization": f"Bearer {key}"}
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://allot", headers=headers) as client:

@@ -148,7 +148,7 @@ async def test_a_store_that_is_gone_leaves_the_outcome_open(settings):
     app = create_app(settings.model_copy(update={"redis_url": server.url}))
     try:
         async with app.router.lifespan_context(app):
-            key = await make_first_key(app.state.service, None)
+            key = await make_first_key(app.service, None)
             headers = {"Authorization": f"Bearer {key}"}
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://allot", headers=headers) as client:

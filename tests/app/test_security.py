@@ -168,7 +168,7 @@ async def two_sellers(settings):
         other = await make_key(session, seller="other", name="first", role="admin", pepper=pepper, now_ms=now_ms())
     app = create_app(settings)
     async with app.router.lifespan_context(app):
-        main = await make_first_key(app.state.service, None)
+        main = await make_first_key(app.service, None)
         transport = httpx.ASGITransport(app)
         async with (
             httpx.AsyncClient(transport=transport, base_url="http://allot", headers=bearer(main)) as ours,

@@ -86,8 +86,8 @@ async def test_a_number_that_is_not_taken_has_not_arrived(opened):
 
 async def test_every_process_tells_what_the_workers_have_counted(client, app):
     await client.put(HERE, json=CONNECTION)
-    await lag.keep(app.state.service.pipe.client, "main", "tills", [("accepted", 300), ("applied", 700)])
-    await Survey().look(app.state.service)
+    await lag.keep(app.service.pipe.client, "main", "tills", [("accepted", 300), ("applied", 700)])
+    await Survey().look(app.service)
 
     page = (await client.get("/metrics")).text
 

@@ -77,7 +77,7 @@ async def test_a_number_in_a_bulk_push_is_left_to_it(there):
 
 
 async def test_a_hub_whose_tills_have_sold_is_told_its_number_again(app, client):
-    state = app.state.service
+    state = app.service
     hub = PosSandbox(courier_of([]), now_ms, PosSecrets(signing_secret=SECRET))
     hub.sells("CUP", 0)
     body = {**CONNECTION, "settings": {"address": f"https://hub.test{PATH}"}}

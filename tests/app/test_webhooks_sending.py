@@ -37,7 +37,7 @@ async def by_hand(app):
     """The service's courier, with the jobs that run it at rest."""
     webhooks = app.state.webhooks
     webhooks.courier._stopping = True
-    other = Courier(app.state.service.database, Postman(allow_private=True, timeout_s=0.5), Metrics())
+    other = Courier(app.service.database, Postman(allow_private=True, timeout_s=0.5), Metrics())
     yield other
     await other.close()
 

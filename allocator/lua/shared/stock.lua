@@ -24,6 +24,8 @@ local PAIR, QUOTA = 2, 5
 -- A sku at more places than this is searched with an index.
 local SCAN_MAX = FIRST + 16 * PLACE
 
+-- Here and elsewhere a nil in a new table is room: Lua makes a table that is full anew, which costs more than what is put
+-- there, and most calls are about one sku.
 function stock.begin()
   stock.skus = { sku = nil }
 end

@@ -35,6 +35,7 @@ end
 --   verdict  taken, not_needed, left_out, nothing_open, at_capacity, inactive or not_eligible; at_capacity: it has units,
 --            and no place left on a day; `full` names those
 function tracing.of(candidates, lines, needs, view, is_promise, full)
+  -- Room for three candidates.
   local units, trace = units_by_location(lines), { nil, nil, nil, nil, nil, nil, nil, nil, nil }
   for i = 1, #candidates do
     local code, verdict = candidates[i][1], 'taken'

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from .channel_tables import ErrandRow, HeardOrderRow, ParcelWayRow, ToldBackRow
 from .comparing import number as a_number
 from .comparing import words
-from .ledger_tables import LedgerEntryRow, ShipmentLineRow, ShipmentRow
+from .ledger_tables import LedgerEntryRow, LedgerSubjectRow, ShipmentLineRow, ShipmentRow
 from .statements import all_rows, dialect, execute
 
 WAITING: Final = "waiting"
@@ -115,6 +115,22 @@ async def happened_after(
     rows = await all_rows(session, query.order_by(col(LedgerEntryRow.number)).limit(limit))
     found = [Happened(*row) for row in rows]
     return found, found[-1].number if len(found) == limit else max(until, number)
+
+
+async def order_before(session: AsyncSession, seller: str, channel: str, external_id: str, number: int) -> bytes | None:
+    """The entry that was about the order last before this one, packed; None when there is none."""
+    about = (
+        (col(LedgerSubjectRow.seller) == seller)
+        & (col(LedgerSubjectRow.kind) == "order")
+        & (col(LedgerSubjectRow.id) == f"{channel}:{external_id}")
+        & (col(LedgerSubjectRow.number) < number)
+    )
+    last = select(func.max(col(LedgerSubjectRow.number))).where(about).scalar_subquery()
+    query = select(col(LedgerEntryRow.body)).where(
+        col(LedgerEntryRow.seller) == seller, col(LedgerEntryRow.number) == last
+    )
+    found: bytes | None = (await execute(session, query)).scalar()
+    return found
 
 
 async def shipped_of(session: AsyncSession, seller: str, channel: str, external_id: str) -> list[Shipped]:

@@ -6,7 +6,6 @@ errand, under a key that comes from the ledger entry: it is made once, and told 
 it. What the channel has told us itself it is never told.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -31,6 +30,7 @@ from app.store.errands import (
     happened_after,
     move_told_back,
     number_before,
+    order_before,
     shipped_of,
     told_back,
     way_of,
@@ -107,18 +107,33 @@ async def _errands_of(session: Session, work: Work, happened: Happened) -> list[
         made += (
             await _parcels(session, work, happened, order, followed)
             if happened.verb == "ship"
-            else _off(happened, order)
+            else await _off(session, work, happened, order)
         )
     return made
 
 
-def _off(happened: Happened, order: Order) -> Iterator[ErrandFacts]:
+async def _off(session: Session, work: Work, happened: Happened, order: Order) -> list[ErrandFacts]:
     """An order that is off as a whole; of one that is off in part people must tell the channel."""
     if order.state == "cancelled":
-        yield _errand(happened, "cancel", order, _encode(Off("cancelled by the seller")).decode())
-    elif happened.verb == "cancel":
-        body = _encode(Off(PART)).decode()
-        yield replace(_errand(happened, "cancel", order, body), state=DEAD, code=IN_PART, says=_in_part(order))
+        return [_errand(happened, "cancel", order, _encode(Off("cancelled by the seller")).decode())]
+    if happened.verb == "cancel" or await _took_off(session, work, happened, order):
+        in_part = _errand(happened, "cancel", order, _encode(Off(PART)).decode())
+        return [replace(in_part, state=DEAD, code=IN_PART, says=_in_part(order))]
+    return []
+
+
+async def _took_off(session: Session, work: Work, happened: Happened, order: Order) -> bool:
+    """Whether an edit took units off: more are off now than when the order was heard of before."""
+    seller, before = work.facts.seller, 0
+    if body := await order_before(session, seller, order.channel, order.external_id, happened.number):
+        before = sum(
+            _units_off(one) for one in ledger.orders_of(_decode_entry(body)) if one.external_id == order.external_id
+        )
+    return _units_off(order) > before
+
+
+def _units_off(order: Order) -> int:
+    return sum(line.cancelled for line in order.lines)
 
 
 def _in_part(order: Order) -> str:

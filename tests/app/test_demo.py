@@ -157,30 +157,25 @@ def test_a_port_that_is_taken_is_told_and_another_one_is_used(shown):
     assert f"Port {shown.port} is taken; the service takes a free one." in shown.done.stdout
 
 
-def test_a_kept_data_folder_is_stocked_up_for_the_next_demo(shop, shown):
+def test_a_kept_data_folder_is_stocked_up_and_without_once_the_shop_stays_open_until_it_is_told_to_stop(
+    shop, shown, tmp_path
+):
     assert f"data are kept in {shop / 'kept'}" in shown.done.stdout
 
-    again = allot(shop, "demo", "--once", "--port", "0", "--data-dir", str(shop / "kept"))
-
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "were delivered, so that there are 100 again" in again.stdout
-    assert re.search(r"units on the shelf +100\n", again.stdout)
-
-
-def test_without_once_the_shop_stays_open_until_it_is_told_to_stop(tmp_path):
-    with running(tmp_path, "--port", "0") as (process, out):
+    with running(tmp_path, "--port", "0", "--data-dir", str(shop / "kept")) as (process, out):
         url, key = wait_for(out, r"The API answers at (\S+) .* with the key (\S+)").groups()
-        folder = Path(wait_for(out, r"data are in (\S+),")[1])
         answer = httpx.get(f"{url}/v1/availability/CITY-28-BLACK", headers={"Authorization": f"Bearer {key}"})
         process.send_signal(signal.SIGTERM)
         code = process.wait(30)
 
+    said = out.read_text()
     assert answer.status_code == 200
-    assert f'curl -H "Authorization: Bearer {key}" {url}/v1/availability/CITY-28-BLACK' in out.read_text()
-    assert code == 0, out.read_text()
-    assert out.read_text().endswith("The service has stopped.\n")
-    assert not folder.exists()
-    assert processes_of(folder) == []
+    assert f'curl -H "Authorization: Bearer {key}" {url}/v1/availability/CITY-28-BLACK' in said
+    assert code == 0, said
+    assert "were delivered, so that there are 100 again" in said
+    assert re.search(r"units on the shelf +100\n", said)
+    assert said.endswith("The service has stopped.\n")
+    assert processes_of(shop / "kept") == []
 
 
 def test_a_demo_that_is_stopped_while_it_starts_leaves_nothing_behind(tmp_path):

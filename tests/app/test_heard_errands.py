@@ -155,6 +155,26 @@ async def test_an_order_that_is_cancelled_in_part_is_left_to_people(woo, client)
     assert f"line {line}: 1 of 3" in errand.says
 
 
+async def edited(there: There, client, id: str, line: str, units: int) -> list[ErrandFacts]:
+    """What the channel is to be told once a line of its order is to have so many units."""
+    body = {"lines": [{"line": line, "sku": "CUP", "units": units}]}
+    answer = await client.post(f"/v1/orders/amazon/{id}/edit", json=body, headers=new_op())
+    assert answer.status_code == 200, answer.text
+    return await told_back(there)
+
+
+async def test_an_order_that_is_edited_to_fewer_units_is_left_to_people_too_and_no_other_edit_is(woo, client):
+    id = woo.buys(3)
+    await pulled(woo)
+    line = (await woo.order(id)).lines[0].line
+
+    [fewer] = await edited(woo, client, id, line, 2)
+    still = await edited(woo, client, id, line, 4)
+
+    assert (fewer.state, fewer.code, still) == ("dead", "in_part", [fewer])
+    assert f"line {line}: 1 of 3" in fewer.says
+
+
 async def test_when_people_have_cancelled_a_part_they_say_so_by_its_key(woo, client):
     id, errand = await in_part(woo, client)
 

@@ -241,12 +241,7 @@ end
 
 -- The verb's time, in 13 digits.
 function gate.stamp(head)
-  local stamp = head.stamp
-  if not stamp then
-    stamp = string.format('%013d', head.now)
-    head.stamp = stamp
-  end
-  return stamp
+  return string.format('%013d', head.now)
 end
 
 -- Keeps the answer under the op: 13 digits of time, 16 bytes of fingerprint, the word, a newline, the packed answer.

@@ -88,10 +88,10 @@ local function book_lines(order)
   for i = 1, #lines do
     local line = lines[i]
     line.committed = line.asked - line.left
-    if line.left > 0 and order.kind == 'firm' then
+    if order.kind == 'firm' then
       line.backordered = line.left
       stock.owe(stock.skus[line.sku], 'backordered', line.left)
-    elseif line.left > 0 then
+    else
       line.cancelled = line.left
     end
   end

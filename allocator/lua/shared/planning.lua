@@ -26,7 +26,6 @@ function planning.has_takes(lines)
       return true
     end
   end
-  return false
 end
 
 -- The locations these lines have takes at, in order.

@@ -6,7 +6,7 @@
 -- that a promise still wants and could not combine within the split limit.
 local function verdict_of(needs, position, is_promise)
   local verdict = 'nothing_open'
-  for i = 1, position and #needs or 0 do
+  for i = 1, #needs do
     local need = needs[i]
     local behind = need.reserve and need.reserve[position] + need.fence[position] or 0
     if need.open[position] + behind > 0 then

@@ -99,6 +99,8 @@ class ShopifySandbox:
         self.tokens: set[str] = set()
         self.points: Level | None = None
         self._answers: dict[str, tuple[str, dict[str, Any]]] = {}
+        self.spoils = 0
+        """So many keys of pushes are used up by an attempt that fails."""
         self._now_ms, self._secrets = now_ms, secrets
         self._ids = itertools.count(after + 1_001)
         graphql = Route("/admin/api/{version}/graphql.json", self._graphql, methods=["POST"])
@@ -236,9 +238,16 @@ class ShopifySandbox:
             error = _user_error("IDEMPOTENCY_KEY_PARAMETER_MISMATCH", None, "another request had this key")
             return {"inventorySetQuantities": {"inventoryAdjustmentGroup": None, "userErrors": [error]}}
         if before is None:
-            before = printed, self._set(input["quantities"])
+            before = printed, self._spoiled() or self._set(input["quantities"])
             self._answers[key] = before
         return {"inventorySetQuantities": before[1]}
+
+    def _spoiled(self) -> dict[str, Any] | None:
+        if not self.spoils:
+            return None
+        self.spoils -= 1
+        error = _user_error("IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED", None, "The previous attempt failed.")
+        return {"inventoryAdjustmentGroup": None, "userErrors": [error]}
 
     def _set(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         errors = [error for number, row in enumerate(rows) for error in self._judge(number, row)]

@@ -103,6 +103,19 @@ async def test_a_push_whose_answer_was_lost_is_repeated_under_its_key_and_has_on
     assert (bench.sandbox.shows("11"), bench.sandbox.calls.count("SetQuantities")) == (3, 2)
 
 
+async def test_a_key_whose_attempt_failed_there_is_good_for_nothing_and_another_one_is(bench):
+    bench.sandbox.spoils = 1
+
+    outcomes = []
+    for key in ("spoiled", "spoiled", "another"):
+        [pushed] = await bench.run(bench.connector.push([bench.level("11", 3, shown=10, key=key)]))
+        outcomes.append((pushed.outcome, pushed.code))
+
+    spoiled = ("failed", "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED")
+    assert outcomes == [spoiled, spoiled, ("accepted", "")]
+    assert bench.sandbox.shows("11") == 3
+
+
 async def test_the_same_number_pushed_later_is_another_push(bench):
     for key, units in (("a", 7), ("b", 9), ("c", 7)):
         await bench.run(bench.connector.push([bench.level("11", units, key=key)]))

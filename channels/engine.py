@@ -165,7 +165,7 @@ class Engine:
 
     async def _once(self, call: Call, attempt: int) -> Answer:
         await self._means.breaker.check()
-        await self._wait_for(call.limit, call.cost)
+        await self._wait_for(call.limit, call.cost, yields=call.yields)
         began = Began(attempt, time.monotonic())
         try:
             answer = await self._exchange(call)
@@ -191,12 +191,14 @@ class Engine:
         await self._means.breaker.heard(well=True)
         return answer
 
-    async def _wait_for(self, bucket: str, cost: float) -> None:
+    async def _wait_for(self, bucket: str, cost: float, *, yields: bool = False) -> None:
+        """Who yields takes no place in the queue at first; later he does, or others would always be first."""
         rate = self.connector.facts.rates.get(bucket, UNLIMITED)
-        has_place = False
+        began, has_place = time.monotonic(), False
         while not has_place:
-            wait_s = await self._means.paces.take(bucket, rate, cost)
-            has_place = wait_s <= QUEUE_S_MAX
+            queue_s = 0.0 if yields and time.monotonic() - began < QUEUE_S_MAX else QUEUE_S_MAX
+            wait_s = await self._means.paces.take(bucket, rate, cost, queue_s)
+            has_place = wait_s <= queue_s
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
 

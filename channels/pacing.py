@@ -32,11 +32,13 @@ class Level(NamedTuple):
     at_ms: float
 
 
-def taken(level: Level | None, rate: Rate, cost: float, now_ms: float) -> tuple[Level, float]:
+def taken(
+    level: Level | None, rate: Rate, cost: float, now_ms: float, queue_s: float = QUEUE_S_MAX
+) -> tuple[Level, float]:
     """
     The bucket after `cost` was taken from it, and how many seconds to wait before it may be used.
 
-    Who waits has his place already: the next one waits behind him. Who would wait longer than QUEUE_S_MAX has none;
+    Who waits has his place already: the next one waits behind him. Who would wait longer than `queue_s` has none;
     nothing was taken, and he asks again by then. A level of later than now is of a bucket that nobody may use before
     then.
     """
@@ -44,7 +46,7 @@ def taken(level: Level | None, rate: Rate, cost: float, now_ms: float) -> tuple[
     # Nobody gains by waiting for more than a full bucket.
     there, cost = filled(level, rate, start_ms), min(cost, rate.burst)
     wait_s = (start_ms - now_ms) / 1000 + max(0.0, cost - there) / rate.per_second
-    return Level(there if wait_s > QUEUE_S_MAX else there - cost, start_ms), wait_s
+    return Level(there if wait_s > queue_s else there - cost, start_ms), wait_s
 
 
 def filled(level: Level | None, rate: Rate, now_ms: float) -> float:
@@ -71,7 +73,7 @@ def learned(level: Level | None, said: Learned) -> Level | None:
 class Paces(Protocol):
     """Keeps the buckets of one account."""
 
-    async def take(self, bucket: str, rate: Rate, cost: float) -> float:
+    async def take(self, bucket: str, rate: Rate, cost: float, queue_s: float = QUEUE_S_MAX) -> float:
         """Take a place; the seconds to wait before it may be used, or to ask again: see `taken`."""
         ...
 
@@ -92,10 +94,10 @@ class OwnPaces:
         self._levels: dict[str, Level] = {}
         self._rates: dict[str, Rate] = {}
 
-    async def take(self, bucket: str, rate: Rate, cost: float) -> float:
+    async def take(self, bucket: str, rate: Rate, cost: float, queue_s: float = QUEUE_S_MAX) -> float:
         """Take a place; the seconds to wait before it may be used."""
         rate = self._rates.get(bucket, rate)
-        self._levels[bucket], wait_s = taken(self._levels.get(bucket), rate, cost, self._now_ms())
+        self._levels[bucket], wait_s = taken(self._levels.get(bucket), rate, cost, self._now_ms(), queue_s)
         return wait_s
 
     async def slow(self, bucket: str, wait_s: float) -> None:

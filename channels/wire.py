@@ -26,7 +26,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     operation: what logs call it. bucket: the name of its limit, when it is not the operation's. path: below the
     connector's base address, or a whole address. repeatable: it may be sent again when nobody knows whether it arrived.
-    authorized: with our token or keys. secret: its bodies must never be logged.
+    authorized: with our token or keys. secret: its bodies must never be logged. yields: while it waits for room others
+    may go first, as one that takes much of a bucket it shares with pushes.
     """
 
     operation: str
@@ -40,6 +41,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     secret: bool = False
     bucket: str = ""
     cost: float = 1.0
+    yields: bool = False
 
     @property
     def limit(self) -> str:

@@ -22,7 +22,7 @@ from app.times import now_ms
 from channels.base import Token
 from channels.engine import Exchange
 from channels.errors import Down
-from channels.pacing import Learned, Level, Rate, learned, slowed, taken
+from channels.pacing import QUEUE_S_MAX, Learned, Level, Rate, learned, slowed, taken
 
 KEEP_S: Final = 86_400
 """How long an unused bucket is remembered: by then it is full."""
@@ -66,11 +66,11 @@ class SharedPaces:
         self._prefix = account.prefix
         self._now_ms = clock
 
-    async def take(self, bucket: str, rate: Rate, cost: float) -> float:
+    async def take(self, bucket: str, rate: Rate, cost: float, queue_s: float = QUEUE_S_MAX) -> float:
         """Take a place; the seconds to wait before it may be used."""
 
         def reckon(before: Bucket) -> tuple[Bucket, float]:
-            level, wait_s = taken(before.level, before.rate or rate, cost, self._now_ms())
+            level, wait_s = taken(before.level, before.rate or rate, cost, self._now_ms(), queue_s)
             return Bucket(level, before.rate), wait_s
 
         return await self._change(bucket, reckon)

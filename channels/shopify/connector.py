@@ -156,11 +156,13 @@ class Shopify(Connector[ShopifySettings, ShopifySecrets]):
             return None
         return Learned(Rate(throttle["restoreRate"], throttle["maximumAvailable"]), throttle["currentlyAvailable"])
 
-    def _ask(self, operation: str, name: str, cost: float, **variables: Any) -> Steps[dict[str, Any]]:
+    def _ask(
+        self, operation: str, name: str, cost: float, *, yields: bool = False, **variables: Any
+    ) -> Steps[dict[str, Any]]:
         """The whole body of the answer to one of our queries."""
         path = f"/admin/api/{self.settings.version}/graphql.json"
         body = {"query": queries.ALL[name], "operationName": name, "variables": variables}
-        answer = yield send_json(operation, "POST", path, body, bucket=POINTS, cost=cost)
+        answer = yield send_json(operation, "POST", path, body, bucket=POINTS, cost=cost, yields=yields)
         said: dict[str, Any] = answer.json(dict[str, Any])
         return said
 
@@ -246,7 +248,7 @@ class Shopify(Connector[ShopifySettings, ShopifySecrets]):
     def list_listings(self, cursor: str) -> Steps[tuple[list[Shown], str]]:
         """A page of inventory items."""
         variables = {"first": READ_MAX, "after": cursor or None, "location": self._location}
-        said = yield from self._ask("list", "Items", 3.0 * READ_MAX, **variables)
+        said = yield from self._ask("list", "Items", 3.0 * READ_MAX, yields=True, **variables)
         items: Items = data_of(said, "inventoryItems", Items)
         shown = [shown_of(item, self._location) for item in items.nodes]
         return shown, next_page(items)
@@ -257,7 +259,7 @@ class Shopify(Connector[ShopifySettings, ShopifySecrets]):
         """Orders by their last change; the search lags behind a little, so windows overlap."""
         wanted = f"updated_at:>='{to_iso(window.since_ms)}' AND updated_at:<'{to_iso(window.until_ms)}' AND status:any"
         variables = {"first": ORDERS_PER_PAGE, "after": cursor or None, "query": wanted}
-        said = yield from self._ask("orders", "Orders", 20.0 * ORDERS_PER_PAGE, **variables)
+        said = yield from self._ask("orders", "Orders", 20.0 * ORDERS_PER_PAGE, yields=True, **variables)
         orders: Orders = data_of(said, "orders", Orders)
         read = yield from each(
             orders.nodes, lambda row: tail(str(row.get("id"))), lambda row: self._whole(read_as(row, SaidOrder))

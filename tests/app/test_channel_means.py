@@ -64,6 +64,7 @@ async def test_a_shared_bucket_says_what_one_of_ones_own_would_say(two, clock):
         lambda paces: paces.take("points", SLOW, 1.0),
         lambda paces: paces.learn("points", Learned(Rate(4.0, 4.0), 0.5)),
         lambda paces: paces.take("points", SLOW, 2.0),
+        lambda paces: paces.take("points", SLOW, 2.0, 0.0),
         lambda paces: paces.slow("points", 3.0),
         lambda paces: paces.take("points", SLOW, 1.0),
         lambda paces: paces.learn("points", Learned(None, 0.0)),

@@ -19,7 +19,6 @@ from app.sync.steps import Step, Tenure, Work
 from app.sync.subscribing import keep_subscribed
 from app.sync.trouble import Trouble
 from channels.breaker import FINE
-from channels.shopify import connector
 from tests.app.channel_worlds import CODE, world_of
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -37,9 +36,7 @@ async def state(settings):
 
 
 @pytest.fixture
-async def shop(state, monkeypatch):
-    # A look for orders takes half of all points; whoever comes next would wait for seconds.
-    monkeypatch.setattr(connector, "ORDERS_PER_PAGE", 5)
+async def shop(state):
     async with world_of(state, "shopify") as world:
         await world.lists(_11=("CUP", 1), _12=("PLATE", 1))
         yield world

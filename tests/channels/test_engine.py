@@ -1,6 +1,7 @@
 """One engine talks to all channels: it waits, repeats, lets in and takes down, and never does what it may not."""
 
 import asyncio
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -9,7 +10,7 @@ from channels.base import BUSY_WAIT_S, retry_after_s
 from channels.breaker import FAILURES_MAX
 from channels.engine import ANSWER_MAX, ATTEMPTS_MAX, PATIENCE_S
 from channels.errors import Busy, Down, Nonsense, Refused, Unauthorized, Unclear
-from channels.pacing import Learned, Rate
+from channels.pacing import QUEUE_S_MAX, Learned, Rate
 from channels.wire import Answer, Call, get, send_json
 from tests.channels.shop import World
 
@@ -124,6 +125,45 @@ def test_how_long_to_wait_is_said_in_seconds_or_as_a_date_by_the_channels_clock(
     assert retry_after_s(Answer(429, headers, b"")) == wait_s
 
 
+def dear(path: str, cost: float, *, yields: bool) -> Call:
+    facts = {"operation": "look", "method": "GET", "bucket": "points", "authorized": False}
+    return Call(path=path, cost=cost, yields=yields, **facts)
+
+
+async def test_a_push_goes_before_a_look_that_waits_for_room(world):
+    rate = Rate(10.0, 10.0)
+    await world.paces.learn("points", Learned(rate))
+    await world.paces.take("points", rate, 7.0)
+    world.says += [fine(), fine()]
+
+    looking = asyncio.create_task(world.engine.run(step(dear("/orders", 8.0, yields=True))))
+    await asyncio.sleep(0.01)
+    await world.engine.run(step(dear("/stock", 2.0, yields=False)))
+    world.now_ms += 2_000
+    await looking
+
+    assert [request.url.path for request in world.asked] == ["/stock", "/orders"]
+
+
+async def test_a_look_that_has_let_others_go_first_for_long_takes_its_place(world, monkeypatch):
+    rate, queues, take = Rate(100.0, 10.0), [], world.paces.take
+    await world.paces.take("points", rate, 10.0)
+    seconds = iter([0.0, 1.0])
+    monkeypatch.setattr("channels.engine.time", SimpleNamespace(monotonic=lambda: next(seconds, 11.0)))
+
+    async def noting(bucket, rate, cost, queue_s):
+        queues.append(queue_s)
+        return await take(bucket, rate, cost, queue_s)
+
+    monkeypatch.setattr(world.paces, "take", noting)
+    await world.paces.learn("points", Learned(rate))
+    world.says += [fine()]
+
+    await world.engine.run(step(dear("/orders", 8.0, yields=True)))
+
+    assert queues == [0.0, QUEUE_S_MAX]
+
+
 async def test_who_waits_for_long_asks_again_for_a_place_and_leaves_none_behind_when_he_goes(world):
     await world.paces.learn("read", Learned(Rate(0.001, 1.0)))
     await world.paces.take("read", Rate(0.001, 1.0), 1.0)
@@ -148,7 +188,7 @@ async def test_who_asks_for_more_patience_than_a_call_has_is_not_waited_for(worl
 
 
 def _without_waiting(world: World):
-    async def wait_for(operation: str, cost: float) -> None:
+    async def wait_for(operation: str, cost: float, *, yields: bool) -> None:
         await asyncio.sleep(0)
 
     return wait_for

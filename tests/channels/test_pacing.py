@@ -64,6 +64,16 @@ def test_what_costs_more_than_a_full_bucket_waits_for_a_full_one():
     assert waits == pytest.approx([20.0, 1.0, 0.0, 0.0])
 
 
+def test_whoever_waits_without_a_place_lets_the_cheap_ones_go_first():
+    points = Rate(per_second=100.0, burst=1_000.0)
+    level, before = taken(Level(300.0, 0.0), points, 500.0, 0.0, queue_s=0.0)
+
+    level, cheap = taken(level, points, 12.0, 0.0)
+    _, after = taken(level, points, 500.0, 0.0, queue_s=0.0)
+
+    assert (before, cheap, after) == (2.0, 0.0, 2.12)
+
+
 async def test_a_channel_that_says_so_is_left_alone_for_that_long():
     now = [0.0]
     paces = OwnPaces(lambda: now[0])

@@ -124,12 +124,11 @@ async def _off(session: Session, work: Work, happened: Happened, order: Order) -
 
 async def _took_off(session: Session, work: Work, happened: Happened, order: Order) -> bool:
     """Whether an edit took units off: more are off now than when the order was heard of before."""
-    seller, before = work.facts.seller, 0
-    if body := await order_before(session, seller, order.channel, order.external_id, happened.number):
-        before = sum(
-            _units_off(one) for one in ledger.orders_of(_decode_entry(body)) if one.external_id == order.external_id
-        )
-    return _units_off(order) > before
+    body = await order_before(session, work.facts.seller, order.channel, order.external_id, happened.number)
+    before = ledger.orders_of(_decode_entry(body)) if body else []
+    # One entry may be about two orders.
+    same = [one for one in before if (one.channel, one.external_id) == (order.channel, order.external_id)]
+    return _units_off(order) > sum(map(_units_off, same))
 
 
 def _units_off(order: Order) -> int:

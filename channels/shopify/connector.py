@@ -233,13 +233,13 @@ class Shopify(Connector[ShopifySettings, ShopifySecrets]):
 
     def read(self, listings: Sequence[Listing]) -> Steps[list[Shown]]:
         """What is available where numbers go that are not told apart by location."""
-        return (yield from self._read_at(self._location, listings))
+        return (yield from self._read_at(self._location, listings, yields=True))
 
-    def _read_at(self, location: str, listings: Sequence[Listing]) -> Steps[list[Shown]]:
+    def _read_at(self, location: str, listings: Sequence[Listing], *, yields: bool = False) -> Steps[list[Shown]]:
         found: dict[str, Shown] = {}
         for start in range(0, len(listings), READ_MAX):
             ids = [gid("InventoryItem", one.listing) for one in listings[start : start + READ_MAX]]
-            said = yield from self._ask("read", "Levels", 3.0 * len(ids), ids=ids, location=location)
+            said = yield from self._ask("read", "Levels", 3.0 * len(ids), yields=yields, ids=ids, location=location)
             for item in data_of(said, "nodes", list[Item | None]):
                 if item is not None and item.id:
                     found[tail(item.id)] = shown_of(item, location)

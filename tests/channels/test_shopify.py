@@ -8,12 +8,13 @@ from types import MappingProxyType
 import pytest
 from graphql import build_schema, parse, validate
 
-from channels.base import Delivery, Listing, Parcel
+from channels.base import Delivery, Listing, Parcel, Window
 from channels.errors import Unauthorized
 from channels.sandbox.shopify import ShopifySandbox
 from channels.shopify import Shopify, ShopifySecrets, ShopifySettings
 from channels.shopify.queries import ALL
 from tests.channels.contract import HOOK_URL, Bench, ChannelContract, Clock, TokenContract, bench_of, courier_of
+from tests.channels.shop import NOON_MS
 from tests.servers import shared_data
 
 SETTINGS = ShopifySettings(url="https://shop.myshopify.test", location="5")
@@ -114,6 +115,17 @@ async def test_a_key_whose_attempt_failed_there_is_good_for_nothing_and_another_
     spoiled = ("failed", "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED")
     assert outcomes == [spoiled, spoiled, ("accepted", "")]
     assert bench.sandbox.shows("11") == 3
+
+
+def test_whoever_looks_lets_those_who_push_go_first(bench):
+    looks = [
+        bench.connector.orders(Window(0, NOON_MS), ""),
+        bench.connector.list_listings(""),
+        bench.connector.read([Listing("11")]),
+    ]
+
+    assert [next(steps).yields for steps in looks] == [True, True, True]
+    assert not next(bench.connector.push([bench.level("11", 3)])).yields
 
 
 async def test_the_same_number_pushed_later_is_another_push(bench):

@@ -9,6 +9,7 @@ function take_over.ask(head, id)
   end
 end
 
+-- Nobody may change it.
 local NONE = {}
 
 -- Moves as much of one held take to the order's lines as they want and as is still there.

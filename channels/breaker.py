@@ -11,7 +11,7 @@ from .errors import Down
 
 FAILURES_MAX: Final = 5
 REST_S: Final = 5.0
-REST_MAX_S: Final = 300.0
+REST_MAX_S: Final = 60.0
 
 
 class Standing(NamedTuple):

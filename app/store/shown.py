@@ -182,22 +182,24 @@ async def change_shown(
     connection: str,
     changes: Mapping[str, Mapping[str, Any]],
     *,
-    told_ms: Mapping[str, int] | None = None,
+    rows: Mapping[str, ShownFacts] | None = None,
+    untold: bool = False,
 ) -> None:
     """
-    Change these fields of these listings; one that is gone stays gone.
+    Change these fields of these listings; one that is gone stays gone. `changes` is how many more there are.
 
-    With `told_ms` only those that were told nothing since then.
+    `rows` are as they were read: of what has changed since then no `due_ms` puts off what is to be told of that. With
+    `untold` only those are changed that were told nothing since.
     """
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for listing, fields in changes.items():
         if fields:
             values = {f"new_{name}": _cut(name, value) for name, value in fields.items()}
             values |= {"of": seller, "by": connection, "one": listing}
-            values |= {} if told_ms is None else {"then_ms": told_ms[listing]}
+            values |= {} if rows is None else {"then": rows[listing].changes, "then_ms": rows[listing].told_ms}
             groups.setdefault(tuple(sorted(fields)), []).append(values)
-    for names, rows in groups.items():
-        await execute(session, _change(names, guarded=told_ms is not None), rows)
+    for names, group in groups.items():
+        await execute(session, _change(names, read=rows is not None, untold=untold), group)
 
 
 def _cut(name: str, value: Any) -> Any:
@@ -207,11 +209,16 @@ def _cut(name: str, value: Any) -> Any:
 
 
 @cache
-def _change(names: tuple[str, ...], *, guarded: bool) -> Any:
+def _change(names: tuple[str, ...], *, read: bool, untold: bool) -> Any:
     one = [_C.seller == bindparam("of"), _C.connection == bindparam("by"), _C.listing == bindparam("one")]
-    if guarded:
+    if untold:
         one.append(_C.told_ms == bindparam("then_ms"))
-    return update(_TABLE).where(*one).values({name: bindparam(f"new_{name}", type_=_C[name].type) for name in names})
+    new: dict[str, Any] = {name: bindparam(f"new_{name}", type_=_C[name].type) for name in names}
+    if "changes" in new:
+        new["changes"] += _C.changes
+    if read and "due_ms" in new:
+        new["due_ms"] = case((_C.changes == bindparam("then"), new["due_ms"]), else_=_C.due_ms)
+    return update(_TABLE).where(*one).values(new)
 
 
 async def put_listings(

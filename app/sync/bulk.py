@@ -36,14 +36,14 @@ async def push_bulk(work: Work, rows: Sequence[ShownFacts]) -> bool:
     numbers = await newest(work, rows)
     going = [row for row in rows if not numbers[row.listing].why]
     levels = [level_of(work, row, numbers[row.listing]) for row in going]
-    await write_down(work, {row.listing: outcomes.on_its_way(now_ms()) for row in going})
+    await write_down(work, {row.listing: outcomes.on_its_way(now_ms()) for row in going}, going)
     try:
         ticket = await work.line.engine.run(work.line.connector.push_bulk(levels))
     except Refused as error:
         log.info("bulk_push_refused", seller=work.facts.seller, connection=work.facts.code, says=str(error))
         return False
     at_ms = now_ms()
-    await write_down(work, {row.listing: _sent(row, numbers[row.listing], ticket, at_ms) for row in going})
+    await write_down(work, {row.listing: _sent(row, numbers[row.listing], ticket, at_ms) for row in going}, going)
     log.info("bulk_push_sent", seller=work.facts.seller, connection=work.facts.code, ticket=ticket, count=len(going))
     return True
 
@@ -90,14 +90,14 @@ async def _give_back(work: Work, ticket: str, said: Mapping[str, Pushed], code: 
     async with work.state.database.reading() as session:
         rows = await of_ticket(session, work.facts.seller, work.facts.code, ticket)
     changes = {row.listing: _became(work, row, said.get(row.listing), code, says) for row in rows}
-    await write_down(work, changes)
+    await write_down(work, changes, rows)
     arrivals = [one for row in rows for one in lag.of_bulk(row, changes[row.listing], now_ms())]
     await keep(work.state.pipe.client, work.facts.seller, work.facts.code, arrivals)
 
 
 def _became(work: Work, row: ShownFacts, said: Pushed | None, code: str, says: str) -> Fields:
     facts, at_ms = work.line.connector.facts, now_ms()
-    again: Fields = {"ticket": "", "changes": row.changes + 1, "changed_ms": at_ms, "due_ms": at_ms, "told": None}
+    again: Fields = {"ticket": "", "changes": 1, "changed_ms": at_ms, "due_ms": at_ms, "told": None}
     if said is None and code == ALONE:
         return again | {"code": code, "says": says}
     if said is None:

@@ -1,5 +1,5 @@
 """
-What a listing's row becomes by what a channel said. Pure: fields to be changed, by name.
+What a listing's row becomes by what a channel said. Pure: fields to be changed, by name, and `changes` to be added.
 
 Accepted is not shown: `settled` rises with what was accepted, `outcome` is `applied` only once the channel shows it.
 """
@@ -198,11 +198,11 @@ def seen(row: ShownFacts, said: Shown, facts: Facts, now_ms: int) -> Fields:
         return fields | {"outcome": "applied", "attempts": 0}
     if row.attempts >= ATTEMPTS_MAX:
         says = f"it shows {units}, however often it is told {row.told}"
-        return fields | {"outcome": "dead", "changes": row.changes + 1, "code": DRIFT, "says": says}
+        return fields | {"outcome": "dead", "changes": 1, "code": DRIFT, "says": says}
     wait_ms = backoff_ms(row.attempts)
     if units < row.told and facts.counts == "net":
         wait_ms = max(wait_ms, 1_000 * (facts.poll_s + facts.told_after_s))
-    changes = {"changes": row.changes + 1, "changed_ms": now_ms, "due_ms": now_ms + wait_ms}
+    changes = {"changes": 1, "changed_ms": now_ms, "due_ms": now_ms + wait_ms}
     return fields | changes | {"attempts": row.attempts + 1, "code": DRIFT, "says": f"it shows {units}"}
 
 

@@ -54,7 +54,7 @@ async def push(work: Work) -> bool:
         return False
     numbers = await newest(work, rows.values())
     found = sort(work, rows, numbers, now_ms())
-    await write_down(work, found.rest)
+    await write_down(work, found.rest, rows.values())
     facts = work.line.connector.facts
     many = [rows[wish.listing] for wish in found.wishes if not sells_out(wish) and rows[wish.listing].code != ALONE]
     if facts.bulk and len(many) >= facts.bulk_from and await push_bulk(work, many[: facts.bulk]):
@@ -112,7 +112,7 @@ async def send(work: Work, rows: Sequence[ShownFacts]) -> None:
     numbers = await newest(work, rows)
     found = sort(work, known, numbers, now_ms())
     going = [known[wish.listing] for wish in found.wishes]
-    await write_down(work, {**found.rest, **{row.listing: outcomes.on_its_way(now_ms()) for row in going}})
+    await write_down(work, {**found.rest, **{row.listing: outcomes.on_its_way(now_ms()) for row in going}}, rows)
     if going:
         await _tell(work, going, numbers)
 
@@ -133,7 +133,7 @@ async def _tell(work: Work, rows: Sequence[ShownFacts], numbers: Mapping[str, Nu
         await _refused(work, rows, numbers, error)
         return
     except Unclear as error:
-        await write_down(work, {row.listing: outcomes.failed(row, UNCLEAR, str(error), now_ms()) for row in rows})
+        await write_down(work, {row.listing: outcomes.failed(row, UNCLEAR, str(error), now_ms()) for row in rows}, rows)
         return
     await take(work, rows, numbers, said)
 
@@ -161,7 +161,7 @@ async def take(work: Work, rows: Sequence[ShownFacts], numbers: Mapping[str, Num
     changes = {one: {**became, "changed_ms": lag.since_ms(known[one])} for one, became in changes.items()}
     async with recording(work) as session:
         mine = work.facts.seller, work.facts.code
-        await change_shown(session, *mine, changes)
+        await change_shown(session, *mine, changes, rows=known)
         await doubt_told(session, *mine, {listing: known[listing].changes for listing in changes})
     arrivals = [one for listing, became in changes.items() for one in lag.of_push(known[listing], became, at_ms)]
     await keep(work.state.pipe.client, work.facts.seller, work.facts.code, arrivals)
@@ -185,5 +185,5 @@ async def _looked_at(work: Work, rows: Sequence[ShownFacts]) -> list[ShownFacts]
     said = {one.listing: one for one in await work.line.engine.run(work.line.connector.read(listings))}
     at_ms = now_ms()
     shown = {listing: outcomes.looked(one, at_ms) for listing, one in said.items() if one.units is not None}
-    await write_down(work, shown)
+    await write_down(work, shown, rows)
     return [replace(row, **shown.get(row.listing, {})) for row in rows]

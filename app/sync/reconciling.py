@@ -45,7 +45,7 @@ async def prove(work: Work) -> bool:
     at_ms = now_ms()
     known = [row for row in rows if row.listing in said]
     changes = {row.listing: outcomes.seen(row, said[row.listing], facts, at_ms) for row in known}
-    await write_down(work, changes, told_ms={row.listing: row.told_ms for row in known})
+    await write_down(work, changes, known, untold=True)
     arrivals = [one for row in known for one in lag.of_look(row, changes[row.listing], at_ms)]
     await keep(work.state.pipe.client, work.facts.seller, work.facts.code, arrivals)
     for row in known:
@@ -88,7 +88,7 @@ async def _compare(work: Work, page: Sequence[Shown], asked_ms: int) -> None:
         if row is not None and _is_settled(work, row, asked_ms):
             changes[one.listing] = outcomes.listed(row, one, asked_ms)
     unmapped = [_unmapped(one, asked_ms) for one in page if one.listing not in known]
-    await write_down(work, changes, told_ms={listing: known[listing].told_ms for listing in changes})
+    await write_down(work, changes, known.values(), untold=True)
     arrivals = [one for listing, became in changes.items() for one in lag.of_look(known[listing], became, asked_ms)]
     await keep(work.state.pipe.client, work.facts.seller, work.facts.code, arrivals)
     if unmapped:

@@ -1,12 +1,12 @@
 """Writes down what came of a worker's step, unless somebody else works for the connection by now."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from app.store.database import Database, Session
 from app.store.leases import holds_lease
-from app.store.shown import change_shown
+from app.store.shown import ShownFacts, change_shown
 
 from .steps import Tenure, Work
 
@@ -32,9 +32,10 @@ async def recording(work: Work) -> AsyncIterator[Session]:
 
 
 async def write_down(
-    work: Work, changes: Mapping[str, Mapping[str, Any]], *, told_ms: Mapping[str, int] | None = None
+    work: Work, changes: Mapping[str, Mapping[str, Any]], rows: Iterable[ShownFacts], *, untold: bool = False
 ) -> None:
-    """Change these fields of these listings; with `told_ms` only of those that were told nothing since then."""
+    """Change these fields of these listings, whose `rows` were read before; `untold` as in `change_shown`."""
     if changes:
+        mine, read = (work.facts.seller, work.facts.code), {row.listing: row for row in rows}
         async with recording(work) as session:
-            await change_shown(session, work.facts.seller, work.facts.code, changes, told_ms=told_ms)
+            await change_shown(session, *mine, changes, rows=read, untold=untold)

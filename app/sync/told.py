@@ -23,7 +23,7 @@ async def note_shown(session: Session, facts: ConnectionFacts, shown: Sequence[S
     at_ms = now_ms()
     told = [(known[one.listing], one) for one in shown if one.listing in known]
     changes = {row.listing: outcomes.listed(row, one, at_ms) for row, one in told if not row.ticket}
-    await change_shown(session, facts.seller, facts.code, changes)
+    await change_shown(session, facts.seller, facts.code, changes, rows=known)
     return [one for listing, became in changes.items() for one in lag.of_look(known[listing], became, at_ms)]
 
 

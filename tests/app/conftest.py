@@ -66,6 +66,7 @@ ON_BOTH_DATABASES = {
     "test_store",
     "test_sync_bulk",
     "test_sync_following",
+    "test_sync_meanwhile",
     "test_sync_pushing",
     "test_sync_reconciling",
     "test_sync_running",
@@ -99,7 +100,7 @@ WITH_A_SCHEDULE = {
 
 def has_a_look(module: ModuleType) -> bool:
     """Whether a module's tests read what a service finds out by itself when it starts: a third of their time."""
-    return re.search("metrics|survey|rate|standing", inspect.getsource(module)) is not None
+    return re.search(r"\b(metrics|surveys?|(refresh|reject)_rates?)\b", inspect.getsource(module)) is not None
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,12 +18,17 @@ class Trouble:
     def __init__(self, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
         self.away_until_s = self.broken_until_s = self.old_until_s = 0.0
-        self.asks_lost = 0
+        self.asks_lost = self.asks_met = 0
 
     def loses(self) -> bool:
         """Whether the next push never arrives, which nobody is told."""
         self.asks_lost -= 1
         return self.asks_lost >= 0
+
+    def meets(self) -> bool:
+        """Whether what the next push tells changes while it is under way."""
+        self.asks_met -= 1
+        return self.asks_met >= 0
 
     def is_away(self) -> bool:
         """Whether nobody answers."""
@@ -39,7 +44,7 @@ class Trouble:
 
     def stop(self) -> None:
         """All is well again."""
-        self.asks_lost = 0
+        self.asks_lost = self.asks_met = 0
         self.away_until_s = self.broken_until_s = self.old_until_s = 0.0
 
 
@@ -85,6 +90,9 @@ class Mischief:
 
     def _asks_lost(self) -> None:
         self.channel.trouble.asks_lost = self.chance.randint(1, 3)
+
+    def _asks_met(self) -> None:
+        self.channel.trouble.asks_met = self.chance.randint(1, 3)
 
     def _page(self) -> None:
         self.channel.sandbox.faults.page[""] = self.chance.randint(1, 3)
@@ -142,7 +150,7 @@ class Mischief:
 
 
 KINDS: Final = (
-    *("away", "broken", "throttled", "answers_lost", "asks_lost", "page", "refused", "slow"),
+    *("away", "broken", "throttled", "answers_lost", "asks_lost", "asks_met", "page", "refused", "slow"),
     *("hooks_lost", "hooks_twice", "hooks_late", "token_gone", "of_yesterday", "dies_after_push"),
     *("cut_off", "sql_away", "drain_late"),
 )

@@ -37,6 +37,15 @@ DELIVERIES_S: Final = 45.0
 COUNTS_S: Final = 240.0
 SHIPMENTS_S: Final = 90.0
 
+NOTED_S: Final = 5.0
+"""In so long every worker has noted what changed."""
+
+TOLD: Final = """
+    SELECT sku FROM shown WHERE connection = :code AND told IS NULL AND changes > settled
+    AND told_ms = (SELECT max(told_ms) FROM shown WHERE connection = :code) ORDER BY sku
+"""
+"""Of which skus numbers are on their way."""
+
 
 class Buyers:
     """Those of one channel."""
@@ -125,6 +134,14 @@ class Warehouse:
             sku = HOT if self.chance.random() < HOT_SHARE else self.chance.choice(SKUS)
             line = StockLine(sku, self.chance.choice(LOCATIONS), self.chance.randint(2, 8))
             await self.allocator.receive([line], op=self._op())
+
+    async def meets_push(self, channel: "Channel") -> None:
+        """Something that a push is about arrives, and the service notes that before the push has its answer."""
+        skus = [sku for (sku,) in self.world.sql.file.execute(TOLD, {"code": channel.name})]
+        if skus:
+            line = StockLine(self.chance.choice(skus), self.chance.choice(LOCATIONS), self.chance.randint(1, 3))
+            await self.allocator.receive([line], op=self._op())
+            await asyncio.sleep(NOTED_S)
 
     async def _counts(self) -> None:
         while True:

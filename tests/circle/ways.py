@@ -63,6 +63,8 @@ class Way(httpx.AsyncBaseTransport):
         is_push = self.channel.is_push(request)
         if is_push and trouble.loses():
             raise httpx.ReadError("the connection was reset")
+        if is_push and trouble.meets():
+            await self.process.world.warehouse.meets_push(self.channel)
         held_s = self.process.holds_push_s(self.channel) if is_push else 0.0
         answer = await self._ask(request)
         await asyncio.sleep(held_s)

@@ -72,6 +72,13 @@ SLICE_S: Final = 10.0
 
 HOLDER: Final = "SELECT owner, term FROM lease WHERE name = ?"
 
+FOLLOWED: Final = "SELECT 1 FROM connection WHERE code = ? AND position = ?"
+SETTLED: Final = """
+    SELECT listing, CASE WHEN told IS NULL OR (shown IS NOT NULL AND shown_ms >= told_ms) THEN shown ELSE told END
+    FROM shown WHERE connection = ? AND changes = settled AND outcome IN ('accepted', 'applied')
+"""
+"""Listings of which nothing is left to tell, and what the service believes that they show."""
+
 LOOK_S: Final = 10.0
 CONFIG_VERSION: Final = 1
 
@@ -230,6 +237,7 @@ class World:
         self.judge.begin(await ledger.last_id(self.judge_client, SELLER))
         self.is_open = True
         self._front(allocator)
+        self.warehouse = Warehouse(self)
         for stand in stands():
             await self._connect(stand)
         self.sql.step = self._sql_step
@@ -295,7 +303,7 @@ class World:
         mischiefs = [Mischief(self, channel) for channel in self.channels.values()]
         lives = [one.live() for one in mischiefs]
         lives += [Buyers(self, channel).live() for channel in self.channels.values()]
-        lives += [Warehouse(self).live(), self._look_after()]
+        lives += [self.warehouse.live(), self._look_after()]
         tasks = [self.spawn(life) for life in lives]
         await self._pass(self.seconds)
         for task in tasks:
@@ -308,6 +316,19 @@ class World:
         end_s = self.loop.time() + seconds
         while self.loop.time() < end_s and not (self.is_hunt and self.judge.found):
             await asyncio.sleep(min(SLICE_S, end_s - self.loop.time()))
+            self._find_forgotten()
+
+    def _find_forgotten(self) -> None:
+        """A worker that has followed the ledger to its end has nothing to tell only of what it has told rightly."""
+        for channel in self.channels.values():
+            followed = self.sql.file.execute(FOLLOWED, (channel.name, self.judge.last_id)).fetchone()
+            # What a channel takes off by itself is not in the ledger.
+            if followed is None or channel.stand.counts == "gross":
+                continue
+            for listing, units in self.sql.file.execute(SETTLED, (channel.name,)).fetchall():
+                right = self.judge.numbers.right((channel.name, listing))
+                if units is not None and units != right:
+                    self.judge.find(f"{channel.name} is believed to show {units} of {listing} and not told {right}")
 
     async def _look_after(self) -> None:
         """Somebody looks after numbers that were given up, and the judge at what is late."""

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import cached_property
+from operator import methodcaller
 from typing import Any
 
 import hiredis
@@ -134,14 +135,21 @@ class Pipe:
                 await self._wire.close()
             self._wire = None
             self._wire = await self._new_wire()
+        except asyncio.CancelledError:
+            self._turn_away(methodcaller("cancel"))
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is every caller's answer
-            while self._waiting:
-                call = self._waiting.popleft()
-                if not call.answer.done():
-                    call.answer.set_exception(error)
+            self._turn_away(methodcaller("set_exception", error))
         finally:
             self._opening = None
         self._send_waiting()
+
+    def _turn_away(self, say: Callable[[asyncio.Future[Any]], object]) -> None:
+        """Nobody who waits is sent."""
+        while self._waiting:
+            call = self._waiting.popleft()
+            if not call.answer.done():
+                say(call.answer)
 
     async def _new_wire(self) -> Wire:
         wire = await self._make_wire.open(self.client, self._send_waiting, self._watch)
@@ -179,7 +187,15 @@ class Pipe:
 
     async def hang_up(self) -> None:
         """Let what is under way end, then close the wire."""
-        while answers := [call.answer for call in self._waiting] + (self._wire.unanswered() if self._wire else []):
+        while answers := self._awaited():
             await asyncio.wait(answers)
+        if self._opening:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
         if self._wire:
             await self._wire.close()
+
+    def _awaited(self) -> list[asyncio.Future[Any]]:
+        """The answers that somebody still waits for."""
+        answers = [call.answer for call in self._waiting] + (self._wire.unanswered() if self._wire else [])
+        return [answer for answer in answers if not answer.done()]

@@ -35,6 +35,8 @@ ATTEMPTS_MAX: Final = 4
 PATIENCE_S: Final = 45.0
 """How long one call is repeated."""
 
+TICK_S: Final = 0.001
+
 EARLY_MS: Final = 120_000
 """How long before its end a token is renewed."""
 
@@ -200,7 +202,8 @@ class Engine:
             wait_s = await self._means.paces.take(bucket, rate, cost, queue_s)
             has_place = wait_s <= queue_s
             if wait_s > 0:
-                await asyncio.sleep(wait_s)
+                # Buckets count milliseconds: before the next one nothing is another.
+                await asyncio.sleep(max(wait_s, TICK_S))
 
     async def _exchange(self, call: Call) -> Answer:
         url = call.path if "://" in call.path else self.connector.base_url() + call.path

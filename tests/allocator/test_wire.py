@@ -123,6 +123,39 @@ async def test_closing_waits_for_what_is_under_way(server_url, slow):
     assert len(set(await asyncio.gather(*calls))) == 1
 
 
+@pytest.fixture
+async def unreached(server_url):
+    """A pipe whose first call waits for its wire, which is not there yet."""
+    pipe = Pipe(make_client(server_url, timeout_s=0.3))
+    call = ask(pipe)
+    while pipe._opening is None:
+        await asyncio.sleep(0)
+    yield pipe, call
+    await pipe.client.aclose()
+
+
+async def test_when_the_opening_of_a_wire_is_cancelled_so_is_whoever_waits_for_it(unreached):
+    pipe, call = unreached
+
+    pipe._opening.cancel()
+    await asyncio.wait([call], timeout=1)
+
+    assert call.cancelled()
+    await asyncio.wait_for(pipe.close(), 1)
+
+
+async def test_closing_waits_neither_for_a_wire_nor_for_an_answer_that_nobody_wants_any_more(redis, unreached):
+    pipe, call = unreached
+    before = await connections(redis)
+    call.cancel()
+    await asyncio.wait([call])
+
+    await asyncio.wait_for(pipe.close(), 1)
+
+    assert pipe._opening is None
+    assert await connections(redis) <= before
+
+
 async def test_a_server_that_is_not_there_is_everybodys_answer():
     pipe = Pipe(make_client("redis://127.0.0.1:1"))
 

@@ -1,6 +1,7 @@
 """One engine talks to all channels: it waits, repeats, lets in and takes down, and never does what it may not."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import httpx
@@ -162,6 +163,22 @@ async def test_a_look_that_has_let_others_go_first_for_long_takes_its_place(worl
     await world.engine.run(step(dear("/orders", 8.0, yields=True)))
 
     assert queues == [0.0, QUEUE_S_MAX]
+
+
+async def test_nobody_asks_for_a_place_more_often_than_once_a_millisecond(world, monkeypatch):
+    began, asked = time.monotonic(), 0
+
+    async def hairs_breadth(bucket, rate, cost, queue_s):
+        nonlocal asked
+        asked += 1
+        return 1e-9 if time.monotonic() < began + 0.02 else 0.0
+
+    monkeypatch.setattr(world.paces, "take", hairs_breadth)
+    world.says += [fine()]
+
+    await world.engine.run(step(dear("/orders", 8.0, yields=True)))
+
+    assert 2 <= asked <= 21
 
 
 async def test_who_waits_for_long_asks_again_for_a_place_and_leaves_none_behind_when_he_goes(world):

@@ -33,6 +33,7 @@ structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plai
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "from_nothing: its service has nothing yet, its seed is still to come")
     config.addinivalue_line("markers", "sqlite_only: not on PostgreSQL too, in a module that is")
     config.addinivalue_line("markers", "needs_shared: uses orders or vendors' models of `shared` beside the checkout")
     missing = _required_servers() - {leg.name for leg in present()} - ({sql.NAME} if sql.programs() else set())

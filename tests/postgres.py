@@ -91,6 +91,10 @@ def _version(binary: Path) -> str | None:
     return found[1] if found else None
 
 
+def _name_in(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]
+
+
 class Postgres:
     """One running server in a folder of its own, reached through a unix socket."""
 
@@ -133,9 +137,18 @@ class Postgres:
             migrate(self.url(TEMPLATE))
         return self._create(TEMPLATE)
 
+    def keep(self, url: str, name: str) -> str:
+        """Keep a copy of a database nobody is connected to, to be copied; returns this name."""
+        self.query(f"CREATE DATABASE {name} TEMPLATE {_name_in(url)} STRATEGY FILE_COPY")
+        return name
+
+    def copy(self, name: str) -> str:
+        """The address of a new database that is as this one was kept."""
+        return self._create(name)
+
     def drop(self, url: str) -> None:
         """Remove a database, whoever is connected to it."""
-        self.query(f"DROP DATABASE {url.partition('?')[0].rpartition('/')[2]} WITH (FORCE)")
+        self.query(f"DROP DATABASE {_name_in(url)} WITH (FORCE)")
 
     def query(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         """The rows of one statement outside of every transaction."""

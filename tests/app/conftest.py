@@ -32,6 +32,7 @@ from app.store import database as databases
 from app.store.database import SQLITE_FILE, Database, migrate, sqlite_url
 from tests.app.checked import Books
 from tests.app.receiver import Receiver, receiving
+from tests.app.seeded import Seeded
 from tests.postgres import Postgres, programs
 
 SHOP = Path(__file__).with_name("shop.yaml")
@@ -139,13 +140,24 @@ def postgres_server(request) -> Postgres | None:
     return request.getfixturevalue("postgres") if getattr(request, "param", None) else None
 
 
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory) -> Seeded:
+    """Copies of a service that was filled from shop.yaml."""
+    return Seeded(tmp_path_factory.mktemp("seeded") / "data")
+
+
+def is_seeded(request) -> bool:
+    """Whether a test's service finds all of its seed; `from_nothing` marks those about a service's beginning."""
+    return "settings" in request.fixturenames and not request.node.get_closest_marker("from_nothing")
+
+
 @pytest.fixture
-def postgres_url(postgres_server) -> Iterator[str | None]:
-    """The address of a PostgreSQL database with nothing in its tables; None in a test on SQLite."""
+def postgres_url(postgres_server, seeded, request) -> Iterator[str | None]:
+    """The address of a PostgreSQL database with nothing in its tables but a seed; None in a test on SQLite."""
     if postgres_server is None:
         yield None
         return
-    url = postgres_server.new_migrated()
+    url = seeded.database(postgres_server) if is_seeded(request) else postgres_server.new_migrated()
     yield url
     postgres_server.drop(url)
 
@@ -191,8 +203,16 @@ async def redis_of_service(servers) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def settings(tmp_path, servers, redis_of_service, postgres_url, migrated) -> Settings:
-    """Settings of a service with an empty store and an empty database."""
+async def settings(bare, redis_of_service, postgres_server, seeded, request) -> Settings:
+    """Settings of a service that was filled from its seed and stopped; of a new one `from_nothing`."""
+    if is_seeded(request):
+        await seeded.fill(bare, redis_of_service, postgres_server)
+    return bare
+
+
+@pytest.fixture
+def bare(tmp_path, servers, redis_of_service, postgres_url, migrated) -> Settings:
+    """Settings of a service with an empty store and empty tables."""
     if postgres_url is None:
         with DataFolder(tmp_path / "data") as folder:
             shutil.copy(migrated, folder.path)

@@ -11,6 +11,8 @@ from app.store.database import Database
 from app.store.durability import RISKS, UNSAFE_NAMES, UnsafeDatabase, unsafe_reasons
 from tests.postgres import Postgres
 
+pytestmark = pytest.mark.from_nothing
+
 
 @pytest.fixture(scope="module")
 def durable(postgres) -> Iterator[Postgres]:

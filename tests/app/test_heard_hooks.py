@@ -307,6 +307,7 @@ async def test_what_was_heard_carries_nothing_of_the_buyer(there):
     assert picture["country"] == "NO"
 
 
+@pytest.mark.from_nothing
 async def test_a_webhook_needs_neither_the_store_nor_mostly_the_channel(settings):
     server = Server(present()[0])
     app = create_app(settings.model_copy(update={"redis_url": server.url}))

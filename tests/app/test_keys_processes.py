@@ -11,6 +11,8 @@ from app.store.keys import revoke_key
 from app.times import now_ms
 from tests.app.holders import bearer, make, send
 
+pytestmark = pytest.mark.from_nothing
+
 
 @pytest.fixture
 async def two_apps(settings):

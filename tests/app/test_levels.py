@@ -21,6 +21,8 @@ from tests.postgres import Postgres
 from tests.replicas import Pair, pair, tell
 from tests.servers import Server, present
 
+pytestmark = pytest.mark.from_nothing
+
 ASK, TOLD = "Allot-Acknowledge", "Allot-Acknowledged"
 VALKEY = present()[0]
 

@@ -177,6 +177,7 @@ async def two_sellers(settings):
             yield ours, theirs
 
 
+@pytest.mark.from_nothing
 async def test_a_seller_sees_nothing_of_another(two_sellers):
     ours, theirs = two_sellers
     await order(ours, "shop/1", line("CUP", 1))

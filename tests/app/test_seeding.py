@@ -7,6 +7,8 @@ from app.seed import load_seed
 from app.seeding import apply_seed
 from tests.app.conftest import SHOP
 
+pytestmark = pytest.mark.from_nothing
+
 CUP = "CUP"
 
 

@@ -99,6 +99,7 @@ async def test_processes_that_start_together_migrate_once(postgres):
     postgres.drop(url)
 
 
+@pytest.mark.from_nothing
 async def test_services_that_start_together_share_a_data_set_and_a_first_key(url, settings):
     settings = settings.model_copy(
         update={

@@ -23,26 +23,25 @@ class Original(NamedTuple):
 
 
 class Seeded:
-    """One original for SQLite and one for PostgreSQL, each made by the first test that needs it."""
+    """One original for SQLite and one for each PostgreSQL, each made by the first test that needs it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._originals: dict[str, Original] = {}
+        self._originals: dict[Postgres | None, Original] = {}
 
     def database(self, server: Postgres) -> str:
         """The address of a new PostgreSQL database: as it was after the seed, with empty tables before that."""
-        original = self._originals.get("postgresql")
+        original = self._originals.get(server)
         return server.copy(str(original.place)) if original else server.new_migrated()
 
     async def fill(self, settings: Settings, redis: Redis, postgres: Postgres | None) -> None:
         """Let an empty store and what these settings say be a service's that was seeded and stopped."""
-        kind, run = "postgresql" if postgres else "sqlite", await run_of(redis)
-        original = self._originals.get(kind)
+        original, run = self._originals.get(postgres), await run_of(redis)
         if original is None or original.run != run:
             assert original is None or postgres is None, "its database is older than the store"
             async with open_service(settings):
                 pass
-            self._originals[kind] = Original(run, await _keys(redis), self._kept(settings, postgres))
+            self._originals[postgres] = Original(run, await _keys(redis), self._kept(settings, postgres))
             return
         if postgres is None:
             shutil.copytree(original.place, settings.data_dir, dirs_exist_ok=True)

@@ -1,5 +1,6 @@
 """Real servers for every test, and a report that says which of them ran."""
 
+import gc
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -43,6 +44,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if os.environ.get("ALLOT_TEST_SHARED") and shared_data(ORDERS) is None:
         message = f"ALLOT_TEST_SHARED is set, but {_orders_line()}"
         raise pytest.UsageError(message)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: looking through it for garbage would be a twentieth of all work."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _required_servers() -> set[str]:
